@@ -1,0 +1,7 @@
+//! weft: makes AI-agent skills and tools safe to get and safe to run.
+//!
+//! The library exists for the binary, the benches and the fuzzers; its API promises nothing between versions.
+//! Data passes through the rooms in one direction: `cli` → `scan` → `rules`.
+
+pub mod rules;
+pub mod scan;

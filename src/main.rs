@@ -1,0 +1,3 @@
+//! The `weft` binary: parse, dispatch, error to exit code.
+
+fn main() {}

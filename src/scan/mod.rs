@@ -1,0 +1,4 @@
+//! The scanner: files in, findings out.
+
+pub mod doc;
+pub mod finding;
