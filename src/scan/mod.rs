@@ -1,4 +1,5 @@
 //! The scanner: files in, findings out.
 
+pub mod combine;
 pub mod doc;
 pub mod finding;
