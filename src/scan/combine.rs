@@ -20,7 +20,7 @@ pub struct Evidence {
 /// nearly so, so a skill that repeats one signal a thousand times neither slows the search nor hides from it.
 const CANDIDATES: usize = 24;
 
-/// All combinations that hold among the observations of one skill. `evidence` is in path and line order.
+/// All combinations that hold among the observations of one skill. `evidence` is sorted by path and line.
 pub fn combine(combos: &[&'static Combo], evidence: &[Evidence], skill: &Arc<str>) -> Vec<Finding> {
     let mut by_signal: HashMap<&str, Vec<usize>> = HashMap::new();
     for (i, e) in evidence.iter().enumerate() {
@@ -79,20 +79,30 @@ fn choose(
                 if done == Some(&at.path) {
                     continue;
                 }
+                // Lists are sorted like the evidence, by path and line, so a reach is one slice of each.
+                let from = match combo.within {
+                    Within::Lines(n) => at.span.line.saturating_sub(n),
+                    _ => 0,
+                };
                 let cut: Vec<Vec<_>> = lists
                     .iter()
                     .map(|l| {
-                        l.iter()
-                            .filter(|&&(i, _)| near(combo.within, &evidence[i], at))
+                        let start = l.partition_point(|&(i, _)| {
+                            (&evidence[i].path, evidence[i].span.line) < (&at.path, from)
+                        });
+                        l[start..]
+                            .iter()
+                            .take_while(|&&(i, _)| near(combo.within, &evidence[i], at))
                             .take(CANDIDATES)
                             .copied()
                             .collect()
                     })
                     .collect();
-                if let Some(chosen) = first_fit(combo, &cut, evidence, &mut Vec::new()) {
+                let chosen = first_fit(combo, &cut, evidence, &mut Vec::new());
+                if chosen.is_some() || combo.within == Within::File {
                     done = Some(&at.path);
-                    found.push(chosen);
                 }
+                found.extend(chosen);
             }
         }
     }
