@@ -1,0 +1,234 @@
+//! Context: does the text around a match command the thing, or forbid, describe or detect it? Pure.
+//!
+//! Security skills, checklists and scanners quote attacks all the time. A match in such text is shown lower and is no
+//! signal for combinations. The cues are local (the sentence, the line, the lines above, the heading), because a
+//! cue that worked from afar would let an attacker buy silence for a whole file with one sentence.
+
+use super::doc::{Doc, Hit};
+use crate::rules::{Context, Lang, Place};
+
+/// How far before a match a sentence is read, in bytes.
+const SENTENCE: usize = 240;
+
+/// How many lines above a match may introduce it.
+const LEAD_IN: usize = 4;
+
+/// Why the match says less than its rule, or `None` when it stands.
+pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
+    if hit.rule.context == Context::Keep {
+        return None;
+    }
+    let origin = doc.origin(hit);
+    let segment = doc.segment_at(origin.start);
+    let line_range = doc.lines.line_range(&doc.text, origin.start);
+    let line = doc.text.get(line_range.clone()).unwrap_or("");
+    let column = origin.start.saturating_sub(line_range.start).min(line.len());
+    let before = line.get(..column).unwrap_or("");
+    let matched = doc.text.get(origin.clone()).unwrap_or("");
+    let after = doc.text.get(origin.end.min(doc.text.len())..line_range.end.max(origin.end)).unwrap_or("");
+
+    let machine = matches!(segment.place, Place::Script | Place::Config | Place::Fence);
+    if machine && in_pattern(before, matched, after, segment.lang) {
+        return Some("stands in a detection pattern");
+    }
+    if segment.place == Place::Hidden {
+        // What a page hides is not documentation.
+        return None;
+    }
+    if forbids(sentence(before)) {
+        return Some("the text forbids it");
+    }
+    if names_an_attack(line, before, matched) {
+        return Some("the text describes an attack");
+    }
+    let above = lines_above(doc, line_range.start);
+    if above.iter().any(|l| introduces_an_attack(l)) {
+        return Some("the text above introduces it as an attack");
+    }
+    if segment.place != Place::Script
+        && let Some(heading) = heading_above(doc, line_range.start)
+        && is_attack_heading(heading)
+    {
+        return Some("stands under a heading about attacks");
+    }
+    None
+}
+
+/// The part of the line before a match that belongs to the same sentence.
+fn sentence(before: &str) -> &str {
+    let mut from = before.len().saturating_sub(SENTENCE);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    let tail = &before[from..];
+    let cut = [". ", "! ", "? ", "; ", "。"].iter().filter_map(|end| tail.rfind(end).map(|i| i + end.len())).max();
+    tail.get(cut.unwrap_or(0)..).unwrap_or(tail)
+}
+
+/// Words that turn what follows into something not to do, and verbs after which they do not.
+const FORBIDDING: [&str; 29] = [
+    "never ", "do not ", "don't ", "don’t ", "dont ", "must not ", "should not ", "shouldn't ", "shall not ",
+    "cannot ", "can't ", "avoid ", "avoids ", "refuse ", "refuses ", "reject ", "rejects ", "block ", "blocks ",
+    "blocked ", "prevent ", "prevents ", "forbid", "prohibit", "disallow", "instead of ", "rather than ",
+    "not allowed", "without asking",
+];
+const NOT_FORBIDDING: [&str; 20] = [
+    "skip", "hesitate", "forget", "worry", "ask", "mention", "tell", "stop", "ignore", "wait", "inform", "reveal",
+    "warn", "question", "notify", "refuse", "show", "disclose", "omit", "alert",
+];
+
+/// Does the sentence so far forbid what follows ("never run …"), and not the omission of it ("do not skip …")?
+fn forbids(sentence: &str) -> bool {
+    let lower = sentence.to_ascii_lowercase();
+    FORBIDDING.iter().any(|word| {
+        lower.rfind(word).is_some_and(|at| {
+            // At a word's start: "block" in "unblock" forbids nothing.
+            let starts = at == 0 || !lower.as_bytes()[at - 1].is_ascii_alphanumeric();
+            let rest = lower[at + word.len()..].trim_start();
+            let after_to = rest.strip_prefix("to ").unwrap_or(rest);
+            starts && !NOT_FORBIDDING.iter().any(|verb| after_to.starts_with(verb))
+        })
+    })
+}
+
+/// Words that say "this is an attack" and that an attack does not say of itself.
+const ATTACK_WORDS: [&str; 33] = [
+    "malicious", "attacker", "attack ", "attacks", "attack:", "adversar", "injection", "exfiltrat", "jailbreak",
+    "detect", "red flag", "suspicious", "vulnerab", "exploit", "dangerous", "unsafe", "insecure", "harmful",
+    "threat", "indicator", "anti-pattern", "antipattern", "phishing", "malware", "payload", "untrusted", "flagged",
+    "flags ", "blocklist", "denylist", "blacklist", "❌", "🚫",
+];
+
+/// Does the line, outside the match itself, speak of attacks?
+fn names_an_attack(line: &str, before: &str, matched: &str) -> bool {
+    let before = before.to_ascii_lowercase();
+    let after = line.get(before.len() + matched.len()..).unwrap_or("").to_ascii_lowercase();
+    ATTACK_WORDS.iter().any(|word| before.contains(word) || after.contains(word))
+}
+
+/// The nearest lines above a match that are not blank, fences or more of the same list.
+fn lines_above(doc: &Doc, start: usize) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut end = start;
+    for _ in 0..LEAD_IN * 2 {
+        if end == 0 {
+            break;
+        }
+        let text = &doc.text[..end - 1];
+        let from = text.rfind('\n').map_or(0, |i| i + 1);
+        let line = text[from..].trim();
+        end = from;
+        if line.is_empty() || line.starts_with("```") || line.starts_with("~~~") {
+            continue;
+        }
+        out.push(line);
+        if out.len() == LEAD_IN {
+            break;
+        }
+    }
+    out
+}
+
+/// A lead-in line: it ends in a colon, is a comment, or is a bare label, and speaks of attacks.
+fn introduces_an_attack(line: &str) -> bool {
+    let trimmed = line.trim_end_matches(['*', '_', ' ', '`']);
+    let leads = trimmed.ends_with(':')
+        || ["#", "//", "--", "❌", "🚫", "<!--"].iter().any(|c| trimmed.starts_with(c));
+    leads && is_attack_heading(line)
+}
+
+/// What headings and lead-ins of attack descriptions say.
+const HEADING_WORDS: [&str; 40] = [
+    "malicious", "attack", "adversar", "injection", "exfiltration", "jailbreak", "detect", "red flag", "suspicious",
+    "vulnerab", "exploit", "dangerous", "unsafe", "insecure", "threat", "indicator", "anti-pattern", "antipattern",
+    "phishing", "malware", "forbidden", "prohibited", "blocked", "never", "don't", "do not", "bad:", "bad example",
+    "wrong", "avoid", "what not to", "not allowed", "denied", "risk", "guardrail", "watch for", "watch out",
+    "warning signs", "incorrect", "evil",
+];
+
+fn is_attack_heading(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    HEADING_WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// The nearest Markdown heading above.
+fn heading_above(doc: &Doc, start: usize) -> Option<&str> {
+    let markdown = doc.lang == Lang::Unknown || doc.place == Place::Prose;
+    if !markdown {
+        return None;
+    }
+    // Bounded: a heading a hundred lines up says little about this line.
+    let mut end = start;
+    let mut fenced = false;
+    for _ in 0..100 {
+        if end == 0 {
+            return None;
+        }
+        let text = &doc.text[..end - 1];
+        let from = text.rfind('\n').map_or(0, |i| i + 1);
+        let line = text[from..].trim_start();
+        end = from;
+        if line.starts_with("```") {
+            fenced = !fenced;
+        }
+        // Comments of a script in a fence start with # too; two or more are a heading even then.
+        if line.starts_with("## ") || line.starts_with("### ") || line.starts_with("#### ") || (!fenced && line.starts_with("# ")) {
+            return Some(line);
+        }
+    }
+    None
+}
+
+/// Is the match part of a regular expression or of a list of things to look for?
+fn in_pattern(before: &str, matched: &str, after: &str, lang: Lang) -> bool {
+    let lower = before.to_ascii_lowercase();
+    let tail_from = lower.len().saturating_sub(120);
+    let tail = lower.get(tail_from..).unwrap_or(&lower);
+    // Escapes that only a regular expression has.
+    let has_escapes = |s: &str| {
+        ["\\s", "\\b", "\\w", "\\d", ".*", ".+", "(?:", "(?i", "\\.", "[^", "\\("].iter().filter(|e| s.contains(*e)).count() >= 2
+    };
+    let code = !matches!(lang, Lang::Shell | Lang::PowerShell | Lang::Batch | Lang::Unknown | Lang::Text);
+    if has_escapes(matched) {
+        return true;
+    }
+    if ["re.compile(", "re.search(", "re.match(", "re.findall(", "regexp(", "regex(", "regexp.", "pattern:", "pattern\":", "pattern =", "regex:", "regex\":", "patterns", "grep -", "rg -", "signature", "indicator"]
+        .iter()
+        .any(|w| tail.contains(w))
+    {
+        return !tail.contains('|') || tail.contains("re.") || code || tail.contains("grep") ;
+    }
+    let raw_string = ["r\"", "r'", "/"].iter().any(|q| lower.trim_start().starts_with(q))
+        && (after.contains("/i") || after.contains("/g") || after.trim_end().ends_with("\",") || after.trim_end().ends_with("',"));
+    code && raw_string
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forbidding_is_told_from_forbidding_the_omission() {
+        assert!(forbids("Never run "));
+        assert!(forbids("You must not use "));
+        assert!(forbids("- ❌ Don't pipe "));
+        assert!(!forbids("Do not skip this step: run "));
+        assert!(!forbids("Never forget to run "));
+        assert!(!forbids("Unblock access, then run "));
+        assert!(!forbids("Run "));
+    }
+
+    #[test]
+    fn only_the_same_sentence_counts() {
+        assert_eq!(sentence("Never do that. Now run "), "Now run ");
+        assert_eq!(sentence("Never do that, and run "), "Never do that, and run ");
+    }
+
+    #[test]
+    fn lead_ins_need_a_form_and_a_word() {
+        assert!(introduces_an_attack("**Red flags:**"));
+        assert!(introduces_an_attack("# BAD: injection"));
+        assert!(!introduces_an_attack("This avoids malware"));
+        assert!(!introduces_an_attack("Run the installer:"));
+    }
+}
