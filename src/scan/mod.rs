@@ -1,5 +1,6 @@
 //! The scanner: files in, findings out.
 
+pub mod checks;
 pub mod combine;
 pub mod context;
 pub mod doc;
