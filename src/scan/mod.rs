@@ -5,3 +5,5 @@ pub mod combine;
 pub mod context;
 pub mod doc;
 pub mod finding;
+pub mod lang;
+pub mod segment;
