@@ -8,7 +8,7 @@
 use super::statements::{Statement, identifiers, statements};
 use super::{Doc, Raise};
 use crate::rules::{Lang, Place};
-use crate::scan::checks::hosts::{host_in, related};
+use crate::scan::checks::hosts::{host_in, is_well_known, related};
 use crate::scan::checks::secrets::{Secret, sources};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -136,6 +136,8 @@ fn mentions(bytes: &[u8]) -> bool {
 struct Tainted {
     secret: Secret,
     line: usize,
+    /// Indentation of the statement that gave it the name.
+    depth: usize,
 }
 
 fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
@@ -144,20 +146,34 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
     let code = statements(text, lang);
     let senders = sending_functions(&code);
     let mut said = 0;
+    let depth_of = |s: &Statement| s.text.len() - s.text.trim_start().len();
     for statement in &code {
         let words = identifiers(statement.text);
         let mut held: Vec<Tainted> = sources(statement.text, lang)
             .into_iter()
-            .map(|secret| Tainted { secret, line: statement.line })
+            .map(|secret| Tainted { secret, line: statement.line, depth: 0 })
             .collect();
         held.extend(words.iter().filter_map(|w| names.get(w.text).cloned()));
 
+        // A child process that is given the environment keeps it on this machine.
+        if hands_environment_on(statement.text) {
+            held.retain(|t| t.secret != Secret::Environment);
+        }
         let targets = assigned(statement, &words);
+        if defines(statement.text.trim_start()).is_some() {
+            // What a function kept in a name of its own ends with it.
+            names.retain(|_, t| t.depth == 0);
+        }
+        if held.is_empty() {
+            for name in &targets {
+                names.remove(name);
+            }
+        }
         if !held.is_empty() && names.len() < NAMES {
             // What was read last into a name is what it holds; the worst of several is what matters.
             if let Some(worst) = held.iter().max_by_key(|t| t.secret.rank()) {
                 for name in &targets {
-                    names.insert(name, worst.clone());
+                    names.insert(name, Tainted { depth: depth_of(statement), ..worst.clone() });
                 }
             }
         }
@@ -214,7 +230,8 @@ fn verdict(tainted: &Tainted, statement: &Statement, host: Option<&str>) -> Opti
         Secret::File(path) => Some(("secret-file-sent", format!("{path}{since} goes {place}"))),
         Secret::Variable(name) => {
             let host = host?;
-            if related(name, host)? {
+            // Only a key of a service everybody knows tells whose it is; a skill for a small service names its own.
+            if !is_well_known(name) || related(name, host)? {
                 return None;
             }
             let lower = statement.text.to_ascii_lowercase();
@@ -224,6 +241,14 @@ fn verdict(tainted: &Tainted, statement: &Statement, host: Option<&str>) -> Opti
             Some((rule, format!("{name}{since} goes {place}, which its name has nothing to do with")))
         }
     }
+}
+
+/// Is the statement one that starts a child process and gives it an environment?
+fn hands_environment_on(text: &str) -> bool {
+    ["env=", "env:", "env =", "environ="].iter().any(|e| text.contains(e))
+        && ["run(", "Popen(", "spawn", "exec", "call(", "check_output(", "fork("]
+            .iter()
+            .any(|c| text.contains(c))
 }
 
 /// Does the statement give something to the network?
@@ -291,6 +316,23 @@ fn assigned<'t>(statement: &Statement<'t>, words: &[super::statements::Word<'t>]
 const KEYWORDS: [&str; 10] =
     ["const", "let", "var", "export", "local", "readonly", "self", "this", "my", "auto"];
 
+/// The rest of a line that opens a function, after the keyword.
+fn defines(line: &str) -> Option<&str> {
+    [
+        "def ",
+        "async def ",
+        "function ",
+        "async function ",
+        "export function ",
+        "export async function ",
+        "func ",
+        "fn ",
+        "sub ",
+    ]
+    .iter()
+    .find_map(|k| line.strip_prefix(k))
+}
+
 /// Functions of the piece whose body sends: a call of one of them sends too.
 fn sending_functions<'t>(code: &[Statement<'t>]) -> Vec<&'t str> {
     let mut out = Vec::new();
@@ -298,9 +340,7 @@ fn sending_functions<'t>(code: &[Statement<'t>]) -> Vec<&'t str> {
     for statement in code {
         let trimmed = statement.text.trim_start();
         let indent = statement.text.len() - trimmed.len();
-        let defines = ["def ", "async def ", "function ", "async function ", "func ", "fn ", "sub "]
-            .iter()
-            .find_map(|k| trimmed.strip_prefix(k));
+        let defines = defines(trimmed);
         if let Some(rest) = defines {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             current = Some((&rest[..end], indent));

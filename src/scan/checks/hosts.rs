@@ -98,13 +98,82 @@ const ALIASES: [(&str, &[&str]); 28] = [
     ("openai", &["azure"]),
 ];
 
+/// Services whose keys are worth stealing whatever a skill is about, and names of secrets of the machine itself.
+const WELL_KNOWN: [&str; 58] = [
+    "openai",
+    "anthropic",
+    "claude",
+    "gemini",
+    "google",
+    "gcp",
+    "gcloud",
+    "aws",
+    "azure",
+    "github",
+    "gh",
+    "gitlab",
+    "bitbucket",
+    "stripe",
+    "paypal",
+    "slack",
+    "discord",
+    "telegram",
+    "docker",
+    "dockerhub",
+    "npm",
+    "pypi",
+    "ssh",
+    "gpg",
+    "twilio",
+    "sendgrid",
+    "mailgun",
+    "heroku",
+    "digitalocean",
+    "cloudflare",
+    "vercel",
+    "netlify",
+    "database",
+    "db",
+    "postgres",
+    "postgresql",
+    "mysql",
+    "mongo",
+    "mongodb",
+    "redis",
+    "datadog",
+    "sentry",
+    "okta",
+    "auth0",
+    "firebase",
+    "supabase",
+    "huggingface",
+    "hf",
+    "openrouter",
+    "groq",
+    "mistral",
+    "cohere",
+    "kube",
+    "kubernetes",
+    "vault",
+    "jwt",
+    "coinbase",
+    "binance",
+];
+
+/// Does a variable's name say that it holds a secret of a well-known service or of the machine?
+pub fn is_well_known(secret: &str) -> bool {
+    let lower = secret.to_ascii_lowercase();
+    lower.split('_').any(|part| WELL_KNOWN.contains(&part))
+}
+
 /// Is the host one that a secret of this name is for? `None` where the name says nothing.
 pub fn related(secret: &str, host: &str) -> Option<bool> {
     let host = host.to_ascii_lowercase();
     let lower = secret.to_ascii_lowercase();
     let parts: Vec<&str> = lower.split('_').filter(|p| !p.is_empty() && !GENERIC.contains(p)).collect();
     if parts.is_empty() {
-        return None;
+        // A secret of the machine itself belongs to no host; a name without any owner says nothing.
+        return is_well_known(secret).then_some(false);
     }
     let plain: String = host.chars().filter(char::is_ascii_alphanumeric).collect();
     let labels: Vec<&str> = host.split(['.', '-']).filter(|l| l.len() >= 3).collect();

@@ -25,7 +25,7 @@ impl Secret {
 }
 
 /// Files that hold credentials, as paths are written (lower case).
-const FILES: [&str; 32] = [
+const FILES: [&str; 30] = [
     ".ssh/id_",
     "id_rsa",
     "id_ed25519",
@@ -56,9 +56,11 @@ const FILES: [&str; 32] = [
     ".config/solana/id.json",
     ".claude/.credentials",
     ".codex/auth.json",
-    ".openclaw/openclaw.json",
-    ".clawdbot/clawdbot.json",
 ];
+
+/// The agent's own settings: skills read their key from them with a JSON tool, so only sending them as they are counts.
+const SETTINGS: [&str; 4] =
+    [".openclaw/openclaw.json", ".clawdbot/clawdbot.json", ".claude/settings.json", ".claude.json"];
 
 /// Endings of variable names that hold secrets.
 const ENDINGS: [&str; 16] = [
@@ -95,6 +97,13 @@ pub fn sources(text: &str, lang: Lang) -> Vec<Secret> {
         && !lower.contains("ssh_config")
         && !lower.contains("known_hosts")
         && !lower.contains("authorized_keys")
+    {
+        out.push(Secret::File(file));
+    }
+    if let Some(file) = SETTINGS.iter().find(|f| lower.contains(**f))
+        && ["cat ", "@", "< "].iter().any(|c| lower.contains(c))
+        && !["jq", "json.", "grep", "sed ", "awk"].iter().any(|c| lower.contains(c))
+        && ["curl", "wget", "nc "].iter().any(|c| lower.contains(c))
     {
         out.push(Secret::File(file));
     }

@@ -23,19 +23,19 @@ const NPM: &str = "express react react-dom lodash axios chalk commander webpack 
     langchain ethers web3 viem wagmi discord.js telegraf passport jsonwebtoken bcrypt bcryptjs nodemailer winston \
     morgan helmet multer sharp stripe firebase redux zustand graphql apollo-server typeorm colors event-stream \
     cross-spawn semver fs-extra execa shelljs zod fastify koa hono pino vitest cypress storybook turbo clawhub \
-    openclaw claude-code mcp-remote";
+    clawdhub openclaw clawdbot claude-code mcp-remote";
 
 /// Real packages that are one slip away from a listed one.
 const REAL: &str = "preact requests request reacts colour color glob globs jests axios-retry vuex vue3 nuxt nextra aysnc \
     pinot koa2 redis ioredis mockito pandas polars flasks pytest pytests arrows clicks click chalks attr attrs lxml xml \
     debug dotenvx uuidv4 uuidv7 uuid7 tabulator zods sharps hone pillow-simd typed typer types execa dockers stripes httpx \
-    httpx2 http2 nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
+    httpx2 http2 pypdf2 pypdf3 pypdf4 websocket network cheeriojs open-ai nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
 
 fn installs() -> Option<&'static Regex> {
     static RE: OnceLock<Option<Regex>> = OnceLock::new();
     RE.get_or_init(|| {
         Regex::new(
-            r"(?i)\b(pip3?\s+install|pipx\s+install|uv\s+(?:pip\s+install|add|tool\s+install)|poetry\s+add|npm\s+(?:i|install|add)|pnpm\s+(?:i|install|add)|yarn\s+(?:global\s+)?add|bun\s+(?:i|install|add)|npx)\s+([^\n;&|`#>]{1,300})",
+            r"(?i)\b(pip3?\s+install|pipx\s+install|uv\s+(?:pip\s+install|add|tool\s+install)|poetry\s+add|npm\s+(?:i|install|add)|pnpm\s+(?:i|install|add)|yarn\s+(?:global\s+)?add|bun\s+(?:i|install|add)|npx)\s+([^\n;&|`#>()\[\]]{1,300})",
         )
         .ok()
     })
@@ -46,8 +46,14 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     let text = &doc.text;
     let name = doc.path.rsplit('/').next().unwrap_or("");
     if name.starts_with("requirements") && name.ends_with(".txt") {
-        for (range, word) in words(text, 0..text.len(), '\n') {
-            judge(word, &range, PYPI, raise);
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            if let Some((range, word)) = words(text, at..at + line.len(), ' ').first()
+                && !word.starts_with(['#', '-'])
+            {
+                judge(word, range, PYPI, raise);
+            }
+            at += line.len();
         }
         return;
     }
