@@ -5,7 +5,6 @@ mod flow;
 mod hosts;
 mod invisible;
 mod owner;
-mod padding;
 mod secrets;
 mod statements;
 mod tools;
@@ -43,7 +42,6 @@ impl Checks {
         flow::check(doc, &mut raise);
         invisible::check(doc, &mut raise);
         owner::check(doc, &mut raise);
-        padding::check(doc, &mut raise);
         tools::check(doc, &mut raise);
         typosquat::check(doc, &mut raise);
     }
