@@ -5,7 +5,7 @@
 //! cue that worked from afar would let an attacker buy silence for a whole file with one sentence.
 
 use super::doc::{Doc, Hit};
-use crate::rules::{Context, Lang, Place};
+use crate::rules::{Category, Context, Lang, Place};
 
 /// How far before a match a sentence is read, in bytes.
 const SENTENCE: usize = 240;
@@ -51,7 +51,80 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
     {
         return Some("stands under a heading about attacks");
     }
+    if is_test_data(&doc.path) && matches!(segment.place, Place::Config | Place::Script) && is_text_rule(hit)
+    {
+        return Some("stands in test data");
+    }
+    if is_mention(line, before, after, segment.place) && is_about_attacks(doc) {
+        return Some("is quoted in a text about attacks");
+    }
     None
+}
+
+/// Rules about what text says to an agent; the others are about what code does, wherever it stands.
+fn is_text_rule(hit: &Hit) -> bool {
+    matches!(hit.rule.category, Category::PromptInjection | Category::IndirectPromptInjection)
+}
+
+/// Does a folder or the name of the file say that it holds test cases?
+fn is_test_data(path: &str) -> bool {
+    path.rsplit('/').take(3).any(|part| {
+        let part = part.to_ascii_lowercase();
+        ["test", "tests", "spec", "specs", "fixtures", "evals", "testdata", "__tests__"]
+            .contains(&part.as_str())
+            || ["test_", "test-", "tests.", "eval_"].iter().any(|p| part.starts_with(p))
+            || [".test.", ".spec.", "_test."].iter().any(|p| part.contains(p))
+    })
+}
+
+/// Is the match quoted, listed, tabled or set as code, rather than said?
+fn is_mention(line: &str, before: &str, after: &str, place: Place) -> bool {
+    let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '「', '«'];
+    let trimmed = line.trim_start();
+    let item = trimmed.strip_prefix(['-', '*', '+', '|', '>']).is_some()
+        || trimmed
+            .split_once(['.', ')'])
+            .is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    place == Place::Fence
+        || item
+        || (before.trim_end().ends_with(quotes) || before.contains(quotes)) && after.contains(quotes)
+}
+
+/// Words of a title that make a text one about attacks.
+const TOPICS: [&str; 16] = [
+    "injection",
+    "jailbreak",
+    "attack",
+    "malicious",
+    "malware",
+    "threat",
+    "vulnerab",
+    "exploit",
+    "security",
+    "guard",
+    "firewall",
+    "red team",
+    "pentest",
+    "red-team",
+    "prompt-shield",
+    "moderation",
+];
+
+/// Does the file's own title, description or name say that it is about attacks?
+fn is_about_attacks(doc: &Doc) -> bool {
+    let name = doc.path.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+    if TOPICS.iter().any(|t| name.contains(t)) {
+        return true;
+    }
+    doc.text
+        .lines()
+        .take(40)
+        .filter(|l| l.starts_with("# ") || l.starts_with("name:") || l.starts_with("description:"))
+        .take(4)
+        .any(|l| {
+            let lower = l.to_ascii_lowercase();
+            TOPICS.iter().any(|t| lower.contains(t))
+        })
 }
 
 /// The part of the line before a match that belongs to the same sentence.
@@ -61,20 +134,46 @@ fn sentence(before: &str) -> &str {
         from += 1;
     }
     let tail = &before[from..];
-    let cut = [". ", "! ", "? ", "; ", "。"].iter().filter_map(|end| tail.rfind(end).map(|i| i + end.len())).max();
+    let cut =
+        [". ", "! ", "? ", "; ", "。"].iter().filter_map(|end| tail.rfind(end).map(|i| i + end.len())).max();
     tail.get(cut.unwrap_or(0)..).unwrap_or(tail)
 }
 
 /// Words that turn what follows into something not to do, and verbs after which they do not.
 const FORBIDDING: [&str; 29] = [
-    "never ", "do not ", "don't ", "don’t ", "dont ", "must not ", "should not ", "shouldn't ", "shall not ",
-    "cannot ", "can't ", "avoid ", "avoids ", "refuse ", "refuses ", "reject ", "rejects ", "block ", "blocks ",
-    "blocked ", "prevent ", "prevents ", "forbid", "prohibit", "disallow", "instead of ", "rather than ",
-    "not allowed", "without asking",
+    "never ",
+    "do not ",
+    "don't ",
+    "don’t ",
+    "dont ",
+    "must not ",
+    "should not ",
+    "shouldn't ",
+    "shall not ",
+    "cannot ",
+    "can't ",
+    "avoid ",
+    "avoids ",
+    "refuse ",
+    "refuses ",
+    "reject ",
+    "rejects ",
+    "block ",
+    "blocks ",
+    "blocked ",
+    "prevent ",
+    "prevents ",
+    "forbid",
+    "prohibit",
+    "disallow",
+    "instead of ",
+    "rather than ",
+    "not allowed",
+    "without asking",
 ];
 const NOT_FORBIDDING: [&str; 20] = [
-    "skip", "hesitate", "forget", "worry", "ask", "mention", "tell", "stop", "ignore", "wait", "inform", "reveal",
-    "warn", "question", "notify", "refuse", "show", "disclose", "omit", "alert",
+    "skip", "hesitate", "forget", "worry", "ask", "mention", "tell", "stop", "ignore", "wait", "inform",
+    "reveal", "warn", "question", "notify", "refuse", "show", "disclose", "omit", "alert",
 ];
 
 /// Does the sentence so far forbid what follows ("never run …"), and not the omission of it ("do not skip …")?
@@ -93,10 +192,39 @@ fn forbids(sentence: &str) -> bool {
 
 /// Words that say "this is an attack" and that an attack does not say of itself.
 const ATTACK_WORDS: [&str; 33] = [
-    "malicious", "attacker", "attack ", "attacks", "attack:", "adversar", "injection", "exfiltrat", "jailbreak",
-    "detect", "red flag", "suspicious", "vulnerab", "exploit", "dangerous", "unsafe", "insecure", "harmful",
-    "threat", "indicator", "anti-pattern", "antipattern", "phishing", "malware", "payload", "untrusted", "flagged",
-    "flags ", "blocklist", "denylist", "blacklist", "❌", "🚫",
+    "malicious",
+    "attacker",
+    "attack ",
+    "attacks",
+    "attack:",
+    "adversar",
+    "injection",
+    "exfiltrat",
+    "jailbreak",
+    "detect",
+    "red flag",
+    "suspicious",
+    "vulnerab",
+    "exploit",
+    "dangerous",
+    "unsafe",
+    "insecure",
+    "harmful",
+    "threat",
+    "indicator",
+    "anti-pattern",
+    "antipattern",
+    "phishing",
+    "malware",
+    "payload",
+    "untrusted",
+    "flagged",
+    "flags ",
+    "blocklist",
+    "denylist",
+    "blacklist",
+    "❌",
+    "🚫",
 ];
 
 /// Does the line, outside the match itself, speak of attacks?
@@ -139,11 +267,46 @@ fn introduces_an_attack(line: &str) -> bool {
 
 /// What headings and lead-ins of attack descriptions say.
 const HEADING_WORDS: [&str; 40] = [
-    "malicious", "attack", "adversar", "injection", "exfiltration", "jailbreak", "detect", "red flag", "suspicious",
-    "vulnerab", "exploit", "dangerous", "unsafe", "insecure", "threat", "indicator", "anti-pattern", "antipattern",
-    "phishing", "malware", "forbidden", "prohibited", "blocked", "never", "don't", "do not", "bad:", "bad example",
-    "wrong", "avoid", "what not to", "not allowed", "denied", "risk", "guardrail", "watch for", "watch out",
-    "warning signs", "incorrect", "evil",
+    "malicious",
+    "attack",
+    "adversar",
+    "injection",
+    "exfiltration",
+    "jailbreak",
+    "detect",
+    "red flag",
+    "suspicious",
+    "vulnerab",
+    "exploit",
+    "dangerous",
+    "unsafe",
+    "insecure",
+    "threat",
+    "indicator",
+    "anti-pattern",
+    "antipattern",
+    "phishing",
+    "malware",
+    "forbidden",
+    "prohibited",
+    "blocked",
+    "never",
+    "don't",
+    "do not",
+    "bad:",
+    "bad example",
+    "wrong",
+    "avoid",
+    "what not to",
+    "not allowed",
+    "denied",
+    "risk",
+    "guardrail",
+    "watch for",
+    "watch out",
+    "warning signs",
+    "incorrect",
+    "evil",
 ];
 
 fn is_attack_heading(line: &str) -> bool {
@@ -172,7 +335,11 @@ fn heading_above(doc: &Doc, start: usize) -> Option<&str> {
             fenced = !fenced;
         }
         // Comments of a script in a fence start with # too; two or more are a heading even then.
-        if line.starts_with("## ") || line.starts_with("### ") || line.starts_with("#### ") || (!fenced && line.starts_with("# ")) {
+        if line.starts_with("## ")
+            || line.starts_with("### ")
+            || line.starts_with("#### ")
+            || (!fenced && line.starts_with("# "))
+        {
             return Some(line);
         }
     }
@@ -186,20 +353,45 @@ fn in_pattern(before: &str, matched: &str, after: &str, lang: Lang) -> bool {
     let tail = lower.get(tail_from..).unwrap_or(&lower);
     // Escapes that only a regular expression has.
     let has_escapes = |s: &str| {
-        ["\\s", "\\b", "\\w", "\\d", ".*", ".+", "(?:", "(?i", "\\.", "[^", "\\("].iter().filter(|e| s.contains(*e)).count() >= 2
+        ["\\s", "\\b", "\\w", "\\d", ".*", ".+", "(?:", "(?i", "\\.", "[^", "\\("]
+            .iter()
+            .filter(|e| s.contains(*e))
+            .count()
+            >= 2
     };
     let code = !matches!(lang, Lang::Shell | Lang::PowerShell | Lang::Batch | Lang::Unknown | Lang::Text);
     if has_escapes(matched) {
         return true;
     }
-    if ["re.compile(", "re.search(", "re.match(", "re.findall(", "regexp(", "regex(", "regexp.", "pattern:", "pattern\":", "pattern =", "regex:", "regex\":", "patterns", "grep -", "rg -", "signature", "indicator"]
-        .iter()
-        .any(|w| tail.contains(w))
+    if [
+        "re.compile(",
+        "re.search(",
+        "re.match(",
+        "re.findall(",
+        "regexp(",
+        "regex(",
+        "regexp.",
+        "pattern:",
+        "pattern\":",
+        "pattern =",
+        "regex:",
+        "regex\":",
+        "patterns",
+        "grep -",
+        "rg -",
+        "signature",
+        "indicator",
+    ]
+    .iter()
+    .any(|w| tail.contains(w))
     {
-        return !tail.contains('|') || tail.contains("re.") || code || tail.contains("grep") ;
+        return !tail.contains('|') || tail.contains("re.") || code || tail.contains("grep");
     }
     let raw_string = ["r\"", "r'", "/"].iter().any(|q| lower.trim_start().starts_with(q))
-        && (after.contains("/i") || after.contains("/g") || after.trim_end().ends_with("\",") || after.trim_end().ends_with("',"));
+        && (after.contains("/i")
+            || after.contains("/g")
+            || after.trim_end().ends_with("\",")
+            || after.trim_end().ends_with("',"));
     code && raw_string
 }
 
