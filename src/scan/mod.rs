@@ -5,5 +5,6 @@ pub mod combine;
 pub mod context;
 pub mod doc;
 pub mod finding;
+pub mod decode;
 pub mod lang;
 pub mod segment;
