@@ -7,6 +7,7 @@ pub mod context;
 pub mod doc;
 pub mod engine;
 pub mod finding;
+pub mod decode;
 pub mod lang;
 pub mod magic;
 pub mod matchers;
