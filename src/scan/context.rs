@@ -61,20 +61,46 @@ fn sentence(before: &str) -> &str {
         from += 1;
     }
     let tail = &before[from..];
-    let cut = [". ", "! ", "? ", "; ", "。"].iter().filter_map(|end| tail.rfind(end).map(|i| i + end.len())).max();
+    let cut =
+        [". ", "! ", "? ", "; ", "。"].iter().filter_map(|end| tail.rfind(end).map(|i| i + end.len())).max();
     tail.get(cut.unwrap_or(0)..).unwrap_or(tail)
 }
 
 /// Words that turn what follows into something not to do, and verbs after which they do not.
 const FORBIDDING: [&str; 29] = [
-    "never ", "do not ", "don't ", "don’t ", "dont ", "must not ", "should not ", "shouldn't ", "shall not ",
-    "cannot ", "can't ", "avoid ", "avoids ", "refuse ", "refuses ", "reject ", "rejects ", "block ", "blocks ",
-    "blocked ", "prevent ", "prevents ", "forbid", "prohibit", "disallow", "instead of ", "rather than ",
-    "not allowed", "without asking",
+    "never ",
+    "do not ",
+    "don't ",
+    "don’t ",
+    "dont ",
+    "must not ",
+    "should not ",
+    "shouldn't ",
+    "shall not ",
+    "cannot ",
+    "can't ",
+    "avoid ",
+    "avoids ",
+    "refuse ",
+    "refuses ",
+    "reject ",
+    "rejects ",
+    "block ",
+    "blocks ",
+    "blocked ",
+    "prevent ",
+    "prevents ",
+    "forbid",
+    "prohibit",
+    "disallow",
+    "instead of ",
+    "rather than ",
+    "not allowed",
+    "without asking",
 ];
 const NOT_FORBIDDING: [&str; 20] = [
-    "skip", "hesitate", "forget", "worry", "ask", "mention", "tell", "stop", "ignore", "wait", "inform", "reveal",
-    "warn", "question", "notify", "refuse", "show", "disclose", "omit", "alert",
+    "skip", "hesitate", "forget", "worry", "ask", "mention", "tell", "stop", "ignore", "wait", "inform",
+    "reveal", "warn", "question", "notify", "refuse", "show", "disclose", "omit", "alert",
 ];
 
 /// Does the sentence so far forbid what follows ("never run …"), and not the omission of it ("do not skip …")?
@@ -93,10 +119,39 @@ fn forbids(sentence: &str) -> bool {
 
 /// Words that say "this is an attack" and that an attack does not say of itself.
 const ATTACK_WORDS: [&str; 33] = [
-    "malicious", "attacker", "attack ", "attacks", "attack:", "adversar", "injection", "exfiltrat", "jailbreak",
-    "detect", "red flag", "suspicious", "vulnerab", "exploit", "dangerous", "unsafe", "insecure", "harmful",
-    "threat", "indicator", "anti-pattern", "antipattern", "phishing", "malware", "payload", "untrusted", "flagged",
-    "flags ", "blocklist", "denylist", "blacklist", "❌", "🚫",
+    "malicious",
+    "attacker",
+    "attack ",
+    "attacks",
+    "attack:",
+    "adversar",
+    "injection",
+    "exfiltrat",
+    "jailbreak",
+    "detect",
+    "red flag",
+    "suspicious",
+    "vulnerab",
+    "exploit",
+    "dangerous",
+    "unsafe",
+    "insecure",
+    "harmful",
+    "threat",
+    "indicator",
+    "anti-pattern",
+    "antipattern",
+    "phishing",
+    "malware",
+    "payload",
+    "untrusted",
+    "flagged",
+    "flags ",
+    "blocklist",
+    "denylist",
+    "blacklist",
+    "❌",
+    "🚫",
 ];
 
 /// Does the line, outside the match itself, speak of attacks?
@@ -139,11 +194,46 @@ fn introduces_an_attack(line: &str) -> bool {
 
 /// What headings and lead-ins of attack descriptions say.
 const HEADING_WORDS: [&str; 40] = [
-    "malicious", "attack", "adversar", "injection", "exfiltration", "jailbreak", "detect", "red flag", "suspicious",
-    "vulnerab", "exploit", "dangerous", "unsafe", "insecure", "threat", "indicator", "anti-pattern", "antipattern",
-    "phishing", "malware", "forbidden", "prohibited", "blocked", "never", "don't", "do not", "bad:", "bad example",
-    "wrong", "avoid", "what not to", "not allowed", "denied", "risk", "guardrail", "watch for", "watch out",
-    "warning signs", "incorrect", "evil",
+    "malicious",
+    "attack",
+    "adversar",
+    "injection",
+    "exfiltration",
+    "jailbreak",
+    "detect",
+    "red flag",
+    "suspicious",
+    "vulnerab",
+    "exploit",
+    "dangerous",
+    "unsafe",
+    "insecure",
+    "threat",
+    "indicator",
+    "anti-pattern",
+    "antipattern",
+    "phishing",
+    "malware",
+    "forbidden",
+    "prohibited",
+    "blocked",
+    "never",
+    "don't",
+    "do not",
+    "bad:",
+    "bad example",
+    "wrong",
+    "avoid",
+    "what not to",
+    "not allowed",
+    "denied",
+    "risk",
+    "guardrail",
+    "watch for",
+    "watch out",
+    "warning signs",
+    "incorrect",
+    "evil",
 ];
 
 fn is_attack_heading(line: &str) -> bool {
@@ -172,7 +262,11 @@ fn heading_above(doc: &Doc, start: usize) -> Option<&str> {
             fenced = !fenced;
         }
         // Comments of a script in a fence start with # too; two or more are a heading even then.
-        if line.starts_with("## ") || line.starts_with("### ") || line.starts_with("#### ") || (!fenced && line.starts_with("# ")) {
+        if line.starts_with("## ")
+            || line.starts_with("### ")
+            || line.starts_with("#### ")
+            || (!fenced && line.starts_with("# "))
+        {
             return Some(line);
         }
     }
@@ -186,20 +280,45 @@ fn in_pattern(before: &str, matched: &str, after: &str, lang: Lang) -> bool {
     let tail = lower.get(tail_from..).unwrap_or(&lower);
     // Escapes that only a regular expression has.
     let has_escapes = |s: &str| {
-        ["\\s", "\\b", "\\w", "\\d", ".*", ".+", "(?:", "(?i", "\\.", "[^", "\\("].iter().filter(|e| s.contains(*e)).count() >= 2
+        ["\\s", "\\b", "\\w", "\\d", ".*", ".+", "(?:", "(?i", "\\.", "[^", "\\("]
+            .iter()
+            .filter(|e| s.contains(*e))
+            .count()
+            >= 2
     };
     let code = !matches!(lang, Lang::Shell | Lang::PowerShell | Lang::Batch | Lang::Unknown | Lang::Text);
     if has_escapes(matched) {
         return true;
     }
-    if ["re.compile(", "re.search(", "re.match(", "re.findall(", "regexp(", "regex(", "regexp.", "pattern:", "pattern\":", "pattern =", "regex:", "regex\":", "patterns", "grep -", "rg -", "signature", "indicator"]
-        .iter()
-        .any(|w| tail.contains(w))
+    if [
+        "re.compile(",
+        "re.search(",
+        "re.match(",
+        "re.findall(",
+        "regexp(",
+        "regex(",
+        "regexp.",
+        "pattern:",
+        "pattern\":",
+        "pattern =",
+        "regex:",
+        "regex\":",
+        "patterns",
+        "grep -",
+        "rg -",
+        "signature",
+        "indicator",
+    ]
+    .iter()
+    .any(|w| tail.contains(w))
     {
-        return !tail.contains('|') || tail.contains("re.") || code || tail.contains("grep") ;
+        return !tail.contains('|') || tail.contains("re.") || code || tail.contains("grep");
     }
     let raw_string = ["r\"", "r'", "/"].iter().any(|q| lower.trim_start().starts_with(q))
-        && (after.contains("/i") || after.contains("/g") || after.trim_end().ends_with("\",") || after.trim_end().ends_with("',"));
+        && (after.contains("/i")
+            || after.contains("/g")
+            || after.trim_end().ends_with("\",")
+            || after.trim_end().ends_with("',"));
     code && raw_string
 }
 

@@ -1,0 +1,188 @@
+//! Characters that a person does not see and a model reads: tag characters, bidi controls, zero-width characters inside
+//! words, and words that mix look-alike scripts. The decoders turn them into readable layers; this names them.
+
+use super::{Doc, Raise};
+use std::ops::Range;
+
+/// Findings of one kind in one file, at most; more add nothing.
+const MOST: usize = 20;
+
+pub fn check(doc: &Doc, raise: &mut Raise) {
+    if doc.text.is_ascii() {
+        return;
+    }
+    tags(&doc.text, raise);
+    bidi(&doc.text, raise);
+    zero_width(&doc.text, raise);
+    mixed_words(&doc.text, raise);
+}
+
+/// U+E0020..U+E007E mirror ASCII and are shown by nothing (Unicode, "Tags" block). Flags of regions use them after
+/// U+1F3F4 and end with U+E007F; those are left alone.
+fn tags(text: &str, raise: &mut Raise) {
+    let mut run: Option<(Range<usize>, String)> = None;
+    let mut flag = false;
+    let mut count = 0;
+    for (i, c) in text.char_indices().chain([(text.len(), '\0')]) {
+        let code = u32::from(c);
+        if (0xE0000..=0xE007F).contains(&code) {
+            let (range, shown) = run.get_or_insert_with(|| (i..i, String::new()));
+            range.end = i + c.len_utf8();
+            if let Some(ascii) = char::from_u32(code - 0xE0000).filter(|a| !a.is_ascii_control()) {
+                shown.push(ascii);
+            }
+            continue;
+        }
+        if let Some((range, shown)) = run.take()
+            && !(flag && shown.len() <= 6)
+            && count < MOST
+        {
+            count += 1;
+            let shown: String = shown.chars().take(200).collect();
+            raise("unicode-tags", range, Some(format!("invisible tag characters spell \"{shown}\"")));
+        }
+        flag = c == '\u{1F3F4}';
+    }
+}
+
+/// Overrides and embeddings that make text read in another order than it is stored (CVE-2021-42574).
+fn bidi(text: &str, raise: &mut Raise) {
+    // Embeddings and isolates are ordinary in right-to-left text; overrides are not, and neither is any in a file
+    // without a right-to-left letter.
+    let right_to_left = text.chars().any(|c| matches!(u32::from(c), 0x0590..=0x08FF | 0xFB1D..=0xFEFC));
+    let mut count = 0;
+    for (i, c) in text.char_indices() {
+        let overriding = matches!(c, '\u{202D}' | '\u{202E}');
+        let embedding = matches!(c, '\u{202A}' | '\u{202B}' | '\u{2066}' | '\u{2067}' | '\u{2068}');
+        if (overriding || (embedding && !right_to_left)) && count < MOST {
+            count += 1;
+            let note = format!(
+                "the control character U+{:04X} changes the order in which text is shown",
+                u32::from(c)
+            );
+            raise("bidi-control", i..i + c.len_utf8(), Some(note));
+        }
+    }
+}
+
+fn is_zero_width(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200B}' | '\u{200C}' | '\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{00AD}' | '\u{180E}'
+    )
+}
+
+/// Zero-width characters between two ASCII letters or digits hide a word from a filter, and a run of many of them is a
+/// message in itself. Between emoji and in scripts that join letters they are ordinary.
+fn zero_width(text: &str, raise: &mut Raise) {
+    let mut before = ' ';
+    let mut run: Option<(Range<usize>, usize, char)> = None;
+    let mut count = 0;
+    for (i, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        if is_zero_width(c) {
+            let (range, many, _) = run.get_or_insert((i..i, 0, before));
+            range.end = i + c.len_utf8();
+            *many += 1;
+            continue;
+        }
+        if let Some((range, many, left)) = run.take()
+            && range.start > 0
+            && count < MOST
+        {
+            // A soft hyphen in a word is typography unless it stands where no hyphenation would put it.
+            let soft = text[range.clone()].chars().all(|c| c == '\u{00AD}');
+            if many >= 8 {
+                count += 1;
+                raise(
+                    "zero-width-run",
+                    range,
+                    Some(format!("{many} zero-width characters in a row carry data")),
+                );
+            } else if left.is_ascii_alphanumeric() && c.is_ascii_alphanumeric() && !soft {
+                count += 1;
+                raise("zero-width-in-word", range, None);
+            }
+        }
+        before = c;
+    }
+}
+
+/// The Latin letter that a Cyrillic or Greek one looks like (Unicode TS 39, confusables; the usual suspects).
+fn looks_latin(c: char) -> bool {
+    "аеорсухіјѕԁһӏԛԝАВЕКМНОРСТУХІЈЅαοριυνκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ".contains(c)
+}
+
+/// A word of Latin letters with a look-alike among them: `іgnore`, `pаypal`.
+fn mixed_words(text: &str, raise: &mut Raise) {
+    let mut count = 0;
+    let mut word: Option<usize> = None;
+    for (i, c) in text.char_indices().chain([(text.len(), ' ')]) {
+        if c.is_alphabetic() {
+            word.get_or_insert(i);
+            continue;
+        }
+        let Some(start) = word.take() else { continue };
+        let w = &text[start..i];
+        if w.is_ascii() || count >= MOST {
+            continue;
+        }
+        let latin = w.chars().filter(char::is_ascii_alphabetic).count();
+        let alike = w.chars().filter(|c| looks_latin(*c)).count();
+        let other = w.chars().count() - latin - alike;
+        // Units and formulas ("μm", "Δx", "αβ") are short or have letters that look like nothing Latin.
+        if latin >= 2 && alike >= 1 && other == 0 && latin + alike >= 4 {
+            count += 1;
+            raise(
+                "mixed-script-word",
+                start..i,
+                Some(format!("the word \"{w}\" mixes Latin letters with look-alikes")),
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::{Lang, Place};
+    use crate::scan::doc::LineIndex;
+
+    fn names(text: &str) -> Vec<String> {
+        let doc = Doc {
+            path: "SKILL.md".into(),
+            text: text.to_owned(),
+            place: Place::Prose,
+            lang: Lang::Unknown,
+            segments: Vec::new(),
+            layers: Vec::new(),
+            lines: LineIndex::new(text),
+        };
+        let mut out = Vec::new();
+        check(&doc, &mut |name, _, _| out.push(name.to_owned()));
+        out
+    }
+
+    #[test]
+    fn hidden_characters_are_named() {
+        assert_eq!(
+            names("x \u{E0069}\u{E0067}\u{E006E}\u{E006F}\u{E0072}\u{E0065}\u{E0020}\u{E0061}"),
+            ["unicode-tags"]
+        );
+        assert_eq!(names("a\u{202E}b"), ["bidi-control"]);
+        assert_eq!(names("ig\u{200B}nore"), ["zero-width-in-word"]);
+        assert_eq!(
+            names("a \u{200B}\u{200C}\u{200B}\u{200C}\u{200B}\u{200C}\u{200B}\u{200C} b"),
+            ["zero-width-run"]
+        );
+        assert_eq!(names("іgnоre this"), ["mixed-script-word"]);
+    }
+
+    #[test]
+    fn ordinary_text_is_not() {
+        assert!(names("\u{FEFF}# Café, naïve, Straße").is_empty());
+        assert!(names("family 👨\u{200D}👩\u{200D}👧 and flag 🏴\u{E0067}\u{E0062}\u{E0073}\u{E0063}\u{E0074}\u{E007F}").is_empty());
+        assert!(names("می\u{200C}خواهم").is_empty());
+        assert!(names("5 μm, Δx, привет мир, Ελλάδα").is_empty());
+        assert!(names("\u{2067}שלום\u{2069}").is_empty());
+    }
+}
