@@ -216,8 +216,22 @@ mod tests {
     #[test]
     fn text_has_no_kind() {
         for text in [
-            "", "M", "MZ", "MZ is a prefix", "BMW", "BZh is bzip2", "RIFF is a container format", "# Title\n",
-            "GGUF is a format", "ID3 tags", "the ftyp", "Hi\r\nthere", "#!/bin/sh\n", "PK", "{\"a\": 1}", "---\nname: x\n---\n",
+            "",
+            "M",
+            "MZ",
+            "MZ is a prefix",
+            "BMW",
+            "BZh is bzip2",
+            "RIFF is a container format",
+            "# Title\n",
+            "GGUF is a format",
+            "ID3 tags",
+            "the ftyp",
+            "Hi\r\nthere",
+            "#!/bin/sh\n",
+            "PK",
+            "{\"a\": 1}",
+            "---\nname: x\n---\n",
         ] {
             assert_eq!(kind(text.as_bytes()), None, "{text:?}");
         }

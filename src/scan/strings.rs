@@ -144,7 +144,10 @@ mod tests {
 
     #[test]
     fn a_text_behind_junk_keeps_its_lines() {
-        assert_eq!(strings(b"\x7fELF\x02\x01\x01\0\0line one\r\n\r\nline two\n"), "line one\r\n\r\nline two\n");
+        assert_eq!(
+            strings(b"\x7fELF\x02\x01\x01\0\0line one\r\n\r\nline two\n"),
+            "line one\r\n\r\nline two\n"
+        );
     }
 
     #[test]
@@ -154,7 +157,8 @@ mod tests {
 
     #[test]
     fn pieces_give_what_the_whole_gives() {
-        let bytes = b"\x01\x02first run of text\0\0\0w\0i\0d\0e\0 \0t\0e\0x\0t\0\xff last one \xe6\x97\xa5\xff";
+        let bytes =
+            b"\x01\x02first run of text\0\0\0w\0i\0d\0e\0 \0t\0e\0x\0t\0\xff last one \xe6\x97\xa5\xff";
         let whole = strings(bytes);
         for cut in 0..bytes.len() {
             let mut out = String::new();

@@ -83,8 +83,13 @@ fn whole_utf8(mut text: String) -> Result<Decoded, Binary> {
 enum Encoding {
     /// UTF-8 where it is, Latin-1 where it is not.
     EightBit,
-    Utf16 { big: bool, marked: bool },
-    Utf32 { big: bool },
+    Utf16 {
+        big: bool,
+        marked: bool,
+    },
+    Utf32 {
+        big: bool,
+    },
     Binary(Option<&'static str>),
 }
 
@@ -268,7 +273,10 @@ fn guess(head: &[u8]) -> Encoding {
     if let Some(marked) = utf16_mark(head) {
         // A mark in front of plain ASCII fools only those who believe it.
         let sample = &head[..head.len().min(SAMPLE)];
-        let plain = sample.iter().filter(|&&b| (0x20..0x7f).contains(&b) || matches!(b, b'\n' | b'\r' | b'\t')).count();
+        let plain = sample
+            .iter()
+            .filter(|&&b| (0x20..0x7f).contains(&b) || matches!(b, b'\n' | b'\r' | b'\t'))
+            .count();
         return if plain * 20 >= sample.len() * 17 { Encoding::EightBit } else { marked };
     }
     if let Some(kind) = magic::kind(&head[..head.len().min(magic::HEAD)]) {

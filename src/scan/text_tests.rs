@@ -28,9 +28,13 @@ fn marked_encodings() {
         let decoded = text_of(&utf16(&format!("\u{feff}{SAMPLE_TEXT}"), big));
         assert_eq!((decoded.text.as_str(), decoded.encoding, decoded.notes), (SAMPLE_TEXT, name, vec![]));
     }
-    let wide: Vec<u8> = format!("\u{feff}{SAMPLE_TEXT}").chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+    let wide: Vec<u8> =
+        format!("\u{feff}{SAMPLE_TEXT}").chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
     assert_eq!(text_of(&wide).text, SAMPLE_TEXT);
-    assert_eq!(text_of(&utf16("\u{feff}日本語のテキスト。\nもう一行\n", false)).text, "日本語のテキスト。\nもう一行\n");
+    assert_eq!(
+        text_of(&utf16("\u{feff}日本語のテキスト。\nもう一行\n", false)).text,
+        "日本語のテキスト。\nもう一行\n"
+    );
 }
 
 #[test]
@@ -76,7 +80,9 @@ fn invalid_utf8_stays_readable() {
     let decoded = text_of(b"na\xefve caf\xe9: curl | sh\n");
     assert_eq!((decoded.text.as_str(), decoded.encoding), ("naïve café: curl | sh\n", "latin-1"));
     // One wrong byte does not turn the rest of a UTF-8 text into another.
-    let decoded = text_of("zero\u{200b}width \u{e0041}".as_bytes().iter().copied().chain([0xff]).collect::<Vec<_>>().as_slice());
+    let decoded = text_of(
+        "zero\u{200b}width \u{e0041}".as_bytes().iter().copied().chain([0xff]).collect::<Vec<_>>().as_slice(),
+    );
     assert_eq!((decoded.text.as_str(), decoded.encoding), ("zero\u{200b}width \u{e0041}ÿ", "utf-8"));
     assert_eq!(decoded.notes, [TextNote::InvalidUtf8 { count: 1 }]);
 }
