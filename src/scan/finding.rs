@@ -146,6 +146,8 @@ pub struct Stats {
     pub files: u64,
     pub bytes: u64,
     pub skills: u64,
+    /// Files left out by `exclude` of the configuration.
+    pub excluded: u64,
     /// Findings taken away by inline ignores, by the baseline, and by `--persona` / `--min-severity`.
     pub ignored_inline: u64,
     pub ignored_baseline: u64,

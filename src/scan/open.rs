@@ -25,20 +25,36 @@ pub fn open_regular(path: &Path) -> Result<(File, u64), SkipReason> {
 mod flags {
     #[cfg(all(
         any(target_os = "linux", target_os = "android"),
-        any(target_arch = "arm", target_arch = "aarch64", target_arch = "powerpc", target_arch = "powerpc64")
+        any(
+            target_arch = "arm",
+            target_arch = "aarch64",
+            target_arch = "powerpc",
+            target_arch = "powerpc64"
+        )
     ))]
     pub const NO_FOLLOW: i32 = 0o100000;
     #[cfg(all(
         any(target_os = "linux", target_os = "android"),
-        not(any(target_arch = "arm", target_arch = "aarch64", target_arch = "powerpc", target_arch = "powerpc64"))
+        not(any(
+            target_arch = "arm",
+            target_arch = "aarch64",
+            target_arch = "powerpc",
+            target_arch = "powerpc64"
+        ))
     ))]
     pub const NO_FOLLOW: i32 = 0o400000;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub const NO_FOLLOW: i32 = 0x100;
 
-    #[cfg(all(any(target_os = "linux", target_os = "android"), not(any(target_arch = "mips", target_arch = "mips64"))))]
+    #[cfg(all(
+        any(target_os = "linux", target_os = "android"),
+        not(any(target_arch = "mips", target_arch = "mips64"))
+    ))]
     pub const NO_WAIT: i32 = 0o4000;
-    #[cfg(all(any(target_os = "linux", target_os = "android"), any(target_arch = "mips", target_arch = "mips64")))]
+    #[cfg(all(
+        any(target_os = "linux", target_os = "android"),
+        any(target_arch = "mips", target_arch = "mips64")
+    ))]
     pub const NO_WAIT: i32 = 0o200;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     pub const NO_WAIT: i32 = 4;

@@ -47,7 +47,10 @@ fn input(mut file: File, size: u64, options: &WalkOptions) -> Result<Input, Skip
         }
     }
     let mut head = Vec::with_capacity(magic::HEAD);
-    Read::by_ref(&mut file).take(magic::HEAD as u64).read_to_end(&mut head).map_err(|_| SkipReason::ReadError)?;
+    Read::by_ref(&mut file)
+        .take(magic::HEAD as u64)
+        .read_to_end(&mut head)
+        .map_err(|_| SkipReason::ReadError)?;
     file.rewind().map_err(|_| SkipReason::ReadError)?;
     if size <= options.max_archive && magic::kind(&head).is_some_and(magic::is_readable_archive) {
         return whole(&mut file, size, options.max_archive).map(Input::Whole);
@@ -61,7 +64,10 @@ fn whole(file: &mut File, size: u64, limit: u64) -> Result<Vec<u8>, SkipReason> 
         return Err(SkipReason::TooLarge);
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size + 1).map_err(|_| SkipReason::TooLarge)?);
-    Read::by_ref(file).take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|_| SkipReason::ReadError)?;
+    Read::by_ref(file)
+        .take(limit.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|_| SkipReason::ReadError)?;
     let read = bytes.len() as u64;
     if read > limit {
         return Err(SkipReason::TooLarge);

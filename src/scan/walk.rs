@@ -31,7 +31,13 @@ pub struct WalkOptions {
 
 impl Default for WalkOptions {
     fn default() -> WalkOptions {
-        WalkOptions { gate: false, hidden: false, max_file: 1 << 20, max_archive: 64 << 20, max_read: 256 << 20 }
+        WalkOptions {
+            gate: false,
+            hidden: false,
+            max_file: 1 << 20,
+            max_archive: 64 << 20,
+            max_read: 256 << 20,
+        }
     }
 }
 
@@ -69,9 +75,31 @@ pub struct RootError {
 
 /// Hidden folders that carry skills and settings of agents, hooks and automation: looked at though hidden.
 const AGENT_FOLDERS: [&str; 25] = [
-    ".agent", ".agents", ".amp", ".augment", ".claude", ".claude-plugin", ".clawdbot", ".cline", ".clinerules",
-    ".codex", ".continue", ".cursor", ".devcontainer", ".gemini", ".github", ".goose", ".husky", ".kiro", ".opencode",
-    ".openclaw", ".pi", ".roo", ".vscode", ".well-known", ".windsurf",
+    ".agent",
+    ".agents",
+    ".amp",
+    ".augment",
+    ".claude",
+    ".claude-plugin",
+    ".clawdbot",
+    ".cline",
+    ".clinerules",
+    ".codex",
+    ".continue",
+    ".cursor",
+    ".devcontainer",
+    ".gemini",
+    ".github",
+    ".goose",
+    ".husky",
+    ".kiro",
+    ".opencode",
+    ".openclaw",
+    ".pi",
+    ".roo",
+    ".vscode",
+    ".well-known",
+    ".windsurf",
 ];
 
 /// Links to files inside the tree are read under their own name, but no more than so many bytes in one root: a
@@ -90,8 +118,7 @@ pub fn walk(
         kinds.push(found.file_type());
     }
     for (root, (path, kind)) in roots.iter().zip(kinds).enumerate() {
-        let mut walker =
-            Walker { options, sink, root, top: path, real_top: None, linked: 0 };
+        let mut walker = Walker { options, sink, root, top: path, real_top: None, linked: 0 };
         let display = root_display(path);
         if kind.is_dir() {
             walker.folder(path, display);
@@ -109,7 +136,7 @@ pub fn walk(
 }
 
 /// The root as given, without `./` in front and slashes behind; nothing for the current folder.
-fn root_display(path: &Path) -> String {
+pub fn root_display(path: &Path) -> String {
     let mut bytes = path.as_os_str().as_encoded_bytes();
     while let Some(rest) = bytes.strip_prefix(b"./") {
         bytes = rest;
@@ -138,7 +165,8 @@ fn skipped_folder(name: &OsStr, options: &WalkOptions) -> Option<SkipReason> {
         None
     } else if matches!(name, b".git" | b"target" | b"node_modules") {
         Some(SkipReason::BuildOrVcsFolder)
-    } else if name.starts_with(b".") && !options.hidden && !AGENT_FOLDERS.iter().any(|f| f.as_bytes() == name) {
+    } else if name.starts_with(b".") && !options.hidden && !AGENT_FOLDERS.iter().any(|f| f.as_bytes() == name)
+    {
         Some(SkipReason::HiddenFolder)
     } else {
         None
@@ -209,7 +237,8 @@ impl Walker<'_> {
     /// Passes on the files of one folder and puts its subfolders on the stack.
     fn list(&mut self, path: PathBuf, display: String, levels: &mut Vec<Level>) {
         // A folder that was swapped for a link since its parent was listed is not entered.
-        let opened = if levels.is_empty() { Ok(true) } else { fs::symlink_metadata(&path).map(|m| m.is_dir()) };
+        let opened =
+            if levels.is_empty() { Ok(true) } else { fs::symlink_metadata(&path).map(|m| m.is_dir()) };
         let entries = match opened {
             Ok(true) => fs::read_dir(&path),
             Ok(false) => return self.skip(display, SkipReason::ReadError),
@@ -254,13 +283,14 @@ impl Walker<'_> {
     /// A link to a folder inside the tree is not followed: what it leads to is walked where it stands.
     fn link(&mut self, folder: &Path, name: &OsStr, display: String) {
         let path = folder.join(name);
-        let (real, found) = match fs::canonicalize(&path).and_then(|real| fs::metadata(&real).map(|m| (real, m))) {
-            Ok(both) => both,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return self.skip(display, SkipReason::BrokenSymlink);
-            }
-            Err(error) => return self.skip(display, reason(&error)),
-        };
+        let (real, found) =
+            match fs::canonicalize(&path).and_then(|real| fs::metadata(&real).map(|m| (real, m))) {
+                Ok(both) => both,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return self.skip(display, SkipReason::BrokenSymlink);
+                }
+                Err(error) => return self.skip(display, reason(&error)),
+            };
         let top = self.top;
         let real_top = self.real_top.get_or_insert_with(|| fs::canonicalize(top).ok());
         let Some(inside) = real_top.as_deref().and_then(|top| real.strip_prefix(top).ok()) else {

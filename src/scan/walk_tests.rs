@@ -52,13 +52,23 @@ fn files_come_before_folders_and_both_sorted() {
     for name in ["b/z", "b/a/x", "a.b/x", "a/x", "c", "SKILL.md", ".env", "Z"] {
         dir.file(name);
     }
-    assert_eq!(dir.walk(&WalkOptions::default()), [".env", "SKILL.md", "Z", "c", "a/x", "a.b/x", "b/z", "b/a/x"]);
+    assert_eq!(
+        dir.walk(&WalkOptions::default()),
+        [".env", "SKILL.md", "Z", "c", "a/x", "a.b/x", "b/z", "b/a/x"]
+    );
 }
 
 #[test]
 fn skipped_folders_are_named_and_agent_folders_are_not_skipped() {
     let dir = Dir::new();
-    for name in [".git/config", "x/target/a", "node_modules/m/i.js", ".cache/a", ".claude/skills/s/SKILL.md", ".mcp.json"] {
+    for name in [
+        ".git/config",
+        "x/target/a",
+        "node_modules/m/i.js",
+        ".cache/a",
+        ".claude/skills/s/SKILL.md",
+        ".mcp.json",
+    ] {
         dir.file(name);
     }
     assert_eq!(
@@ -77,7 +87,14 @@ fn skipped_folders_are_named_and_agent_folders_are_not_skipped() {
     assert!(dir.walk(&hidden).contains(&".git: build or version-control folder".to_owned()));
     assert_eq!(
         dir.walk(&WalkOptions::gate()),
-        [".mcp.json", ".cache/a", ".claude/skills/s/SKILL.md", ".git/config", "node_modules/m/i.js", "x/target/a"]
+        [
+            ".mcp.json",
+            ".cache/a",
+            ".claude/skills/s/SKILL.md",
+            ".git/config",
+            "node_modules/m/i.js",
+            "x/target/a"
+        ]
     );
 }
 
@@ -168,7 +185,8 @@ fn a_single_file_and_a_link_to_one_are_roots() {
         assert_eq!(&*entry.display, root.to_str().unwrap());
         assert_eq!(read(entry, &WalkOptions::default()).unwrap(), b"text\n");
     }
-    let missing = walk(&[dir.0.clone(), dir.0.join("none")], &WalkOptions::default(), &mut |i| panic!("{i:?}"));
+    let missing =
+        walk(&[dir.0.clone(), dir.0.join("none")], &WalkOptions::default(), &mut |i| panic!("{i:?}"));
     assert_eq!(missing.unwrap_err().path, dir.0.join("none"));
 }
 

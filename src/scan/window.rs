@@ -126,7 +126,8 @@ impl<R: Read> Iterator for Windows<R> {
             (end, cut(&self.text, end - OVERLAP / 2))
         };
         // Text past the window is carried over, so that a window never grows.
-        let shown = if self.done { own_end } else { floor(&self.text, (own_end + OVERLAP / 2).min(self.text.len())) };
+        let shown =
+            if self.done { own_end } else { floor(&self.text, (own_end + OVERLAP / 2).min(self.text.len())) };
         let rest = self.text[next_start..].to_owned();
         let mut text = std::mem::replace(&mut self.text, rest);
         text.truncate(shown);

@@ -85,7 +85,8 @@ pub fn zip_with(members: &[ZipMember], comment: &[u8]) -> Vec<u8> {
         let name = m.local_name.as_ref().unwrap_or(&m.name);
         put32(&mut out, &[0x0403_4b50]);
         put16(&mut out, &[20, flags, method, 0, 0]);
-        let (local_crc, sizes) = if m.streamed { (0, [0, 0]) } else { (crc, [len32(&packed), len32(&m.data)]) };
+        let (local_crc, sizes) =
+            if m.streamed { (0, [0, 0]) } else { (crc, [len32(&packed), len32(&m.data)]) };
         put32(&mut out, &[local_crc, sizes[0], sizes[1]]);
         put16(&mut out, &[len16(name), 0]);
         out.extend_from_slice(name);
@@ -124,7 +125,7 @@ pub fn zip_with(members: &[ZipMember], comment: &[u8]) -> Vec<u8> {
         out.extend_from_slice(&44u64.to_le_bytes());
         put16(&mut out, &[45, 45]);
         put32(&mut out, &[0, 0]);
-        for value in [u64::from(count), u64::from(count), directory.len() as u64, u64::from(start), ] {
+        for value in [u64::from(count), u64::from(count), directory.len() as u64, u64::from(start)] {
             out.extend_from_slice(&value.to_le_bytes());
         }
         put32(&mut out, &[0x0706_4b50, 0]);

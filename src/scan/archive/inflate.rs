@@ -96,7 +96,10 @@ mod tests {
         packed.extend_from_slice(b"rest");
         for hint in [0, 1, text.len(), usize::MAX] {
             let out = inflate(&packed, hint, 1 << 20);
-            assert_eq!((out.bytes.as_slice(), out.consumed, out.ending), (text.as_bytes(), size, Ending::Complete));
+            assert_eq!(
+                (out.bytes.as_slice(), out.consumed, out.ending),
+                (text.as_bytes(), size, Ending::Complete)
+            );
         }
         let exact = inflate(&packed, 0, text.len());
         assert_eq!((exact.bytes.len(), exact.ending), (text.len(), Ending::Complete));

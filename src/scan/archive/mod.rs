@@ -244,14 +244,17 @@ fn member_path(archive: &str, name: &[u8]) -> String {
 /// What the name of a member gives away.
 fn name_notes(name: &[u8], notes: &mut Vec<Note>) {
     let is_separator = |b: &u8| matches!(b, b'/' | b'\\');
-    if name.first().is_some_and(is_separator) || (name.get(1) == Some(&b':') && name[0].is_ascii_alphabetic()) {
+    if name.first().is_some_and(is_separator) || (name.get(1) == Some(&b':') && name[0].is_ascii_alphabetic())
+    {
         notes.push(Note::AbsolutePath);
     }
     if name.split(|b| is_separator(b)).any(|part| part == b"..") {
         notes.push(Note::ParentPath);
     }
     let plain = name.iter().filter(|&&b| b != b'\\').copied().collect::<Vec<u8>>();
-    if std::str::from_utf8(&plain).is_ok_and(|s| s != names::escape(&plain)) || std::str::from_utf8(name).is_err() {
+    if std::str::from_utf8(&plain).is_ok_and(|s| s != names::escape(&plain))
+        || std::str::from_utf8(name).is_err()
+    {
         notes.push(Note::OddName);
     }
 }

@@ -57,9 +57,13 @@ impl Extra {
     /// Reads `LEN key=value\n` records. False where they are not that.
     fn read_pax(&mut self, mut data: &[u8]) -> bool {
         while !data.is_empty() {
-            let Some(space) = memchr::memchr(b' ', &data[..data.len().min(20)]) else { return data.iter().all(|&b| b == 0) };
+            let Some(space) = memchr::memchr(b' ', &data[..data.len().min(20)]) else {
+                return data.iter().all(|&b| b == 0);
+            };
             let len = std::str::from_utf8(&data[..space]).ok().and_then(|s| s.parse::<usize>().ok());
-            let Some(record) = len.filter(|&len| len > space).and_then(|len| data.get(..len)) else { return false };
+            let Some(record) = len.filter(|&len| len > space).and_then(|len| data.get(..len)) else {
+                return false;
+            };
             data = &data[record.len()..];
             let record = record[space + 1..].strip_suffix(b"\n").unwrap_or(&record[space + 1..]);
             let Some(equals) = memchr::memchr(b'=', record) else { return false };

@@ -41,7 +41,9 @@ fn plain_archives_give_their_files() {
 
 #[test]
 fn stored_streamed_and_wide_members_are_read() {
-    for (deflate, streamed, zip64) in [(false, false, false), (true, true, false), (true, false, true), (false, true, true)] {
+    for (deflate, streamed, zip64) in
+        [(false, false, false), (true, true, false), (true, false, true), (false, true, true)]
+    {
         let got = forged(|m| (m.deflate, m.streamed, m.zip64) = (deflate, streamed, zip64));
         assert_eq!(got, [file("a.zip!/SKILL.md", SKILL, &[])], "{deflate} {streamed} {zip64}");
     }
@@ -49,9 +51,13 @@ fn stored_streamed_and_wide_members_are_read() {
 
 #[test]
 fn odd_members_are_noted() {
-    let hidden = |reason, note| Member { path: "a.zip!/SKILL.md".into(), content: Err(reason), notes: vec![note] };
+    let hidden =
+        |reason, note| Member { path: "a.zip!/SKILL.md".into(), content: Err(reason), notes: vec![note] };
     assert_eq!(forged(|m| m.flags = 1), [hidden(SkipReason::Encrypted, Note::Encrypted)]);
-    assert_eq!(forged(|m| m.method = Some(14)), [hidden(SkipReason::UnsupportedArchive, Note::UnknownMethod)]);
+    assert_eq!(
+        forged(|m| m.method = Some(14)),
+        [hidden(SkipReason::UnsupportedArchive, Note::UnknownMethod)]
+    );
     assert_eq!(forged(|m| m.crc_error = 1), [file("a.zip!/SKILL.md", SKILL, &[Note::Checksum])]);
     assert_eq!(forged(|m| m.mode = 0o104_755), [file("a.zip!/SKILL.md", SKILL, &[Note::SetId])]);
     assert_eq!(
@@ -145,7 +151,10 @@ fn archives_inside_are_opened_to_a_depth() {
     assert_eq!(got[2], file("a.zip!/two.tgz!/one.zip!/SKILL.md", SKILL, &[]));
     let level4 = open(&zip(&[("three.zip", &level3)]));
     let last = level4.last().unwrap();
-    assert_eq!((last.notes.as_slice(), last.skipped()), (&[Note::TooDeep][..], Some(SkipReason::ArchiveLimit)));
+    assert_eq!(
+        (last.notes.as_slice(), last.skipped()),
+        (&[Note::TooDeep][..], Some(SkipReason::ArchiveLimit))
+    );
 }
 
 #[test]
@@ -156,7 +165,10 @@ fn bombs_are_bounded() {
     assert!(got[0].content.as_ref().unwrap().len() < 8 << 20);
     assert_eq!(got[1], file("a.zip!/SKILL.md", SKILL, &[]));
     let got = open(&gzip("bomb", &zeros));
-    assert_eq!((got[0].notes.as_slice(), got[0].skipped()), (&[Note::Bomb, Note::Cut][..], Some(SkipReason::ArchiveLimit)));
+    assert_eq!(
+        (got[0].notes.as_slice(), got[0].skipped()),
+        (&[Note::Bomb, Note::Cut][..], Some(SkipReason::ArchiveLimit))
+    );
 
     let limits = Limits { members: 10, total_bytes: 5000, ..Limits::default() };
     let many: Vec<ZipMember> = (0..100).map(|i| ZipMember::new(&format!("m{i}"), &[b'x'; 1000])).collect();
@@ -200,7 +212,11 @@ fn members_that_share_bytes_are_noted_and_bounded() {
 #[test]
 fn tar_extensions_are_read() {
     let long = "d/".repeat(90) + "SKILL.md";
-    let gnu = [tar_member(b"././@LongLink", b'L', b"", 0, format!("{long}\0").as_bytes()), tar(&[("short", SKILL)])].concat();
+    let gnu = [
+        tar_member(b"././@LongLink", b'L', b"", 0, format!("{long}\0").as_bytes()),
+        tar(&[("short", SKILL)]),
+    ]
+    .concat();
     assert_eq!(open(&gnu), [file(&format!("a.zip!/{long}"), SKILL, &[])]);
     let record = format!("{} path={long}\n", long.len() + 10);
     let pax = [tar_member(b"pax", b'x', b"", 0, record.as_bytes()), tar(&[("short", SKILL)])].concat();

@@ -18,7 +18,16 @@ pub(super) fn has_end(bytes: &[u8]) -> bool {
 }
 
 pub(super) fn read(opener: &mut Opener, archive: &str, bytes: &[u8], depth: usize) {
-    let mut zip = Zip { opener, archive, bytes, depth, owned: Vec::new(), about: Vec::new(), seen: Seen::default(), comment: b"" };
+    let mut zip = Zip {
+        opener,
+        archive,
+        bytes,
+        depth,
+        owned: Vec::new(),
+        about: Vec::new(),
+        seen: Seen::default(),
+        comment: b"",
+    };
     match find_end(bytes) {
         Some(end) => zip.listed(&end),
         None => zip.about.push(Note::Damaged),
@@ -127,7 +136,8 @@ impl<'a> Zip<'a, '_> {
             let mut at = gap.start;
             while let Some(found) = memmem::find(&bytes[at..gap.end], b"PK\x03\x04") {
                 at += found;
-                let Some(local) = Local::parse(&bytes[at..gap.end]).filter(|local| !local.name.is_empty()) else {
+                let Some(local) = Local::parse(&bytes[at..gap.end]).filter(|local| !local.name.is_empty())
+                else {
                     at += 4;
                     continue;
                 };
@@ -136,14 +146,15 @@ impl<'a> Zip<'a, '_> {
                     return;
                 }
                 let start = at + local.len;
-                let end = start + local.packed_in(&bytes[start..gap.end]).unwrap_or_else(|| {
-                    // The length comes after the data: follow the stream, or look for the next header.
-                    let rest = &bytes[start..gap.end];
-                    match local.method {
-                        DEFLATED => inflate(rest, 0, self.opener.allowance(rest.len())).consumed,
-                        _ => memmem::find(rest, b"PK").unwrap_or(rest.len()),
-                    }
-                });
+                let end = start
+                    + local.packed_in(&bytes[start..gap.end]).unwrap_or_else(|| {
+                        // The length comes after the data: follow the stream, or look for the next header.
+                        let rest = &bytes[start..gap.end];
+                        match local.method {
+                            DEFLATED => inflate(rest, 0, self.opener.allowance(rest.len())).consumed,
+                            _ => memmem::find(rest, b"PK").unwrap_or(rest.len()),
+                        }
+                    });
                 self.owned.push(at..end);
                 let item = Item {
                     name: local.name,
@@ -155,7 +166,8 @@ impl<'a> Zip<'a, '_> {
                     mode: 0,
                 };
                 // In an archive without a directory there is nothing to be missing from.
-                let notes = if self.about.contains(&Note::Damaged) { Vec::new() } else { vec![Note::NotListed] };
+                let notes =
+                    if self.about.contains(&Note::Damaged) { Vec::new() } else { vec![Note::NotListed] };
                 self.give(&item, notes);
                 at = end.max(at + 4);
             }
@@ -282,5 +294,8 @@ fn disagree(central: &Central, local: &Local) -> bool {
         && (u64::from(local.packed) != central.packed || local.crc != central.crc)
         // In zip64 the local size stands elsewhere.
         && local.packed != u32::MAX;
-    central.name != local.name || central.method != local.method || central.encrypted != local.encrypted || sizes
+    central.name != local.name
+        || central.method != local.method
+        || central.encrypted != local.encrypted
+        || sizes
 }

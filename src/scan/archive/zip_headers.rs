@@ -53,7 +53,9 @@ fn end_at(bytes: &[u8], at: usize) -> Option<End<'_>> {
             let locator = bytes.get(locator..at)?.strip_prefix(b"PK\x06\x07")?;
             usize::try_from(u64_at(locator, 4)?).ok()
         });
-        let wide = record.and_then(|start| bytes.get(start..at).filter(|r| r.starts_with(b"PK\x06\x06")).map(|r| (start, r)));
+        let wide = record.and_then(|start| {
+            bytes.get(start..at).filter(|r| r.starts_with(b"PK\x06\x06")).map(|r| (start, r))
+        });
         if let Some((start, wide)) = wide {
             entries = u64_at(wide, 32)?;
             size = u64_at(wide, 40)?;
@@ -62,7 +64,8 @@ fn end_at(bytes: &[u8], at: usize) -> Option<End<'_>> {
         }
     }
     let (size, offset) = (usize::try_from(size).ok()?, usize::try_from(offset).ok()?);
-    let is_directory = |start: usize| size == 0 || bytes.get(start..).is_some_and(|b| b.starts_with(b"PK\x01\x02"));
+    let is_directory =
+        |start: usize| size == 0 || bytes.get(start..).is_some_and(|b| b.starts_with(b"PK\x01\x02"));
     let told = offset.checked_add(size).filter(|&end| end <= stop && is_directory(offset)).map(|_| offset);
     // Where the offset is wrong, the directory still ends where the end record starts.
     let counted = stop.checked_sub(size).filter(|&start| start >= offset && is_directory(start));
@@ -73,7 +76,13 @@ fn end_at(bytes: &[u8], at: usize) -> Option<End<'_>> {
         (Some(start), None) => (start, 0),
         (None, None) => return None,
     };
-    Some(End { directory: start..start + size, whole: stop..at + END_LEN + comment_len, entries, comment, base })
+    Some(End {
+        directory: start..start + size,
+        whole: stop..at + END_LEN + comment_len,
+        entries,
+        comment,
+        base,
+    })
 }
 
 /// One entry of the directory.
@@ -185,7 +194,8 @@ impl<'a> Local<'a> {
 
     /// How many of the bytes behind the header are the member's, if the header tells; at most all of them.
     pub fn packed_in(&self, rest: &[u8]) -> Option<usize> {
-        (!self.streamed || self.packed > 0).then(|| usize::try_from(self.packed).unwrap_or(usize::MAX).min(rest.len()))
+        (!self.streamed || self.packed > 0)
+            .then(|| usize::try_from(self.packed).unwrap_or(usize::MAX).min(rest.len()))
     }
 }
 

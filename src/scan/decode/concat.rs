@@ -49,7 +49,9 @@ fn joint(sink: &Sink, at: usize) -> Option<usize> {
             }
             b'.' if operator == b'.' => {}
             b'"' | b'\'' => break,
-            b'f' | b'b' | b'r' | b'u' | b'L' | b'$' | b'@' if matches!(bytes.get(i + 1), Some(b'"' | b'\'')) => {
+            b'f' | b'b' | b'r' | b'u' | b'L' | b'$' | b'@'
+                if matches!(bytes.get(i + 1), Some(b'"' | b'\'')) =>
+            {
                 i += 1;
                 break;
             }
@@ -68,7 +70,9 @@ fn joint(sink: &Sink, at: usize) -> Option<usize> {
         b'&' => matches!(lang, Lang::Unknown | Lang::AppleScript | Lang::Text | Lang::Batch),
         b'|' => lang == Lang::Sql,
         // Neighbours are one literal in Python and C; with the same quote, so that `"it's"` is none.
-        _ => matches!(lang, Lang::Python | Lang::Compiled) && bytes[i] == bytes[at] && (newline || i <= at + 3),
+        _ => {
+            matches!(lang, Lang::Python | Lang::Compiled) && bytes[i] == bytes[at] && (newline || i <= at + 3)
+        }
     };
     joins.then_some(i + 1)
 }

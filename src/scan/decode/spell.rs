@@ -37,7 +37,9 @@ fn turn(sink: &mut Sink, range: Range<usize>, least: usize) {
     let new: String = old.chars().rev().collect();
     if plain::words(&new) > plain::words(old) + least {
         sink.put(range, &["reversed"], new, Lang::Unknown);
-    } else if new.len() >= 16 && new.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-')) {
+    } else if new.len() >= 16
+        && new.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-'))
+    {
         sink.quiet(range, &["reversed"], new);
     }
 }
@@ -78,7 +80,12 @@ pub(super) fn rot13(sink: &mut Sink) {
         for literal in literals(old).take(16) {
             let piece: String = old[literal.clone()].chars().map(rotate).collect();
             if plain::words(&piece) > plain::words(&old[literal.clone()]) {
-                sink.put(range.start + literal.start..range.start + literal.end, &["rot13"], piece, Lang::Unknown);
+                sink.put(
+                    range.start + literal.start..range.start + literal.end,
+                    &["rot13"],
+                    piece,
+                    Lang::Unknown,
+                );
                 found = true;
             }
         }

@@ -25,7 +25,8 @@ pub(super) fn find(sink: &mut Sink) {
         let mut editor = Editor::new("variables", usize::MAX);
         let mut start = segment.range.start;
         while start < segment.range.end {
-            let end = memchr(b'\n', &text.as_bytes()[start..segment.range.end]).map_or(segment.range.end, |i| start + i);
+            let end = memchr(b'\n', &text.as_bytes()[start..segment.range.end])
+                .map_or(segment.range.end, |i| start + i);
             if end - start <= MAX_LINE {
                 line(sink, &mut editor, &mut known, start..end);
             }
@@ -35,7 +36,12 @@ pub(super) fn find(sink: &mut Sink) {
     }
 }
 
-fn line<'a>(sink: &mut Sink<'a>, editor: &mut Editor, known: &mut HashMap<&'a str, &'a str>, range: Range<usize>) {
+fn line<'a>(
+    sink: &mut Sink<'a>,
+    editor: &mut Editor,
+    known: &mut HashMap<&'a str, &'a str>,
+    range: Range<usize>,
+) {
     let text = sink.text;
     // Several statements may share a line: `a=cu; b=rl; $a$b`.
     if memchr(b'=', &text.as_bytes()[range.clone()]).is_some() {
@@ -57,7 +63,8 @@ fn line<'a>(sink: &mut Sink<'a>, editor: &mut Editor, known: &mut HashMap<&'a st
         let Some(i) = memchr::memchr3(b'$', b'+', b'{', &bytes[at..range.end]) else { break };
         let i = at + i;
         at = i + 1;
-        let found = if bytes[i] == b'+' { sum(text, known, &range, i) } else { references(text, known, &range, i) };
+        let found =
+            if bytes[i] == b'+' { sum(text, known, &range, i) } else { references(text, known, &range, i) };
         if let Some((span, value)) = found {
             growth += value.len();
             if growth > MAX_GROWTH {
@@ -79,13 +86,15 @@ fn assignment(statement: &str) -> Option<(&str, &str)> {
     let (left, right) = statement.split_once('=')?;
     let left = left.trim().trim_end_matches(':');
     let name = left.rsplit([' ', '\t', '$']).next()?.split(':').next()?;
-    let plain = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let plain =
+        !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !plain || name.as_bytes()[0].is_ascii_digit() || left.len() > name.len() + 24 {
         return None;
     }
     let spaced = right.starts_with(' ');
     let right = right.trim();
-    let right = right.strip_prefix(['b', 'r', 'u', 'f', '@']).filter(|r| r.starts_with(['"', '\''])).unwrap_or(right);
+    let right =
+        right.strip_prefix(['b', 'r', 'u', 'f', '@']).filter(|r| r.starts_with(['"', '\''])).unwrap_or(right);
     let value = match right.as_bytes().first()? {
         q @ (b'"' | b'\'' | b'`') => {
             let close = memchr(*q, &right.as_bytes()[1..])?;
@@ -105,12 +114,21 @@ fn assignment(statement: &str) -> Option<(&str, &str)> {
 
 /// The name at the start of `text`.
 fn name_at(text: &str) -> &str {
-    let end = text.bytes().take(64).position(|b| !(b.is_ascii_alphanumeric() || b == b'_')).unwrap_or(text.len().min(64));
+    let end = text
+        .bytes()
+        .take(64)
+        .position(|b| !(b.is_ascii_alphanumeric() || b == b'_'))
+        .unwrap_or(text.len().min(64));
     text.get(..end).unwrap_or("")
 }
 
 /// References that touch each other or a word: `$a$b`, `${a}rl`, `{a}{b}` of a format string.
-fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, start: usize) -> Option<(Range<usize>, String)> {
+fn references(
+    text: &str,
+    known: &HashMap<&str, &str>,
+    line: &Range<usize>,
+    start: usize,
+) -> Option<(Range<usize>, String)> {
     let mut out = String::new();
     let mut at = start;
     let mut count = 0;
@@ -142,7 +160,12 @@ fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, star
 }
 
 /// One operand of a sum that ends before `end`: a known name or a literal.
-fn operand_before<'a>(text: &'a str, known: &HashMap<&str, &'a str>, low: usize, end: usize) -> Option<(usize, &'a str)> {
+fn operand_before<'a>(
+    text: &'a str,
+    known: &HashMap<&str, &'a str>,
+    low: usize,
+    end: usize,
+) -> Option<(usize, &'a str)> {
     let before = text[low..end].trim_end_matches([' ', '\t']);
     let stop = low + before.len();
     let last = before.bytes().next_back()?;
@@ -150,13 +173,19 @@ fn operand_before<'a>(text: &'a str, known: &HashMap<&str, &'a str>, low: usize,
         let open = memchr::memrchr(last, &text.as_bytes()[low..stop - 1])? + low;
         return Some((open, &text[open + 1..stop - 1]));
     }
-    let length = before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    let length =
+        before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
     let name = &text[stop - length..stop];
     let start = stop - length;
     known.get(name).map(|v| (start - usize::from(start > low && text.as_bytes()[start - 1] == b'$'), *v))
 }
 
-fn operand_after<'a>(text: &'a str, known: &HashMap<&str, &'a str>, start: usize, high: usize) -> Option<(usize, &'a str)> {
+fn operand_after<'a>(
+    text: &'a str,
+    known: &HashMap<&str, &'a str>,
+    start: usize,
+    high: usize,
+) -> Option<(usize, &'a str)> {
     let rest = text[start..high].trim_start_matches([' ', '\t']);
     let at = high - rest.len();
     let first = rest.bytes().next()?;
@@ -170,7 +199,12 @@ fn operand_after<'a>(text: &'a str, known: &HashMap<&str, &'a str>, start: usize
 }
 
 /// `p + q + "r"` around the `+` at `plus`.
-fn sum(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, plus: usize) -> Option<(Range<usize>, String)> {
+fn sum(
+    text: &str,
+    known: &HashMap<&str, &str>,
+    line: &Range<usize>,
+    plus: usize,
+) -> Option<(Range<usize>, String)> {
     let (start, first) = operand_before(text, known, line.start, plus)?;
     let mut out = String::from(first);
     let mut at = plus + 1;
@@ -188,7 +222,12 @@ fn sum(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, plus: usize
 }
 
 /// `"".join([p, q])` and `[p, q].join("")`.
-fn joined(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, at: usize) -> Option<(Range<usize>, String)> {
+fn joined(
+    text: &str,
+    known: &HashMap<&str, &str>,
+    line: &Range<usize>,
+    at: usize,
+) -> Option<(Range<usize>, String)> {
     let bytes = text.as_bytes();
     let open = at + 5;
     let (from, to) = if matches!(bytes.get(open), Some(b'[' | b'(')) {
