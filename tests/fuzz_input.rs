@@ -38,7 +38,11 @@ fn archive_seeds() -> Vec<Vec<u8>> {
 /// A tar header that was changed fails its checksum and is not read further: half of the inputs get theirs mended.
 fn mended(input: &[u8]) -> Vec<u8> {
     let mut input = input.to_vec();
-    if input.len() >= 512 && input.len() % 2 == 0 && !input.starts_with(b"PK") && !input.starts_with(b"\x1f\x8b") {
+    if input.len() >= 512
+        && input.len() % 2 == 0
+        && !input.starts_with(b"PK")
+        && !input.starts_with(b"\x1f\x8b")
+    {
         archives::seal(&mut input[..512]);
     }
     input
@@ -47,7 +51,14 @@ fn mended(input: &[u8]) -> Vec<u8> {
 #[test]
 fn archives() {
     let words: [&[u8]; 9] = [
-        b"PK\x03\x04", b"PK\x01\x02", b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07", b"\x1f\x8b\x08", b"../", b"ustar\x0000",
+        b"PK\x03\x04",
+        b"PK\x01\x02",
+        b"PK\x05\x06",
+        b"PK\x06\x06",
+        b"PK\x06\x07",
+        b"\x1f\x8b\x08",
+        b"../",
+        b"ustar\x0000",
         b"19 size=99999999999\n",
     ];
     let limits = Limits { members: 200, member_bytes: 1 << 20, total_bytes: 4 << 20, ..Limits::default() };
@@ -96,8 +107,16 @@ fn text_seeds() -> Vec<Vec<u8>> {
 
 #[test]
 fn text() {
-    let words: [&[u8]; 8] =
-        [b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf", b"\0\0", b"\x7fELF", b"\xf0\x9f", b"\xd8\x3d\xde\x00", b"%PDF-"];
+    let words: [&[u8]; 8] = [
+        b"\xff\xfe",
+        b"\xfe\xff",
+        b"\xef\xbb\xbf",
+        b"\0\0",
+        b"\x7fELF",
+        b"\xf0\x9f",
+        b"\xd8\x3d\xde\x00",
+        b"%PDF-",
+    ];
     fuzz::run("text", &text_seeds(), &words, |input| {
         magic::kind(input);
         let mut mixed = false;
@@ -105,7 +124,12 @@ fn text() {
             Ok(decoded) => {
                 for note in &decoded.notes {
                     if let TextNote::Padding(p) = note {
-                        assert!(decoded.text.get(p.offset..p.offset + p.len).is_some_and(|s| s.trim().len() < s.len()));
+                        assert!(
+                            decoded
+                                .text
+                                .get(p.offset..p.offset + p.len)
+                                .is_some_and(|s| s.trim().len() < s.len())
+                        );
                     }
                 }
                 mixed = decoded.notes.contains(&TextNote::MixedEncoding);
@@ -130,7 +154,8 @@ fn text() {
         if comparable && !mixed && input.len() < 4096 {
             assert_eq!(pieces, whole);
         }
-        let windows: String = Windows::new(input, u64::MAX).map(|w| w.unwrap()).map(|w| w.text[w.own].to_owned()).collect();
+        let windows: String =
+            Windows::new(input, u64::MAX).map(|w| w.unwrap()).map(|w| w.text[w.own].to_owned()).collect();
         if comparable {
             assert_eq!(windows, whole);
         }

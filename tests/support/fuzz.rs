@@ -4,6 +4,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// Inputs stay below this, so that one run stays fast.
@@ -100,37 +101,70 @@ pub fn corpus(name: &str) -> Vec<Vec<u8>> {
     paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
 }
 
-/// Runs `target` on every seed and then on mutations of them until the time is over. A panic, or a run that takes
-/// seconds, fails the test and leaves the input in a file for the corpus.
+/// What is being tried, and since when.
+type Trial = Arc<Mutex<Option<(Instant, Vec<u8>)>>>;
+
+/// A run that takes longer than this is an attack that worked.
+const TOO_LONG: Duration = Duration::from_secs(10);
+
+/// Runs `target` on every seed and then on mutations of them until the time is over. A panic fails the test, a run that
+/// does not end fails the process; both leave the input in a file for the corpus.
 pub fn run(name: &str, seeds: &[Vec<u8>], words: &[&[u8]], target: impl Fn(&[u8])) {
     let number = |key: &str| std::env::var(key).ok().and_then(|v| v.parse::<u64>().ok());
     let seconds = number("WEFT_FUZZ_SECONDS").unwrap_or(2);
     let seed = number("WEFT_FUZZ_SEED").unwrap_or(1);
     let mut random = Random::new(seed);
+    let trial = watch(name);
     let until = Instant::now() + Duration::from_secs(seconds);
     for input in seeds {
-        one(name, input, &target);
+        one(name, input, &trial, &target);
     }
     let mut runs = 0u64;
     while Instant::now() < until {
         for _ in 0..20 {
             let mut input = random.pick(seeds).clone();
             mutate(&mut random, &mut input, seeds, words);
-            one(name, &input, &target);
+            one(name, &input, &trial, &target);
             runs += 1;
         }
     }
     eprintln!("{name}: {runs} inputs in {seconds} s, seed {seed}");
 }
 
-fn one(name: &str, input: &[u8], target: &impl Fn(&[u8])) {
-    let start = Instant::now();
+fn one(name: &str, input: &[u8], trial: &Trial, target: &impl Fn(&[u8])) {
+    *trial.lock().unwrap() = Some((Instant::now(), input.to_vec()));
     let result = catch_unwind(AssertUnwindSafe(|| target(input)));
-    let slow = start.elapsed() > Duration::from_secs(5);
-    if result.is_err() || slow {
-        let path = std::env::temp_dir().join(format!("weft-fuzz-{name}-{}", std::process::id()));
-        std::fs::write(&path, input).unwrap();
-        let what = if slow { "slow" } else { "panic" };
-        panic!("{name}: {what} on the input in {}; put it in tests/fixtures/fuzz/{name}", path.display());
+    *trial.lock().unwrap() = None;
+    if result.is_err() {
+        panic!("{name}: panic on the input in {}; put it in the corpus", keep(name, input).display());
     }
+}
+
+/// A thread that ends the process when a run does not.
+fn watch(name: &str) -> Trial {
+    let trial = Trial::default();
+    let watched = Arc::downgrade(&trial);
+    let name = name.to_owned();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(Duration::from_millis(500));
+            let Some(trial) = watched.upgrade() else { return };
+            if let Some((since, input)) = &*trial.lock().unwrap()
+                && since.elapsed() > TOO_LONG
+            {
+                eprintln!(
+                    "{name}: no end on the input in {}; put it in the corpus",
+                    keep(&name, input).display()
+                );
+                std::process::exit(101);
+            }
+        }
+    });
+    trial
+}
+
+fn keep(name: &str, input: &[u8]) -> PathBuf {
+    let path = std::env::temp_dir().join(format!("weft-fuzz-{name}-{}", std::process::id()));
+    std::fs::write(&path, input).unwrap();
+    path
 }
