@@ -1,6 +1,6 @@
 //! A small mutation fuzzer that runs on stable: no coverage, a fixed seed, a few seconds. `WEFT_FUZZ_SECONDS` makes it
 //! run longer, `WEFT_FUZZ_SEED` start elsewhere. Real coverage-guided targets are in `fuzz/`.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -120,15 +120,19 @@ pub fn run(name: &str, seeds: &[Vec<u8>], words: &[&[u8]], target: impl Fn(&[u8]
         one(name, input, &trial, &target);
     }
     let mut runs = 0u64;
+    let mut slowest = (Duration::ZERO, 0);
     while Instant::now() < until {
         for _ in 0..20 {
             let mut input = random.pick(seeds).clone();
             mutate(&mut random, &mut input, seeds, words);
+            let start = Instant::now();
             one(name, &input, &trial, &target);
+            slowest = slowest.max((start.elapsed(), input.len()));
             runs += 1;
         }
     }
-    eprintln!("{name}: {runs} inputs in {seconds} s, seed {seed}");
+    let (time, len) = slowest;
+    eprintln!("{name}: {runs} inputs in {seconds} s, seed {seed}, slowest {time:?} for {len} bytes");
 }
 
 fn one(name: &str, input: &[u8], trial: &Trial, target: &impl Fn(&[u8])) {
