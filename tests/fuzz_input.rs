@@ -39,7 +39,7 @@ fn archive_seeds() -> Vec<Vec<u8>> {
 fn mended(input: &[u8]) -> Vec<u8> {
     let mut input = input.to_vec();
     if input.len() >= 512
-        && input.len() % 2 == 0
+        && input.len().is_multiple_of(2)
         && !input.starts_with(b"PK")
         && !input.starts_with(b"\x1f\x8b")
     {
