@@ -255,7 +255,7 @@ fn calls(sink: &mut Sink) {
         editor.edit(sink, start..end, With::Text(format!("{quote}{literal}{quote}")), count >= 4);
         if count >= 4 {
             // A second edit's worth each, so that one long chain is enough.
-            sink.judge("", start..end, "char codes", literal, true);
+            sink.judge("", 0, start..end, "char codes", literal, true);
         }
     }
     editor.flush(sink);

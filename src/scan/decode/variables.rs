@@ -1,10 +1,10 @@
 //! Pieces kept in variables and put together later: `a=cu; b=rl; $a$b`, `p + q` of two strings, `"".join([p, q])`.
 //! Follows plain assignments of literals, in order; evaluates nothing.
 
-use super::Sink;
 use super::edit::{Editor, With};
+use super::{Sink, plain};
 use crate::rules::Place;
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr_iter, memmem};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -21,6 +21,9 @@ pub(super) fn find(sink: &mut Sink) {
         if !matches!(segment.place, Place::Script | Place::Fence) {
             continue;
         }
+        if !has_sites(&text.as_bytes()[segment.range.clone()]) {
+            continue;
+        }
         let mut known: HashMap<&str, &str> = HashMap::new();
         let mut editor = Editor::new("variables", usize::MAX);
         let mut start = segment.range.start;
@@ -33,6 +36,32 @@ pub(super) fn find(sink: &mut Sink) {
         }
         editor.flush(sink);
     }
+}
+
+/// Is anything put together from variables at all: `$a$b`, `${a}b`, `}{`, `p + q`, `join(`?
+fn has_sites(part: &[u8]) -> bool {
+    if memchr(b'=', part).is_none() {
+        return false;
+    }
+    let word = |b: u8| b.is_ascii_alphanumeric();
+    let references = || {
+        memchr_iter(b'$', part).any(|at| {
+            let open = usize::from(part.get(at + 1) == Some(&b'{'));
+            let name = at + 1 + open;
+            let length = part[name..].iter().take(64).take_while(|b| word(**b) || **b == b'_').count();
+            let end = name + length + open;
+            length > 0 && (part.get(end).is_some_and(|b| *b == b'$' || word(*b)) || at > 0 && word(part[at - 1]))
+        })
+    };
+    let sums = || {
+        memchr_iter(b'+', part).any(|at| {
+            let before = part[..at].iter().rev().take(8).find(|b| **b != b' ');
+            let after = part[at + 1..].iter().take(8).find(|b| **b != b' ');
+            let operand = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'"' | b'\'' | b'$'));
+            operand(before.map(|b| if b.is_ascii_digit() { &b'a' } else { b })) && operand(after)
+        })
+    };
+    references() || sums() || memmem::find(part, b"}{").is_some() || memmem::find(part, b"join(").is_some()
 }
 
 fn line<'a>(sink: &mut Sink<'a>, editor: &mut Editor, known: &mut HashMap<&'a str, &'a str>, range: Range<usize>) {
@@ -59,11 +88,13 @@ fn line<'a>(sink: &mut Sink<'a>, editor: &mut Editor, known: &mut HashMap<&'a st
         at = i + 1;
         let found = if bytes[i] == b'+' { sum(text, known, &range, i) } else { references(text, known, &range, i) };
         if let Some((span, value)) = found {
+            let (value, copied) = value;
             growth += value.len();
             if growth > MAX_GROWTH {
                 break;
             }
             at = span.end.max(at);
+            editor.copies(copied);
             editor.edit(sink, span, With::Text(value), false);
         }
     }
@@ -110,10 +141,10 @@ fn name_at(text: &str) -> &str {
 }
 
 /// References that touch each other or a word: `$a$b`, `${a}rl`, `{a}{b}` of a format string.
-fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, start: usize) -> Option<(Range<usize>, String)> {
+fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, start: usize) -> Option<(Range<usize>, (String, usize))> {
     let mut out = String::new();
     let mut at = start;
-    let mut count = 0;
+    let (mut count, mut copied) = (0, 0);
     while at < line.end {
         let rest = &text[at..line.end];
         let (open, close) = if rest.starts_with("${") {
@@ -131,6 +162,7 @@ fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, star
         }
         let Some(value) = known.get(name) else { break };
         out.push_str(value);
+        copied += plain::words(value);
         count += 1;
         at += open + name.len() + close;
     }
@@ -138,7 +170,7 @@ fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, star
     let bytes = text.as_bytes();
     let touches = word(bytes.get(at)) || (start > line.start && word(bytes.get(start - 1)));
     // A command that stands wholly in a variable: `$cmd -c …` at the start of a statement.
-    (count >= 2 || (count == 1 && touches)).then_some((start..at, out))
+    (count >= 2 || (count == 1 && touches)).then_some((start..at, (out, copied)))
 }
 
 /// One operand of a sum that ends before `end`: a known name or a literal.
@@ -170,13 +202,16 @@ fn operand_after<'a>(text: &'a str, known: &HashMap<&str, &'a str>, start: usize
 }
 
 /// `p + q + "r"` around the `+` at `plus`.
-fn sum(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, plus: usize) -> Option<(Range<usize>, String)> {
+fn sum(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, plus: usize) -> Option<(Range<usize>, (String, usize))> {
     let (start, first) = operand_before(text, known, line.start, plus)?;
     let mut out = String::from(first);
+    // Words of literals on the line itself are counted there: counting them twice only asks for more.
+    let mut copied = plain::words(first);
     let mut at = plus + 1;
     let mut end = plus;
     while let Some((next, value)) = operand_after(text, known, at, line.end) {
         out.push_str(value);
+        copied += plain::words(value);
         end = next;
         let rest = text[next..line.end].trim_start_matches([' ', '\t']);
         if !rest.starts_with('+') || out.len() > MAX_GROWTH {
@@ -184,7 +219,7 @@ fn sum(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, plus: usize
         }
         at = line.end - rest.len() + 1;
     }
-    (end > plus).then(|| (start..end, format!("\"{out}\"")))
+    (end > plus).then(|| (start..end, (format!("\"{out}\""), copied)))
 }
 
 /// `"".join([p, q])` and `[p, q].join("")`.
