@@ -9,6 +9,7 @@
 mod argv;
 mod base64;
 mod base85;
+mod blocks;
 mod bytes;
 mod concat;
 mod edit;

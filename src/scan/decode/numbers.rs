@@ -2,6 +2,7 @@
 //! lists that went through `a*x + b mod 256` first.
 
 use super::edit::{Editor, With};
+use super::blocks::{self, BLOCK};
 use super::{Sink, bytes, line_around, plain, probe};
 use crate::rules::Lang;
 use memchr::memmem;
@@ -41,22 +42,27 @@ const LIST: [bool; 256] = {
 
 fn lists(sink: &mut Sink) {
     let text = sink.text.as_bytes();
-    let mut start = 0;
-    'windows: while start + MIN_LIST <= text.len() {
-        let mut i = start + MIN_LIST;
-        while i > start {
-            i -= 1;
-            if !in_list(text[i]) {
-                start = i + 1;
-                continue 'windows;
-            }
+    let mut done = 0;
+    let mut at = 0;
+    // A list has two digits in any eight bytes: text has not.
+    while let Some(block) = blocks::next_numeric(text, at) {
+        at = block + BLOCK;
+        if text[block..at].iter().any(|b| !in_list(*b)) {
+            continue;
         }
-        let mut end = start + MIN_LIST;
+        let mut start = block;
+        while start > done && in_list(text[start - 1]) {
+            start -= 1;
+        }
+        let mut end = at;
         while end < text.len() && in_list(text[end]) {
             end += 1;
         }
-        list(sink, start..end);
-        start = end + 1;
+        if end - start >= MIN_LIST {
+            list(sink, start..end);
+        }
+        done = end;
+        at = end.next_multiple_of(BLOCK);
     }
 }
 

@@ -5,7 +5,7 @@ use super::edit::{Editor, With};
 use super::{Sink, plain};
 use crate::rules::Place;
 use memchr::{memchr, memchr_iter, memmem};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 const MAX_VARIABLES: usize = 4096;
@@ -21,7 +21,12 @@ pub(super) fn find(sink: &mut Sink) {
         if !matches!(segment.place, Place::Script | Place::Fence) {
             continue;
         }
-        if !has_sites(&text.as_bytes()[segment.range.clone()]) {
+        let part = &text[segment.range.clone()];
+        if memchr(b'=', part.as_bytes()).is_none() {
+            continue;
+        }
+        let used = used(part);
+        if used.is_empty() {
             continue;
         }
         let mut known: HashMap<&str, &str> = HashMap::new();
@@ -30,7 +35,7 @@ pub(super) fn find(sink: &mut Sink) {
         while start < segment.range.end {
             let end = memchr(b'\n', &text.as_bytes()[start..segment.range.end]).map_or(segment.range.end, |i| start + i);
             if end - start <= MAX_LINE {
-                line(sink, &mut editor, &mut known, start..end);
+                line(sink, &mut editor, &mut known, &used, start..end);
             }
             start = end + 1;
         }
@@ -38,39 +43,70 @@ pub(super) fn find(sink: &mut Sink) {
     }
 }
 
-/// Is anything put together from variables at all: `$a$b`, `${a}b`, `}{`, `p + q`, `join(`?
-fn has_sites(part: &[u8]) -> bool {
-    if memchr(b'=', part).is_none() {
-        return false;
+/// Names that are put together with something: `$a$b`, `${a}b`, `{p}{q}`, `p + q`, `join([p, q])`.
+fn used(part: &str) -> HashSet<&str> {
+    let bytes = part.as_bytes();
+    let mut names = HashSet::new();
+    let word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    for at in memchr::memchr2_iter(b'$', b'{', bytes) {
+        if bytes[at] == b'{' && at > 0 && bytes[at - 1] == b'$' {
+            continue;
+        }
+        let brace = bytes[at] == b'{' || bytes.get(at + 1) == Some(&b'{');
+        let open = at + 1 + usize::from(brace && bytes[at] == b'$');
+        let name = name_at(&part[open..]);
+        let mut end = open + name.len();
+        if brace {
+            if bytes.get(end) != Some(&b'}') {
+                continue;
+            }
+            end += 1;
+        }
+        let before = if at > 0 { bytes.get(at - 1) } else { None };
+        let beside = |b: Option<&u8>| matches!(b, Some(b'$' | b'{' | b'}')) || word(b);
+        if !name.is_empty() && (beside(bytes.get(end)) || beside(before) || ends_in_name(&bytes[..at])) {
+            names.insert(name);
+        }
     }
-    let word = |b: u8| b.is_ascii_alphanumeric();
-    let references = || {
-        memchr_iter(b'$', part).any(|at| {
-            let open = usize::from(part.get(at + 1) == Some(&b'{'));
-            let name = at + 1 + open;
-            let length = part[name..].iter().take(64).take_while(|b| word(**b) || **b == b'_').count();
-            let end = name + length + open;
-            length > 0 && (part.get(end).is_some_and(|b| *b == b'$' || word(*b)) || at > 0 && word(part[at - 1]))
-        })
-    };
-    let sums = || {
-        memchr_iter(b'+', part).any(|at| {
-            let before = part[..at].iter().rev().take(8).find(|b| **b != b' ');
-            let after = part[at + 1..].iter().take(8).find(|b| **b != b' ');
-            let operand = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'"' | b'\'' | b'$'));
-            operand(before.map(|b| if b.is_ascii_digit() { &b'a' } else { b })) && operand(after)
-        })
-    };
-    references() || sums() || memmem::find(part, b"}{").is_some() || memmem::find(part, b"join(").is_some()
+    for at in memchr_iter(b'+', bytes) {
+        let before = part[..at].trim_end_matches(' ');
+        let length = before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        let left = &before[before.len() - length..];
+        let after = part[at + 1..].trim_start_matches([' ', '$']);
+        let right = name_at(after);
+        let operand = |name: &str, quote: Option<u8>| name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) || matches!(quote, Some(b'"' | b'\''));
+        if operand(left, before.bytes().next_back()) && operand(right, after.bytes().next()) {
+            names.extend([left, right].into_iter().filter(|n| !n.is_empty()));
+        }
+    }
+    for at in memmem::find_iter(bytes, "join(") {
+        let mut from = at.saturating_sub(128);
+        while !part.is_char_boundary(from) {
+            from += 1;
+        }
+        let mut to = part.len().min(at + 256);
+        while !part.is_char_boundary(to) {
+            to -= 1;
+        }
+        names.extend(part[from..to].split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|n| !n.is_empty()).take(64));
+    }
+    names
 }
 
-fn line<'a>(sink: &mut Sink<'a>, editor: &mut Editor, known: &mut HashMap<&'a str, &'a str>, range: Range<usize>) {
+/// Does the text end in a reference without braces: `$a` before `$b`?
+fn ends_in_name(before: &[u8]) -> bool {
+    let length = before.iter().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    length > 0 && before.len() > length && before[before.len() - length - 1] == b'$'
+}
+
+fn line<'a>(sink: &mut Sink<'a>, editor: &mut Editor, known: &mut HashMap<&'a str, &'a str>, used: &HashSet<&str>, range: Range<usize>) {
     let text = sink.text;
     // Several statements may share a line: `a=cu; b=rl; $a$b`.
     if memchr(b'=', &text.as_bytes()[range.clone()]).is_some() {
         for statement in text[range.clone()].split(';') {
             if known.len() < MAX_VARIABLES
                 && let Some((name, value)) = assignment(statement)
+                && used.contains(name)
             {
                 known.insert(name, value);
             }
