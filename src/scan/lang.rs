@@ -307,14 +307,15 @@ fn looks_like_yaml(line: &str) -> bool {
     })
 }
 
-/// Programs that a line of shell in documentation starts with.
+/// Programs that a line of shell in documentation starts with. Sorted.
 const COMMANDS: [&str; 84] = [
-    "apt", "apt-get", "aws", "az", "base64", "bash", "brew", "bun", "bunx", "cargo", "cat", "cd", "chmod", "chown", "claude",
-    "clawhub", "cp", "crontab", "curl", "deno", "docker", "docker-compose", "dnf", "echo", "env", "eval", "exec", "export",
-    "find", "flyctl", "gcloud", "gem", "gh", "git", "go", "grep", "gunzip", "helm", "jq", "kubectl", "launchctl", "ln", "ls",
-    "make", "mkdir", "mv", "nc", "ncat", "nohup", "node", "npm", "npx", "openclaw", "openssl", "osascript", "pacman", "pip",
-    "pip3", "pipx", "pnpm", "printf", "python", "python3", "rm", "rsync", "scp", "sed", "sh", "source", "ssh", "sudo",
-    "systemctl", "tar", "tee", "terraform", "touch", "unzip", "uv", "uvx", "wget", "xattr", "yarn", "zsh", "xargs",
+    "apt", "apt-get", "aws", "az", "base64", "bash", "brew", "bun", "bunx", "cargo", "cat", "cd", "chmod",
+    "chown", "claude", "clawhub", "cp", "crontab", "curl", "deno", "dnf", "docker", "docker-compose",
+    "echo", "env", "eval", "exec", "export", "find", "flyctl", "gcloud", "gem", "gh", "git", "go", "grep",
+    "gunzip", "helm", "jq", "kubectl", "launchctl", "ln", "ls", "make", "mkdir", "mv", "nc", "ncat", "node",
+    "nohup", "npm", "npx", "openclaw", "openssl", "osascript", "pacman", "pip", "pip3", "pipx", "pnpm",
+    "printf", "python", "python3", "rm", "rsync", "scp", "sed", "sh", "source", "ssh", "sudo", "systemctl",
+    "tar", "tee", "terraform", "touch", "unzip", "uv", "uvx", "wget", "xargs", "xattr", "yarn", "zsh",
 ];
 
 /// Does the line start with a program that documentation shows in a shell?
@@ -329,7 +330,7 @@ pub fn looks_like_command(line: &str) -> bool {
     let sentence = rest.trim_start().starts_with(|c: char| c.is_alphabetic())
         && matches!(word, "find" | "make" | "go" | "touch" | "source" | "cat" | "echo" | "env" | "tee")
         && (rest.ends_with('.') || rest.split_whitespace().count() > 8);
-    COMMANDS.contains(&word) && !sentence
+    !sentence && COMMANDS.binary_search(&word).is_ok()
 }
 
 /// Does `column` (a byte offset in `line`) stand in a comment of the language? Line comments and the inside of
@@ -423,6 +424,13 @@ mod tests {
         assert_eq!(guess("name: x\non: push\n"), Lang::Yaml);
         assert_eq!(guess("iwr https://a.b/c.ps1 | iex"), Lang::PowerShell);
         assert_eq!(guess("Some words here."), Lang::Unknown);
+    }
+
+    #[test]
+    fn commands_are_sorted() {
+        assert!(COMMANDS.is_sorted());
+        assert!(looks_like_command("curl -s x"));
+        assert!(!looks_like_command("Curling is fun"));
     }
 
     #[test]

@@ -194,8 +194,8 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
     // Code may cut off a few bytes that it put in front; only a text that tells something is believed then.
     for skip in 0..4 {
         let run = &run[skip.min(run.len())..];
-        let head = decode(&run[..run.len().min(24)]);
-        let promising = bytes::may_be_text(&head) || skip == 0 && (starts_packed(&head) || keyed || run.len() >= 64);
+        let head = head(run);
+        let promising = bytes::may_be_text(&head) || skip == 0 && (starts_packed(&head) || keyed || run.len() >= 128);
         if !promising {
             continue;
         }
@@ -214,6 +214,16 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
         }
     }
     false
+}
+
+/// The first twelve bytes that a run of at least sixteen characters stands for.
+fn head(run: &[u8]) -> [u8; 12] {
+    let mut out = [b' '; 12];
+    for (group, bytes) in run.chunks_exact(4).zip(out.chunks_exact_mut(3)) {
+        let bits = group.iter().fold(0, |bits, b| bits << 6 | u32::from(ALPHABET[*b as usize] & 63));
+        bytes.copy_from_slice(&bits.to_be_bytes()[1..]);
+    }
+    out
 }
 
 fn starts_packed(head: &[u8]) -> bool {

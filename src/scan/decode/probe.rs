@@ -39,20 +39,20 @@ impl Clues {
 
 /// Words and the clue each of them is.
 const WORDS: &[(&str, u32)] = &[
-    ("::-1]", REVERSE), ("| rev", REVERSE), ("|rev", REVERSE), ("reverse", REVERSE), ("Reverse", REVERSE), ("strrev", REVERSE),
+    ("::-1]", REVERSE), ("| rev", REVERSE), ("|rev ", REVERSE), ("|rev|", REVERSE), ("reverse", REVERSE), ("Reverse", REVERSE), ("strrev(", REVERSE),
     ("ptth", REVERSE), ("lruc", REVERSE), ("hsab", REVERSE), ("tegw", REVERSE),
     ("ot13", ROT13), ("OT13", ROT13), ("ot_13", ROT13), ("ot-13", ROT13), ("N-ZA-M", ROT13), ("n-za-m", ROT13), ("uggc", ROT13),
-    ("phey ", ROT13), ("vafgehpgvba", ROT13), ("cerivbhf", ROT13),
+    ("vafgehpgvba", ROT13), ("cerivbhf", ROT13),
     ("b85", BASE85), ("a85", BASE85), ("ase85", BASE85), ("ascii85", BASE85), ("Ascii85", BASE85), ("ASE85", BASE85),
     ("subprocess", ARGV), ("spawn", ARGV), ("exec", ARGV), ("Popen", ARGV), ("ommand(", ARGV), ("Command::new(", ARGV), ("check_", ARGV), ("ProcessBuilder", ARGV),
     ("RUN [", ARGV), ("CMD [", ARGV), ("ENTRYPOINT [", ARGV),
-    ("xor", KEYED), ("XOR", KEYED), (" ^ ", KEYED), ("^=", KEYED),
-    ("ase64", BASE64), ("b64", BASE64), ("atob", BASE64), ("ASE64", BASE64),
+    (" xor", KEYED), ("_xor", KEYED), ("xor_", KEYED), ("(xor", KEYED), ("XOR", KEYED), (" ^ ", KEYED), (" ^= ", KEYED),
+    ("ase64", BASE64), ("b64", BASE64), ("atob(", BASE64), ("ASE64", BASE64),
     ("CharCode", CHARCODE), ("CodePoint", CHARCODE), ("chr(", CHARCODE), ("Chr(", CHARCODE), ("[char]", CHARCODE), ("CHAR(", CHARCODE),
     ("\"args\"", COMMAND), ("command", COMMAND), ("args:", COMMAND), ("args =", COMMAND), ("run:", COMMAND), ("script", COMMAND), ("cmd\"", COMMAND),
     ("cmd:", COMMAND), ("entrypoint", COMMAND), ("\"source\"", COMMAND), ("ommand\"", COMMAND), ("\"exec\"", COMMAND), ("\"shell\"", COMMAND), ("\"program\"", COMMAND), ("xecutable\"", COMMAND),
     ("'.'", DOT), ("\".\"", DOT), ("' . '", DOT), ("\" . \"", DOT), ("\" & \"", DOT), ("\"&\"", DOT), ("\"..\"", DOT), ("\" .. \"", DOT),
-    ("IFS", IFS), ("merged", WOVEN), ("interleav", WOVEN), ("part0", WOVEN), ("&#x", ENTITY), ("&#1", ENTITY), ("&#9", ENTITY), ("&#3", ENTITY), ("&#4", ENTITY), ("&#5", ENTITY), ("&#6", ENTITY), ("&#8", ENTITY), ("&#7", ENTITY), ("&#0", ENTITY), ("&lt;", ENTITY), ("&amp;", ENTITY), ("&quot;", ENTITY),
+    ("IFS", IFS), ("merged[", WOVEN), ("merged payload", WOVEN), ("interleav", WOVEN), ("part0", WOVEN), ("&#x", ENTITY), ("&#1", ENTITY), ("&#9", ENTITY), ("&#3", ENTITY), ("&#4", ENTITY), ("&#5", ENTITY), ("&#6", ENTITY), ("&#8", ENTITY), ("&#7", ENTITY), ("&#0", ENTITY), ("&lt;", ENTITY), ("&amp;", ENTITY), ("&quot;", ENTITY),
 ];
 
 pub(super) fn probe(text: &str) -> Clues {

@@ -29,18 +29,66 @@ pub(super) fn find(sink: &mut Sink) {
         if used.is_empty() {
             continue;
         }
+        let assigned = assignments(part, &used);
+        if assigned.is_empty() {
+            continue;
+        }
         let mut known: HashMap<&str, &str> = HashMap::new();
+        let mut next = assigned.iter().peekable();
         let mut editor = Editor::new("variables", usize::MAX);
         let mut start = segment.range.start;
         while start < segment.range.end {
             let end = memchr(b'\n', &text.as_bytes()[start..segment.range.end]).map_or(segment.range.end, |i| start + i);
-            if end - start <= MAX_LINE {
-                line(sink, &mut editor, &mut known, &used, start..end);
+            // Several statements may share a line: `a=cu; b=rl; $a$b`.
+            while let Some((_, name, value)) = next.next_if(|(at, ..)| segment.range.start + at < end) {
+                known.insert(name, value);
+            }
+            if end - start <= MAX_LINE && !known.is_empty() {
+                line(sink, &mut editor, &known, start..end);
             }
             start = end + 1;
         }
         editor.flush(sink);
     }
+}
+
+/// Assignments of literals to names that are used, in order: where, name, value.
+fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, &'a str)> {
+    let bytes = part.as_bytes();
+    let mut out = Vec::new();
+    // Where the line and the statement end that were looked for last: each is looked for once.
+    let (mut line_end, mut statement_end) = (0, 0);
+    for at in memchr_iter(b'=', bytes) {
+        let mut end = at;
+        while end > 0 && at - end < 4 && matches!(bytes[end - 1], b' ' | b':') {
+            end -= 1;
+        }
+        let length = bytes[..end].iter().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+        // `let x: string = …` names the type last.
+        let typed = bytes[at.saturating_sub(24)..at].contains(&b':');
+        if length == 0 || !(typed || used.contains(&part[end - length..end])) {
+            continue;
+        }
+        let low = at.saturating_sub(100);
+        let from = bytes[low..at].iter().rposition(|b| matches!(b, b'\n' | b';')).map_or(low, |i| low + i + 1);
+        if at >= line_end {
+            line_end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
+        }
+        if at >= statement_end {
+            statement_end = memchr(b';', &bytes[at..]).map_or(bytes.len(), |i| at + i);
+        }
+        let to = line_end.min(statement_end);
+        if to - at > MAX_VALUE {
+            continue;
+        }
+        if let Some((name, value)) = part.get(from..to).and_then(assignment)
+            && used.contains(name)
+            && out.len() < MAX_VARIABLES
+        {
+            out.push((at, name, value));
+        }
+    }
+    out
 }
 
 /// Names that are put together with something: `$a$b`, `${a}b`, `{p}{q}`, `p + q`, `join([p, q])`.
@@ -99,22 +147,8 @@ fn ends_in_name(before: &[u8]) -> bool {
     length > 0 && before.len() > length && before[before.len() - length - 1] == b'$'
 }
 
-fn line<'a>(sink: &mut Sink<'a>, editor: &mut Editor, known: &mut HashMap<&'a str, &'a str>, used: &HashSet<&str>, range: Range<usize>) {
+fn line(sink: &mut Sink, editor: &mut Editor, known: &HashMap<&str, &str>, range: Range<usize>) {
     let text = sink.text;
-    // Several statements may share a line: `a=cu; b=rl; $a$b`.
-    if memchr(b'=', &text.as_bytes()[range.clone()]).is_some() {
-        for statement in text[range.clone()].split(';') {
-            if known.len() < MAX_VARIABLES
-                && let Some((name, value)) = assignment(statement)
-                && used.contains(name)
-            {
-                known.insert(name, value);
-            }
-        }
-    }
-    if known.is_empty() {
-        return;
-    }
     let mut growth = 0;
     let bytes = text.as_bytes();
     let mut at = range.start;
