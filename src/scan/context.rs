@@ -55,7 +55,8 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
     {
         return Some("stands in test data");
     }
-    if is_mention(line, before, after, segment.place) && is_about_attacks(doc) {
+    let sayable = is_text_rule(hit) || segment.place != Place::Fence;
+    if sayable && is_mention(line, before, after, segment.place) && is_about_attacks(doc) {
         return Some("is quoted in a text about attacks");
     }
     None
@@ -91,7 +92,8 @@ fn is_mention(line: &str, before: &str, after: &str, place: Place) -> bool {
 }
 
 /// Words of a title that make a text one about attacks.
-const TOPICS: [&str; 16] = [
+const TOPICS: [&str; 17] = [
+    "detect",
     "injection",
     "jailbreak",
     "attack",
@@ -116,15 +118,18 @@ fn is_about_attacks(doc: &Doc) -> bool {
     if TOPICS.iter().any(|t| name.contains(t)) {
         return true;
     }
-    doc.text
-        .lines()
-        .take(40)
-        .filter(|l| l.starts_with("# ") || l.starts_with("name:") || l.starts_with("description:"))
-        .take(4)
-        .any(|l| {
-            let lower = l.to_ascii_lowercase();
+    // Front matter whole, then headings near the top, in Markdown or HTML.
+    let mut front = doc.text.starts_with("---");
+    doc.text.lines().take(40).enumerate().any(|(i, line)| {
+        if i > 0 && line.starts_with("---") {
+            front = false;
+        }
+        let title = front || line.starts_with("# ") || line.contains("<h1");
+        title && {
+            let lower = line.to_ascii_lowercase();
             TOPICS.iter().any(|t| lower.contains(t))
-        })
+        }
+    })
 }
 
 /// The part of the line before a match that belongs to the same sentence.

@@ -297,7 +297,7 @@ fn guess_line(line: &str) -> Option<Lang> {
         return Some(Lang::Python);
     }
     if starts(&["import "]) {
-        let js = line.contains(" from ") || line.contains('{') || line.contains('"') || line.contains('\'');
+        let js = line.contains(" from ") || line["import ".len()..].starts_with(['{', '"', '\'', '*']);
         let other = line.ends_with(';') && !js;
         return Some(if js {
             Lang::JavaScript

@@ -29,7 +29,7 @@ pub fn find(text: &str) -> Vec<Padding> {
             at += SHORTEST;
             continue;
         }
-        let here = text.floor_char_boundary(at);
+        let here = (0..=at).rev().find(|&i| text.is_char_boundary(i)).unwrap_or(0);
         let (before, after) = text.split_at(here);
         let tail = before.trim_end_matches(is_blank);
         let rest = after.trim_start_matches(is_blank);

@@ -14,12 +14,13 @@ const SOLID: usize = 4;
 pub fn extract(bytes: &[u8], more_to_come: bool, out: &mut String) -> usize {
     let mut i = 0;
     while i < bytes.len() {
-        if bytes[i] == 0 {
-            i += bytes[i..].iter().take_while(|&&b| b == 0).count();
+        // Most bytes of compressed data start nothing, or something too short: those two must be cheap.
+        if !STARTS[usize::from(bytes[i])] {
+            i += 1;
             continue;
         }
-        let (wide_end, wide) = wide_run(bytes, i);
-        let (end, is_wide) = if wide { (wide_end, true) } else { (narrow_run(bytes, i), false) };
+        let (wide_end, is_wide) = if bytes.get(i + 1) == Some(&0) { wide_run(bytes, i) } else { (i, false) };
+        let end = if is_wide { wide_end } else { narrow_run(bytes, i) };
         if end == i {
             i += 1;
             continue;
@@ -27,7 +28,9 @@ pub fn extract(bytes: &[u8], more_to_come: bool, out: &mut String) -> usize {
         if more_to_come && end.max(wide_end) + 4 > bytes.len() && bytes.len() - i <= CARRY {
             return bytes.len() - i;
         }
-        push_run(&bytes[i..end], is_wide, out);
+        if end - i >= SHORTEST {
+            push_run(&bytes[i..end], is_wide, out);
+        }
         i = end;
     }
     0
@@ -46,9 +49,20 @@ pub fn extract_narrow(bytes: &[u8], shortest: usize, out: &mut String) -> bool {
     out.len() > before
 }
 
-fn is_printable(b: u8) -> bool {
-    (0x20..0x7f).contains(&b) || matches!(b, b'\t' | b'\n' | b'\r')
+const fn is_printable(b: u8) -> bool {
+    0x20 <= b && b < 0x7f || matches!(b, b'\t' | b'\n' | b'\r')
 }
+
+/// The bytes a run can start with: printable ones and the first of UTF-8 characters.
+static STARTS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut b = 0;
+    while b < 256 {
+        table[b] = is_printable(b as u8) || 0xc2 <= b && b <= 0xf4;
+        b += 1;
+    }
+    table
+};
 
 /// The end of a run of `x 0 x 0 …` from `i`, and whether it is long enough to be one.
 fn wide_run(bytes: &[u8], i: usize) -> (usize, bool) {
@@ -76,10 +90,10 @@ fn narrow_run(bytes: &[u8], i: usize) -> usize {
 
 /// The width of the well-formed character of two to four bytes at the front, or 0.
 fn multibyte(bytes: &[u8]) -> usize {
-    let width = match bytes.first() {
-        Some(0xc2..=0xdf) => 2,
-        Some(0xe0..=0xef) => 3,
-        Some(0xf0..=0xf4) => 4,
+    let width = match bytes {
+        [0xc2..=0xdf, 0x80..=0xbf, ..] => return 2,
+        [0xe0..=0xef, 0x80..=0xbf, ..] => 3,
+        [0xf0..=0xf4, 0x80..=0xbf, ..] => 4,
         _ => return 0,
     };
     match bytes.get(..width).map(std::str::from_utf8) {

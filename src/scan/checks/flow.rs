@@ -177,17 +177,16 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
                 }
             }
         }
-        if let Some(host) = host_in(statement.text)
-            && hosts.len() < NAMES
-        {
-            for name in &targets {
-                hosts.insert(name, host);
-            }
+        let host = host_in(statement.text).or_else(|| words.iter().find_map(|w| hosts.get(w.text).copied()));
+        for name in &targets {
+            match host {
+                Some(host) if hosts.len() < NAMES => hosts.insert(name, host),
+                _ => hosts.remove(name),
+            };
         }
         if held.is_empty() || !sends(statement.text, lang, &words, &senders) {
             continue;
         }
-        let host = host_in(statement.text).or_else(|| words.iter().find_map(|w| hosts.get(w.text).copied()));
         for tainted in &held {
             if let Some((rule, note)) = verdict(tainted, statement, host) {
                 said += 1;

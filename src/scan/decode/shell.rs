@@ -1,0 +1,193 @@
+//! What a shell takes away before it runs a word: quotes and backslashes inside (`c""ur\l`), `$IFS`, continued lines,
+//! braces (`{curl,-s,…}`); the same for `cmd` (`c^url`) and PowerShell (`` i`ex ``).
+
+use super::edit::{Editor, With};
+use super::{Sink, plain, probe};
+use crate::rules::{Lang, Place};
+use crate::scan::lang;
+use memchr::{memchr, memchr_iter, memmem};
+use std::ops::Range;
+
+/// The longest command that continued lines are joined to.
+const MAX_JOINED: usize = 8 << 10;
+
+pub(super) fn find(sink: &mut Sink) {
+    let mut ranges: Vec<(Range<usize>, Lang)> = Vec::new();
+    for segment in sink.segments {
+        let shell = match segment.lang {
+            Lang::Shell | Lang::PowerShell | Lang::Batch | Lang::Dockerfile | Lang::Make => true,
+            Lang::Unknown => segment.place == Place::Fence,
+            // `run:` blocks; prose and what was decoded from elsewhere may hold commands too.
+            Lang::Yaml => segment.place == Place::Config,
+            Lang::Text => segment.place == Place::Script,
+            _ => false,
+        };
+        if shell {
+            ranges.push((segment.range.clone(), segment.lang));
+        }
+    }
+    for (range, lang) in ranges {
+        words(sink, range.clone(), lang);
+        continued(sink, range, lang);
+    }
+    if sink.clues.has(probe::IFS) {
+        separators(sink);
+    }
+}
+
+/// Characters inside a word that the shell drops.
+fn words(sink: &mut Sink, range: Range<usize>, lang: Lang) {
+    let bytes = sink.text.as_bytes();
+    let mut editor = Editor::new("shell quotes", usize::MAX);
+    let word = |b: Option<&u8>| {
+        b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'.' | b'_'))
+    };
+    let letter = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    let quoting: &[u8] = match lang {
+        Lang::PowerShell => b"`'\"",
+        Lang::Batch => b"^\"",
+        _ => b"\\'\"$",
+    };
+    let mut at = range.start;
+    while at < range.end {
+        let rest = &bytes[at..range.end];
+        let next = match *quoting {
+            [a, b, c, d] => [memchr::memchr3(a, b, c, rest), memchr(d, &rest[..rest.len().min(4096)])]
+                .into_iter()
+                .flatten()
+                .min(),
+            [a, b, c] => memchr::memchr3(a, b, c, rest),
+            [a, b] => memchr::memchr2(a, b, rest),
+            _ => None,
+        };
+        let Some(i) = next else {
+            // The fourth mark was looked for only nearby.
+            if quoting.len() == 4 && rest.len() > 4096 && memchr(b'$', rest).is_some() {
+                at += 4096;
+                continue;
+            }
+            break;
+        };
+        let i = at + i;
+        at = i + 1;
+        let before = if i > range.start { bytes.get(i - 1) } else { None };
+        match bytes[i] {
+            b'\\' | b'^' | b'`' if letter(before) && letter(bytes.get(i + 1)) => {
+                editor.edit(sink, i..i + 1, With::Nothing, false);
+            }
+            q @ (b'\'' | b'"') => {
+                if bytes.get(i + 1) == Some(&q)
+                    && (word(before) || word(bytes.get(i + 2)))
+                    && bytes.get(i + 2) != Some(&q)
+                {
+                    editor.edit(sink, i..i + 2, With::Nothing, false);
+                    at = i + 2;
+                } else if letter(before) && letter(bytes.get(i + 1)) {
+                    editor.edit(sink, i..i + 1, With::Nothing, false);
+                }
+            }
+            b'$' if letter(before)
+                && matches!(bytes.get(i + 1), Some(b'@' | b'*'))
+                && letter(bytes.get(i + 2)) =>
+            {
+                editor.edit(sink, i..i + 2, With::Nothing, false);
+                at = i + 2;
+            }
+            _ => {}
+        }
+    }
+    editor.flush(sink);
+    braces(sink, range);
+}
+
+/// `{curl,-s,http://…}` at the start of a command.
+fn braces(sink: &mut Sink, range: Range<usize>) {
+    let text = sink.text;
+    let bytes = text.as_bytes();
+    let mut editor = Editor::new("braces", 1);
+    for i in memchr_iter(b'{', &bytes[range.clone()]) {
+        let open = range.start + i;
+        let before = text[range.start..open].trim_end_matches([' ', '\t']).bytes().next_back();
+        if !matches!(before, None | Some(b'\n' | b'|' | b';' | b'&' | b'(' | b'`' | b'"' | b'\'')) {
+            continue;
+        }
+        let limit = range.end.min(open + 512);
+        let Some(close) = memchr(b'}', &bytes[open..limit]).map(|i| open + i) else { continue };
+        let Some(inner) = text.get(open + 1..close) else { continue };
+        if inner.contains(',') && !inner.contains([' ', '\n', ':', '"'])
+            || inner.contains("://") && inner.contains(',') && !inner.contains([' ', '\n'])
+        {
+            let command = inner.replace(',', " ");
+            let runs = lang::looks_like_command(&command);
+            editor.edit(sink, open..close + 1, With::Text(command), runs);
+        }
+    }
+    editor.flush(sink);
+}
+
+/// `$IFS`, `${IFS}`, `$IFS$9`: spaces.
+fn separators(sink: &mut Sink) {
+    let bytes = sink.text.as_bytes();
+    let mut editor = Editor::new("ifs", 2);
+    for at in memmem::find_iter(bytes, "IFS") {
+        let (start, mut end) = match bytes.get(at.wrapping_sub(1)) {
+            Some(b'$') => (at - 1, at + 3),
+            Some(b'{') if at >= 2 && bytes[at - 2] == b'$' => {
+                let limit = bytes.len().min(at + 24);
+                let Some(close) = memchr(b'}', &bytes[at..limit]) else { continue };
+                (at - 2, at + close + 1)
+            }
+            _ => continue,
+        };
+        if bytes.get(end) == Some(&b'$') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
+            end += 2;
+        }
+        if sink.text.is_char_boundary(end) {
+            editor.edit(sink, start..end, With::Char(' '), true);
+        }
+    }
+    editor.flush(sink);
+}
+
+/// Commands that go on over several lines, as one line.
+fn continued(sink: &mut Sink, range: Range<usize>, lang: Lang) {
+    let text = sink.text;
+    let bytes = text.as_bytes();
+    let mark = match lang {
+        Lang::PowerShell => b'`',
+        Lang::Batch => b'^',
+        _ => b'\\',
+    };
+    let mut command: Option<usize> = None;
+    let mut joined = String::new();
+    let mut start = range.start;
+    while start < range.end {
+        let end = memchr(b'\n', &bytes[start..range.end]).map_or(range.end, |i| start + i);
+        // Most lines end in a letter or a bracket.
+        let line = &text[start..end];
+        let body = line.trim_end_matches(['\r', ' ']);
+        let last = body.bytes().next_back();
+        let goes_on = last == Some(mark) && !body.ends_with("\\\\")
+            || last == Some(b'|')
+            || (last == Some(b'&') && body.ends_with("&&"));
+        if goes_on && joined.len() + body.len() < MAX_JOINED {
+            command.get_or_insert(start);
+            // A blank for the line end, whatever the indentation of the next line.
+            joined.push_str(body.strip_suffix(char::from(mark)).unwrap_or(body).trim());
+            joined.push(' ');
+        } else if let Some(from) = command.take() {
+            joined.push_str(body.trim());
+            let all = std::mem::take(&mut joined);
+            if plain::is_telling(&all) {
+                let lang = if matches!(lang, Lang::PowerShell | Lang::Batch) { lang } else { Lang::Shell };
+                sink.put(from..end, &["continued lines"], all, lang);
+            }
+        }
+        start = end + 1;
+    }
+    if let Some(from) = command
+        && plain::is_telling(&joined)
+    {
+        sink.put(from..range.end, &["continued lines"], joined, Lang::Shell);
+    }
+}
