@@ -311,9 +311,15 @@ impl Source<'_> {
                 self.error(raw.id.span(), "literals is missing: every match must contain one".to_owned())
             );
         }
-        for literal in raw.literals.iter().chain(&raw.also) {
+        let also = raw.also.iter().map(|l| (l, true));
+        for (literal, also) in raw.literals.iter().map(|l| (l, false)).chain(also) {
             let text = literal.get_ref();
-            let least = if raw.short_literals.is_some() { 2 } else { 4 };
+            // What only spares a pattern may be short; what is looked for everywhere may not.
+            let least = match (also, raw.short_literals.is_some()) {
+                (true, _) => 1,
+                (false, true) => 2,
+                (false, false) => 4,
+            };
             if text.len() < least {
                 return Err(self.error(
                     literal.span(),
