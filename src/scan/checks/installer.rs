@@ -118,6 +118,14 @@ fn piped(line: &str) -> Option<&str> {
             .next()
             .unwrap_or("");
         let name = word.rsplit('/').next().unwrap_or(word);
+        // With -m, -c or -e the program is an argument, and the download only its input.
+        let rest = command[word.len()..].trim_start();
+        if ["-m", "-c", "-e", "-ne", "-pe", "-n", "--eval"]
+            .iter()
+            .any(|flag| rest.split_whitespace().next() == Some(flag))
+        {
+            return false;
+        }
         ["sh", "bash", "zsh", "dash", "ksh", "python", "python3", "node", "perl", "ruby", "iex", "osascript"]
             .contains(&name)
     });
@@ -183,15 +191,19 @@ fn belongs(text: &str, line: &str, host: &str) -> bool {
             let value = plain(l.split_once(':').map_or("", |(_, v)| v));
             value.len() >= 3 && (value.contains(&own_plain) || own_plain.contains(&value))
         });
-    // The domain itself, as an address, elsewhere than in commands that pipe it into a shell.
+    // The domain as an address, or by itself (not as the end of a longer name), elsewhere than in commands that pipe it
+    // into a shell.
     let domain = labels[labels.len() - 2..].join(".").to_ascii_lowercase();
     named
-        || text.lines().any(|other| {
+        || text.lines().filter(|other| other.trim() != line.trim() && piped(other).is_none()).any(|other| {
             let lower = other.to_ascii_lowercase();
-            other.trim() != line.trim()
-                && lower.contains(&format!("://{domain}")) | lower.contains(&format!(".{domain}"))
-                && piped(other).is_none()
-                && lower.contains("://")
+            lower.match_indices(&domain).any(|(at, _)| {
+                let before = lower[..at].chars().next_back().unwrap_or(' ');
+                let alone = !before.is_alphanumeric() && before != '.' && before != '-';
+                let address = before == '.'
+                    && lower[..at].rfind("://").is_some_and(|s| !lower[s..at].contains(char::is_whitespace));
+                alone || address
+            })
         })
 }
 
