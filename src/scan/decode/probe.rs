@@ -39,7 +39,7 @@ impl Clues {
 
 /// Words and the clue each of them is.
 const WORDS: &[(&str, u32)] = &[
-    ("::-1]", REVERSE), ("| rev", REVERSE), ("|rev ", REVERSE), ("|rev|", REVERSE), ("reverse", REVERSE), ("Reverse", REVERSE), ("strrev(", REVERSE),
+    ("::-1]", REVERSE), ("| rev", REVERSE), ("|rev ", REVERSE), ("|rev|", REVERSE), (".reverse().", REVERSE), (".reverse |", REVERSE), (".reverse)", REVERSE), (".reverse;", REVERSE), ("(reversed(", REVERSE), ("StrReverse", REVERSE), (".Reverse(", REVERSE), ("strrev(", REVERSE),
     ("ptth", REVERSE), ("lruc", REVERSE), ("hsab", REVERSE), ("tegw", REVERSE),
     ("ot13", ROT13), ("OT13", ROT13), ("ot_13", ROT13), ("ot-13", ROT13), ("N-ZA-M", ROT13), ("n-za-m", ROT13), ("uggc", ROT13),
     ("vafgehpgvba", ROT13), ("cerivbhf", ROT13),
