@@ -5,7 +5,7 @@
 //! cue that worked from afar would let an attacker buy silence for a whole file with one sentence.
 
 use super::doc::{Doc, Hit};
-use crate::rules::{Context, Lang, Place};
+use crate::rules::{Category, Context, Lang, Place};
 
 /// How far before a match a sentence is read, in bytes.
 const SENTENCE: usize = 240;
@@ -51,7 +51,85 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
     {
         return Some("stands under a heading about attacks");
     }
+    if is_test_data(&doc.path) && matches!(segment.place, Place::Config | Place::Script) && is_text_rule(hit)
+    {
+        return Some("stands in test data");
+    }
+    let sayable = is_text_rule(hit) || segment.place != Place::Fence;
+    if sayable && is_mention(line, before, after, segment.place) && is_about_attacks(doc) {
+        return Some("is quoted in a text about attacks");
+    }
     None
+}
+
+/// Rules about what text says to an agent; the others are about what code does, wherever it stands.
+fn is_text_rule(hit: &Hit) -> bool {
+    matches!(hit.rule.category, Category::PromptInjection | Category::IndirectPromptInjection)
+}
+
+/// Does a folder or the name of the file say that it holds test cases?
+fn is_test_data(path: &str) -> bool {
+    path.rsplit('/').take(3).any(|part| {
+        let part = part.to_ascii_lowercase();
+        ["test", "tests", "spec", "specs", "fixtures", "evals", "testdata", "__tests__"]
+            .contains(&part.as_str())
+            || ["test_", "test-", "tests.", "eval_"].iter().any(|p| part.starts_with(p))
+            || [".test.", ".spec.", "_test."].iter().any(|p| part.contains(p))
+    })
+}
+
+/// Is the match quoted, listed, tabled or set as code, rather than said?
+fn is_mention(line: &str, before: &str, after: &str, place: Place) -> bool {
+    let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '「', '«'];
+    let trimmed = line.trim_start();
+    let item = trimmed.strip_prefix(['-', '*', '+', '|', '>']).is_some()
+        || trimmed
+            .split_once(['.', ')'])
+            .is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    place == Place::Fence
+        || item
+        || (before.trim_end().ends_with(quotes) || before.contains(quotes)) && after.contains(quotes)
+}
+
+/// Words of a title that make a text one about attacks.
+const TOPICS: [&str; 17] = [
+    "detect",
+    "injection",
+    "jailbreak",
+    "attack",
+    "malicious",
+    "malware",
+    "threat",
+    "vulnerab",
+    "exploit",
+    "security",
+    "guard",
+    "firewall",
+    "red team",
+    "pentest",
+    "red-team",
+    "prompt-shield",
+    "moderation",
+];
+
+/// Does the file's own title, description or name say that it is about attacks?
+fn is_about_attacks(doc: &Doc) -> bool {
+    let name = doc.path.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+    if TOPICS.iter().any(|t| name.contains(t)) {
+        return true;
+    }
+    // Front matter whole, then headings near the top, in Markdown or HTML.
+    let mut front = doc.text.starts_with("---");
+    doc.text.lines().take(40).enumerate().any(|(i, line)| {
+        if i > 0 && line.starts_with("---") {
+            front = false;
+        }
+        let title = front || line.starts_with("# ") || line.contains("<h1");
+        title && {
+            let lower = line.to_ascii_lowercase();
+            TOPICS.iter().any(|t| lower.contains(t))
+        }
+    })
 }
 
 /// The part of the line before a match that belongs to the same sentence.

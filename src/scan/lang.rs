@@ -28,7 +28,18 @@ pub fn classify(path: &str, head: &str) -> (Place, Lang) {
 }
 
 const TEMPLATE_ENDINGS: [&str; 12] = [
-    ".example", ".sample", ".template", ".tmpl", ".tpl", ".j2", ".dist", ".bak", ".orig", ".old", ".disabled", ".erb",
+    ".example",
+    ".sample",
+    ".template",
+    ".tmpl",
+    ".tpl",
+    ".j2",
+    ".dist",
+    ".bak",
+    ".orig",
+    ".old",
+    ".disabled",
+    ".erb",
 ];
 
 const MARKDOWN: (Place, Lang) = (Place::Prose, Lang::Unknown);
@@ -38,30 +49,32 @@ fn by_name(name: &str) -> Option<(Place, Lang)> {
     Some(match name {
         "dockerfile" | "containerfile" => (Place::Script, Lang::Dockerfile),
         "makefile" | "gnumakefile" | "justfile" | ".justfile" => (Place::Script, Lang::Make),
-        "gemfile" | "rakefile" | "vagrantfile" | "podfile" | "brewfile" | "fastfile" => (Place::Script, Lang::Ruby),
-        "jenkinsfile" => (Place::Script, Lang::Compiled),
-        ".bashrc" | ".bash_profile" | ".bash_login" | ".bash_logout" | ".bash_aliases" | ".profile" | ".zshrc"
-        | ".zprofile" | ".zshenv" | ".zlogin" | ".envrc" | ".xinitrc" | ".kshrc" | "pkgbuild" | "crontab" | "configure"
-        | "gradlew" | "mvnw" => (Place::Script, Lang::Shell),
-        // Git and husky hooks.
-        "pre-commit" | "post-commit" | "pre-push" | "commit-msg" | "post-checkout" | "post-merge" | "prepare-commit-msg" => {
-            (Place::Script, Lang::Shell)
+        "gemfile" | "rakefile" | "vagrantfile" | "podfile" | "brewfile" | "fastfile" => {
+            (Place::Script, Lang::Ruby)
         }
+        "jenkinsfile" => (Place::Script, Lang::Compiled),
+        ".bashrc" | ".bash_profile" | ".bash_login" | ".bash_logout" | ".bash_aliases" | ".profile"
+        | ".zshrc" | ".zprofile" | ".zshenv" | ".zlogin" | ".envrc" | ".xinitrc" | ".kshrc" | "pkgbuild"
+        | "crontab" | "configure" | "gradlew" | "mvnw" => (Place::Script, Lang::Shell),
+        // Git and husky hooks.
+        "pre-commit" | "post-commit" | "pre-push" | "commit-msg" | "post-checkout" | "post-merge"
+        | "prepare-commit-msg" => (Place::Script, Lang::Shell),
         "sconstruct" | "sconscript" | "wscript" => (Place::Script, Lang::Python),
-        ".cursorrules" | ".windsurfrules" | ".clinerules" | ".goosehints" | ".roorules" | "readme" | "skill" | "agents"
-        | "claude" | "soul" | "memory" | "changelog" | "contributing" | "prompt" => MARKDOWN,
+        ".cursorrules" | ".windsurfrules" | ".clinerules" | ".goosehints" | ".roorules" | "readme"
+        | "skill" | "agents" | "claude" | "soul" | "memory" | "changelog" | "contributing" | "prompt" => {
+            MARKDOWN
+        }
         "license" | "licence" | "copying" | "notice" | "authors" => (Place::Prose, Lang::Text),
-        ".npmrc" | ".yarnrc" | ".pypirc" | ".netrc" | ".gitconfig" | ".gitmodules" | ".editorconfig" | ".wgetrc"
-        | ".curlrc" | ".condarc" | ".flake8" | ".pylintrc" | ".coveragerc" | "pip.conf" | "config" => ini,
+        ".npmrc" | ".yarnrc" | ".pypirc" | ".netrc" | ".gitconfig" | ".gitmodules" | ".editorconfig"
+        | ".wgetrc" | ".curlrc" | ".condarc" | ".flake8" | ".pylintrc" | ".coveragerc" | "pip.conf"
+        | "config" => ini,
         "pipfile" | "cargo.lock" | "poetry.lock" | "uv.lock" | "pdm.lock" => (Place::Config, Lang::Toml),
         "yarn.lock" | ".clang-format" | ".clangd" => (Place::Config, Lang::Yaml),
-        ".babelrc" | ".eslintrc" | ".prettierrc" | ".swcrc" | ".jshintrc" | "pipfile.lock" | "composer.lock" | "flake.lock" => {
-            (Place::Config, Lang::Json)
-        }
-        "requirements.txt" | "constraints.txt" | "go.mod" | "go.sum" | "procfile" | ".gitignore" | ".dockerignore"
-        | ".npmignore" | ".gitattributes" | ".tool-versions" | ".nvmrc" | "codeowners" | "cmakelists.txt" | "hosts" => {
-            (Place::Config, Lang::Text)
-        }
+        ".babelrc" | ".eslintrc" | ".prettierrc" | ".swcrc" | ".jshintrc" | "pipfile.lock"
+        | "composer.lock" | "flake.lock" => (Place::Config, Lang::Json),
+        "requirements.txt" | "constraints.txt" | "go.mod" | "go.sum" | "procfile" | ".gitignore"
+        | ".dockerignore" | ".npmignore" | ".gitattributes" | ".tool-versions" | ".nvmrc" | "codeowners"
+        | "cmakelists.txt" | "hosts" => (Place::Config, Lang::Text),
         // Written for language models, not for people.
         "llms.txt" | "llms-full.txt" => MARKDOWN,
         _ if name.starts_with("dockerfile.") => (Place::Script, Lang::Dockerfile),
@@ -73,53 +86,53 @@ fn by_name(name: &str) -> Option<(Place, Lang)> {
 
 fn by_extension(extension: &str) -> Option<(Place, Lang)> {
     use Lang::{
-        AppleScript, Batch, Compiled, Css, Dockerfile, Go, Html, Ini, JavaScript, Json, Lua, Make, Perl, Php, PowerShell,
-        Python, Ruby, Rust, Shell, Sql, Text, Toml, Unknown, Yaml,
+        AppleScript, Batch, Compiled, Css, Dockerfile, Go, Html, Ini, JavaScript, Json, Lua, Make, Perl, Php,
+        PowerShell, Python, Ruby, Rust, Shell, Sql, Text, Toml, Unknown, Yaml,
     };
     use Place::{Config, Prose, Script};
     Some(match extension {
-        "md" | "markdown" | "mdown" | "mkd" | "mdx" | "mdc" | "qmd" | "rmd" | "prompt" | "instructions" => MARKDOWN,
-        "txt" | "text" | "rst" | "adoc" | "asciidoc" | "org" | "tex" | "textile" | "wiki" | "srt" | "vtt" => (Prose, Text),
+        "md" | "markdown" | "mdown" | "mkd" | "mdx" | "mdc" | "qmd" | "rmd" | "prompt" | "instructions" => {
+            MARKDOWN
+        }
+        "txt" | "text" | "rst" | "adoc" | "asciidoc" | "org" | "tex" | "textile" | "wiki" | "srt" | "vtt" => {
+            (Prose, Text)
+        }
         "html" | "htm" | "xhtml" | "hta" | "mhtml" => (Prose, Html),
-        "sh" | "bash" | "zsh" | "ksh" | "fish" | "csh" | "tcsh" | "dash" | "bats" | "command" | "awk" | "sed" | "ebuild"
-        | "install" => (Script, Shell),
+        "sh" | "bash" | "zsh" | "ksh" | "fish" | "csh" | "tcsh" | "dash" | "bats" | "command" | "awk"
+        | "sed" | "ebuild" | "install" => (Script, Shell),
         "ps1" | "psm1" | "psd1" | "ps1xml" => (Script, PowerShell),
         "bat" | "cmd" => (Script, Batch),
-        "vbs" | "vbe" | "wsf" | "wsh" | "ahk" | "au3" | "nim" | "nu" | "r" | "jl" | "ex" | "exs" | "erl" | "hs" | "clj" | "cljs"
-        | "ml" | "el" | "lisp" | "scm" | "rkt" | "tcl" | "vim" | "pas" | "vb" | "bas" | "f90" | "m4" | "asm" | "s" => {
-            (Script, Unknown)
-        }
+        "vbs" | "vbe" | "wsf" | "wsh" | "ahk" | "au3" | "nim" | "nu" | "r" | "jl" | "ex" | "exs" | "erl"
+        | "hs" | "clj" | "cljs" | "ml" | "el" | "lisp" | "scm" | "rkt" | "tcl" | "vim" | "pas" | "vb"
+        | "bas" | "f90" | "m4" | "asm" | "s" => (Script, Unknown),
         "py" | "pyw" | "pyi" | "pyx" | "pth" | "bzl" | "star" => (Script, Python),
-        "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" | "vue" | "svelte" | "astro" | "gs" | "es6" | "jse" => {
-            (Script, JavaScript)
-        }
+        "js" | "mjs" | "cjs" | "jsx" | "ts" | "mts" | "cts" | "tsx" | "vue" | "svelte" | "astro" | "gs"
+        | "es6" | "jse" => (Script, JavaScript),
         "rb" | "gemspec" | "rake" | "podspec" => (Script, Ruby),
         "pl" | "pm" | "t" => (Script, Perl),
         "php" | "phtml" | "php5" | "phar" | "inc" => (Script, Php),
         "go" => (Script, Go),
         "rs" => (Script, Rust),
-        "c" | "h" | "cc" | "cpp" | "cxx" | "hh" | "hpp" | "hxx" | "m" | "mm" | "java" | "cs" | "csx" | "kt" | "kts" | "swift"
-        | "scala" | "sbt" | "groovy" | "gradle" | "dart" | "sol" | "zig" | "d" | "fs" | "fsx" | "v" | "cu" | "metal" => {
-            (Script, Compiled)
-        }
+        "c" | "h" | "cc" | "cpp" | "cxx" | "hh" | "hpp" | "hxx" | "m" | "mm" | "java" | "cs" | "csx"
+        | "kt" | "kts" | "swift" | "scala" | "sbt" | "groovy" | "gradle" | "dart" | "sol" | "zig" | "d"
+        | "fs" | "fsx" | "v" | "cu" | "metal" => (Script, Compiled),
         "lua" | "luau" => (Script, Lua),
         "applescript" | "scpt" | "jxa" => (Script, AppleScript),
         "sql" => (Script, Sql),
         "css" | "scss" | "sass" | "less" => (Script, Css),
         "dockerfile" | "containerfile" => (Script, Dockerfile),
         "mk" | "mak" | "make" | "just" => (Script, Make),
-        "json" | "json5" | "jsonc" | "jsonl" | "ndjson" | "geojson" | "webmanifest" | "har" | "ipynb" | "map" | "code-workspace"
-        | "jsonld" | "avsc" => (Config, Json),
+        "json" | "json5" | "jsonc" | "jsonl" | "ndjson" | "geojson" | "webmanifest" | "har" | "ipynb"
+        | "map" | "code-workspace" | "jsonld" | "avsc" => (Config, Json),
         "yml" | "yaml" | "cff" => (Config, Yaml),
         "toml" => (Config, Toml),
-        "ini" | "cfg" | "cnf" | "conf" | "config" | "properties" | "desktop" | "service" | "timer" | "socket" | "reg" | "inf"
-        | "url" | "webloc" | "rc" | "prefs" | "env" => (Config, Ini),
-        "xml" | "plist" | "xsl" | "xslt" | "xsd" | "svg" | "csproj" | "props" | "targets" | "pom" | "rss" | "atom" | "nuspec"
-        | "manifest" => (Config, Html),
+        "ini" | "cfg" | "cnf" | "conf" | "config" | "properties" | "desktop" | "service" | "timer"
+        | "socket" | "reg" | "inf" | "url" | "webloc" | "rc" | "prefs" | "env" => (Config, Ini),
+        "xml" | "plist" | "xsl" | "xslt" | "xsd" | "svg" | "csproj" | "props" | "targets" | "pom" | "rss"
+        | "atom" | "nuspec" | "manifest" => (Config, Html),
         "csv" | "tsv" | "log" | "lock" | "sum" | "pem" | "crt" | "key" | "diff" | "patch" => (Config, Text),
-        "tf" | "tfvars" | "hcl" | "nix" | "proto" | "graphql" | "gql" | "prisma" | "cue" | "dhall" | "rego" | "bicep" | "cmake" => {
-            (Config, Unknown)
-        }
+        "tf" | "tfvars" | "hcl" | "nix" | "proto" | "graphql" | "gql" | "prisma" | "cue" | "dhall"
+        | "rego" | "bicep" | "cmake" => (Config, Unknown),
         _ => return None,
     })
 }
@@ -141,7 +154,11 @@ fn by_head(head: &str) -> (Place, Lang) {
     if lower.starts_with("<?xml") || lower.starts_with("<svg") {
         return (Place::Config, Lang::Html);
     }
-    if lower.starts_with("{\"") || lower.starts_with("[{") || lower.starts_with("[\"") || starts_json_object(start) {
+    if lower.starts_with("{\"")
+        || lower.starts_with("[{")
+        || lower.starts_with("[\"")
+        || starts_json_object(start)
+    {
         return (Place::Config, Lang::Json);
     }
     MARKDOWN
@@ -167,7 +184,8 @@ pub fn interpreter(program: &str) -> Lang {
     let program = program.strip_suffix(".exe").unwrap_or(&program);
     let stem = program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
     match stem {
-        "sh" | "bash" | "zsh" | "dash" | "ksh" | "fish" | "ash" | "csh" | "tcsh" | "busybox" | "awk" | "gawk" | "bats" => Lang::Shell,
+        "sh" | "bash" | "zsh" | "dash" | "ksh" | "fish" | "ash" | "csh" | "tcsh" | "busybox" | "awk"
+        | "gawk" | "bats" => Lang::Shell,
         "python" | "pypy" | "ipython" | "pythonw" | "uv" | "uvx" => Lang::Python,
         "node" | "nodejs" | "bun" | "deno" | "tsx" | "ts-node" => Lang::JavaScript,
         "ruby" | "irb" => Lang::Ruby,
@@ -191,21 +209,22 @@ pub fn fence_lang(info: &str) -> Lang {
         .unwrap_or("")
         .to_ascii_lowercase();
     match word.as_str() {
-        "bash" | "sh" | "shell" | "zsh" | "console" | "shellsession" | "shell-session" | "terminal" | "sh-session"
-        | "bash-session" | "fish" | "ksh" | "command" | "commandline" | "cmdline" | "cli" | "shellscript" | "unix" | "linux"
-        | "macos" | "prompt" => Lang::Shell,
+        "bash" | "sh" | "shell" | "zsh" | "console" | "shellsession" | "shell-session" | "terminal"
+        | "sh-session" | "bash-session" | "fish" | "ksh" | "command" | "commandline" | "cmdline" | "cli"
+        | "shellscript" | "unix" | "linux" | "macos" | "prompt" => Lang::Shell,
         "powershell" | "ps" | "ps1" | "pwsh" | "posh" => Lang::PowerShell,
         "bat" | "batch" | "cmd" | "dos" | "dosbatch" => Lang::Batch,
         "python" | "py" | "python3" | "py3" | "pycon" | "ipython" | "python2" | "pyi" => Lang::Python,
-        "javascript" | "js" | "ts" | "typescript" | "jsx" | "tsx" | "node" | "nodejs" | "mjs" | "cjs" | "ecmascript" | "vue"
-        | "svelte" | "deno" => Lang::JavaScript,
+        "javascript" | "js" | "ts" | "typescript" | "jsx" | "tsx" | "node" | "nodejs" | "mjs" | "cjs"
+        | "ecmascript" | "vue" | "svelte" | "deno" => Lang::JavaScript,
         "ruby" | "rb" => Lang::Ruby,
         "perl" | "pl" => Lang::Perl,
         "php" => Lang::Php,
         "go" | "golang" => Lang::Go,
         "rust" | "rs" => Lang::Rust,
-        "c" | "cpp" | "c++" | "cxx" | "h" | "objc" | "objective-c" | "java" | "csharp" | "cs" | "c#" | "kotlin" | "kt" | "swift"
-        | "scala" | "groovy" | "gradle" | "dart" | "solidity" | "zig" | "fsharp" => Lang::Compiled,
+        "c" | "cpp" | "c++" | "cxx" | "h" | "objc" | "objective-c" | "java" | "csharp" | "cs" | "c#"
+        | "kotlin" | "kt" | "swift" | "scala" | "groovy" | "gradle" | "dart" | "solidity" | "zig"
+        | "fsharp" => Lang::Compiled,
         "lua" => Lang::Lua,
         "applescript" | "osascript" => Lang::AppleScript,
         "sql" | "mysql" | "postgres" | "postgresql" | "plpgsql" | "sqlite" | "psql" => Lang::Sql,
@@ -254,7 +273,19 @@ fn guess_line(line: &str) -> Option<Lang> {
     if starts(&["$ ", "% ", "❯ ", "➜ "]) {
         return Some(Lang::Shell);
     }
-    if starts(&["PS C:\\", "PS> ", "$env:", "Get-", "Set-", "Invoke-", "New-Object", "Start-Process", "iwr ", "irm ", "Write-Host"]) {
+    if starts(&[
+        "PS C:\\",
+        "PS> ",
+        "$env:",
+        "Get-",
+        "Set-",
+        "Invoke-",
+        "New-Object",
+        "Start-Process",
+        "iwr ",
+        "irm ",
+        "Write-Host",
+    ]) {
         return Some(Lang::PowerShell);
     }
     if starts(&["@echo off", "REM ", "C:\\>", "set /p"]) {
@@ -268,14 +299,41 @@ fn guess_line(line: &str) -> Option<Lang> {
     if starts(&["import "]) {
         let js = line.contains(" from ") || line["import ".len()..].starts_with(['{', '"', '\'', '*']);
         let other = line.ends_with(';') && !js;
-        return Some(if js { Lang::JavaScript } else if other { Lang::Compiled } else { Lang::Python });
+        return Some(if js {
+            Lang::JavaScript
+        } else if other {
+            Lang::Compiled
+        } else {
+            Lang::Python
+        });
     }
-    if starts(&["const ", "let ", "var ", "function ", "export ", "await ", "console.", "require(", "module.exports", "async function"]) {
+    if starts(&[
+        "const ",
+        "let ",
+        "var ",
+        "function ",
+        "export ",
+        "await ",
+        "console.",
+        "require(",
+        "module.exports",
+        "async function",
+    ]) {
         // `export X=y` is a shell's.
-        let shell = line.strip_prefix("export ").is_some_and(|r| r.split_once('=').is_some_and(|(k, _)| !k.contains(' ')));
+        let shell = line
+            .strip_prefix("export ")
+            .is_some_and(|r| r.split_once('=').is_some_and(|(k, _)| !k.contains(' ')));
         return Some(if shell { Lang::Shell } else { Lang::JavaScript });
     }
-    if starts(&["SELECT ", "INSERT INTO", "CREATE TABLE", "UPDATE ", "DELETE FROM", "DROP TABLE", "ALTER TABLE"]) {
+    if starts(&[
+        "SELECT ",
+        "INSERT INTO",
+        "CREATE TABLE",
+        "UPDATE ",
+        "DELETE FROM",
+        "DROP TABLE",
+        "ALTER TABLE",
+    ]) {
         return Some(Lang::Sql);
     }
     if starts(&["FROM ", "RUN ", "ENTRYPOINT ", "CMD ["]) {
@@ -309,13 +367,90 @@ fn looks_like_yaml(line: &str) -> bool {
 
 /// Programs that a line of shell in documentation starts with. Sorted.
 const COMMANDS: [&str; 84] = [
-    "apt", "apt-get", "aws", "az", "base64", "bash", "brew", "bun", "bunx", "cargo", "cat", "cd", "chmod",
-    "chown", "claude", "clawhub", "cp", "crontab", "curl", "deno", "dnf", "docker", "docker-compose",
-    "echo", "env", "eval", "exec", "export", "find", "flyctl", "gcloud", "gem", "gh", "git", "go", "grep",
-    "gunzip", "helm", "jq", "kubectl", "launchctl", "ln", "ls", "make", "mkdir", "mv", "nc", "ncat", "node",
-    "nohup", "npm", "npx", "openclaw", "openssl", "osascript", "pacman", "pip", "pip3", "pipx", "pnpm",
-    "printf", "python", "python3", "rm", "rsync", "scp", "sed", "sh", "source", "ssh", "sudo", "systemctl",
-    "tar", "tee", "terraform", "touch", "unzip", "uv", "uvx", "wget", "xargs", "xattr", "yarn", "zsh",
+    "apt",
+    "apt-get",
+    "aws",
+    "az",
+    "base64",
+    "bash",
+    "brew",
+    "bun",
+    "bunx",
+    "cargo",
+    "cat",
+    "cd",
+    "chmod",
+    "chown",
+    "claude",
+    "clawhub",
+    "cp",
+    "crontab",
+    "curl",
+    "deno",
+    "dnf",
+    "docker",
+    "docker-compose",
+    "echo",
+    "env",
+    "eval",
+    "exec",
+    "export",
+    "find",
+    "flyctl",
+    "gcloud",
+    "gem",
+    "gh",
+    "git",
+    "go",
+    "grep",
+    "gunzip",
+    "helm",
+    "jq",
+    "kubectl",
+    "launchctl",
+    "ln",
+    "ls",
+    "make",
+    "mkdir",
+    "mv",
+    "nc",
+    "ncat",
+    "node",
+    "nohup",
+    "npm",
+    "npx",
+    "openclaw",
+    "openssl",
+    "osascript",
+    "pacman",
+    "pip",
+    "pip3",
+    "pipx",
+    "pnpm",
+    "printf",
+    "python",
+    "python3",
+    "rm",
+    "rsync",
+    "scp",
+    "sed",
+    "sh",
+    "source",
+    "ssh",
+    "sudo",
+    "systemctl",
+    "tar",
+    "tee",
+    "terraform",
+    "touch",
+    "unzip",
+    "uv",
+    "uvx",
+    "wget",
+    "xargs",
+    "xattr",
+    "yarn",
+    "zsh",
 ];
 
 /// Does the line start with a program that documentation shows in a shell?
@@ -339,7 +474,14 @@ pub fn in_comment(line: &str, column: usize, lang: Lang) -> bool {
     let before = line.as_bytes().get(..column).unwrap_or(line.as_bytes());
     let trimmed = line.trim_start();
     let (marks, block): (&[&str], bool) = match lang {
-        Lang::Shell | Lang::Python | Lang::Ruby | Lang::Perl | Lang::Yaml | Lang::Toml | Lang::Dockerfile | Lang::Make
+        Lang::Shell
+        | Lang::Python
+        | Lang::Ruby
+        | Lang::Perl
+        | Lang::Yaml
+        | Lang::Toml
+        | Lang::Dockerfile
+        | Lang::Make
         | Lang::PowerShell => (&["#"], false),
         Lang::JavaScript | Lang::Go | Lang::Rust | Lang::Compiled => (&["//"], true),
         Lang::Php => (&["//", "#"], true),
@@ -367,7 +509,10 @@ pub fn in_comment(line: &str, column: usize, lang: Lang) -> bool {
             None => {
                 let starts = marks.iter().any(|m| line.as_bytes()[i..].starts_with(m.as_bytes()));
                 // `#` within a word (`$#`, `a#b`) and `//` of an address are none.
-                let free = i == 0 || before[i - 1].is_ascii_whitespace() || (b == b'/' && before[i - 1] != b':') || before[i - 1] == b';';
+                let free = i == 0
+                    || before[i - 1].is_ascii_whitespace()
+                    || (b == b'/' && before[i - 1] != b':')
+                    || before[i - 1] == b';';
                 if starts && free {
                     return true;
                 }

@@ -23,19 +23,19 @@ const NPM: &str = "express react react-dom lodash axios chalk commander webpack 
     langchain ethers web3 viem wagmi discord.js telegraf passport jsonwebtoken bcrypt bcryptjs nodemailer winston \
     morgan helmet multer sharp stripe firebase redux zustand graphql apollo-server typeorm colors event-stream \
     cross-spawn semver fs-extra execa shelljs zod fastify koa hono pino vitest cypress storybook turbo clawhub \
-    openclaw claude-code mcp-remote";
+    clawdhub openclaw clawdbot claude-code mcp-remote";
 
 /// Real packages that are one slip away from a listed one.
 const REAL: &str = "preact requests request reacts colour color glob globs jests axios-retry vuex vue3 nuxt nextra aysnc \
     pinot koa2 redis ioredis mockito pandas polars flasks pytest pytests arrows clicks click chalks attr attrs lxml xml \
     debug dotenvx uuidv4 uuidv7 uuid7 tabulator zods sharps hone pillow-simd typed typer types execa dockers stripes httpx \
-    httpx2 http2 nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
+    httpx2 http2 pypdf2 pypdf3 pypdf4 websocket network cheeriojs open-ai nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
 
 fn installs() -> Option<&'static Regex> {
     static RE: OnceLock<Option<Regex>> = OnceLock::new();
     RE.get_or_init(|| {
         Regex::new(
-            r"(?i)\b(pip3?\s+install|pipx\s+install|uv\s+(?:pip\s+install|add|tool\s+install)|poetry\s+add|npm\s+(?:i|install|add)|pnpm\s+(?:i|install|add)|yarn\s+(?:global\s+)?add|bun\s+(?:i|install|add)|npx)\s+([^\n;&|`#>]{1,300})",
+            r"(?i)\b(pip3?\s+install|pipx\s+install|uv\s+(?:pip\s+install|add|tool\s+install)|poetry\s+add|npm\s+(?:i|install|add)|pnpm\s+(?:i|install|add)|yarn\s+(?:global\s+)?add|bun\s+(?:i|install|add)|npx)\s+([^\n;&|`#>()\[\]]{1,300})",
         )
         .ok()
     })
@@ -46,8 +46,14 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     let text = &doc.text;
     let name = doc.path.rsplit('/').next().unwrap_or("");
     if name.starts_with("requirements") && name.ends_with(".txt") {
-        for (range, word) in words(text, 0..text.len(), '\n') {
-            judge(word, &range, PYPI, raise);
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            if let Some((range, word)) = words(text, at..at + line.len(), ' ').first()
+                && !word.starts_with(['#', '-'])
+            {
+                judge(word, range, PYPI, raise);
+            }
+            at += line.len();
         }
         return;
     }
@@ -59,7 +65,10 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         return;
     }
     let bytes = text.as_bytes();
-    if ["install", " add ", "npm i", "npx "].iter().all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none()) {
+    if ["install", " add ", "npm i", "npx "]
+        .iter()
+        .all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none())
+    {
         return;
     }
     let Some(installs) = installs() else { return };
@@ -69,7 +78,9 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         let python = ["pip", "uv", "poetry"].iter().any(|t| tool.starts_with(t));
         let list = if python { PYPI } else { NPM };
         let most = if tool == "npx" { 1 } else { 20 };
-        for (range, word) in words(text, rest.range(), ' ').into_iter().filter(|(_, w)| !w.starts_with('-')).take(most) {
+        for (range, word) in
+            words(text, rest.range(), ' ').into_iter().filter(|(_, w)| !w.starts_with('-')).take(most)
+        {
             judge(word, &range, list, raise);
         }
     }
@@ -93,7 +104,9 @@ fn words(text: &str, range: Range<usize>, separator: char) -> Vec<(Range<usize>,
 
 /// Keys of the dependency tables of a package.json, found without a parser so that a broken one is read too.
 fn dependencies(text: &str, raise: &mut Raise) {
-    for table in ["\"dependencies\"", "\"devDependencies\"", "\"optionalDependencies\"", "\"peerDependencies\""] {
+    for table in
+        ["\"dependencies\"", "\"devDependencies\"", "\"optionalDependencies\"", "\"peerDependencies\""]
+    {
         let Some(at) = text.find(table) else { continue };
         let Some(open) = text[at..].find('{').map(|i| at + i) else { continue };
         let close = text[open..].find('}').map_or(text.len(), |i| open + i);
@@ -109,7 +122,11 @@ fn dependencies(text: &str, raise: &mut Raise) {
 fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     let trimmed = word.trim_matches(['"', '\'', ',', ')', '(', '.']);
     // Versions, extras and scopes are not part of the name that is mistyped.
-    let end = trimmed.char_indices().skip(1).find(|(_, c)| matches!(c, '=' | '<' | '>' | '~' | '!' | '[' | '@' | '^')).map_or(trimmed.len(), |(i, _)| i);
+    let end = trimmed
+        .char_indices()
+        .skip(1)
+        .find(|(_, c)| matches!(c, '=' | '<' | '>' | '~' | '!' | '[' | '@' | '^'))
+        .map_or(trimmed.len(), |(i, _)| i);
     let name = trimmed[..end].to_ascii_lowercase();
     if name.len() < 5 || name.contains(['/', '\\', ':', '$', '{', '<']) || !name.is_ascii() {
         return;
@@ -120,7 +137,11 @@ fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     }
     let near = list.split_whitespace().filter(|k| k.len() >= 5).find(|k| one_slip(&name, k));
     if let Some(meant) = near {
-        raise("typosquat-package", range.clone(), Some(format!("the package \"{name}\" is one slip away from the well-known \"{meant}\"")));
+        raise(
+            "typosquat-package",
+            range.clone(),
+            Some(format!("the package \"{name}\" is one slip away from the well-known \"{meant}\"")),
+        );
     }
 }
 
@@ -154,10 +175,22 @@ mod tests {
 
     #[test]
     fn slips() {
-        for (a, b) in [("requets", "requests"), ("reqeusts", "requests"), ("expresss", "express"), ("crossenv", "cross-env"), ("lodahs", "lodash"), ("nunpy", "numpy")] {
+        for (a, b) in [
+            ("requets", "requests"),
+            ("reqeusts", "requests"),
+            ("expresss", "express"),
+            ("crossenv", "cross-env"),
+            ("lodahs", "lodash"),
+            ("nunpy", "numpy"),
+        ] {
             assert!(one_slip(a, b), "{a} {b}");
         }
-        for (a, b) in [("requests", "requests"), ("react", "redux"), ("scikit_learn", "scikit-learn"), ("flask-cors", "flask")] {
+        for (a, b) in [
+            ("requests", "requests"),
+            ("react", "redux"),
+            ("scikit_learn", "scikit-learn"),
+            ("flask-cors", "flask"),
+        ] {
             assert!(!one_slip(a, b), "{a} {b}");
         }
     }

@@ -5,7 +5,20 @@ use super::{Sink, json, plain};
 use crate::rules::Lang;
 use memchr::{memchr, memmem};
 
-const NAMES: &[&str] = &["subprocess.", "Popen(", "spawn", "exec", "Command(", "Command::new(", "ProcessBuilder(", "RUN [", "CMD [", "ENTRYPOINT [", "check_output(", "check_call("];
+const NAMES: &[&str] = &[
+    "subprocess.",
+    "Popen(",
+    "spawn",
+    "exec",
+    "Command(",
+    "Command::new(",
+    "ProcessBuilder(",
+    "RUN [",
+    "CMD [",
+    "ENTRYPOINT [",
+    "check_output(",
+    "check_call(",
+];
 
 /// Bytes read from the start of a call.
 const REACH: usize = 4096;
@@ -16,7 +29,10 @@ pub(super) fn find(sink: &mut Sink) {
     let bytes = text.as_bytes();
     let mut calls: Vec<usize> = Vec::new();
     for name in NAMES {
-        calls.extend(memmem::find_iter(bytes, name).map(|at| at + name.len() - usize::from(name.ends_with(['(', '[']))));
+        calls.extend(
+            memmem::find_iter(bytes, name)
+                .map(|at| at + name.len() - usize::from(name.ends_with(['(', '[']))),
+        );
     }
     calls.sort_unstable();
     let mut done = 0;
@@ -25,7 +41,11 @@ pub(super) fn find(sink: &mut Sink) {
             continue;
         }
         // `subprocess.run(`, `execFileSync(`: the rest of the name up to the bracket.
-        let name = bytes[at..].iter().take(32).take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b' ')).count();
+        let name = bytes[at..]
+            .iter()
+            .take(32)
+            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b':' | b' '))
+            .count();
         let open = at + name;
         if !matches!(bytes.get(open), Some(b'(' | b'[')) {
             continue;
@@ -63,7 +83,8 @@ fn words(text: &str, open: usize) -> Option<(Vec<String>, usize, usize)> {
                 let rest = &bytes[at + 1..limit];
                 // `Command::new("sh").arg("-c").arg("…")`
                 let trimmed = rest.iter().take(80).take_while(|b| b.is_ascii_whitespace()).count();
-                let more = [".arg(", ".args(", ".args(&"].iter().find(|m| rest[trimmed..].starts_with(m.as_bytes()));
+                let more =
+                    [".arg(", ".args(", ".args(&"].iter().find(|m| rest[trimmed..].starts_with(m.as_bytes()));
                 if let Some(more) = more {
                     at += 1 + trimmed + more.len();
                     depth += 1;
@@ -158,7 +179,9 @@ pub(super) fn command_line(words: &[String]) -> String {
 
 /// The program text given to an interpreter on its command line, and its language.
 pub(super) fn inline_script(words: &[String]) -> Option<(&str, Lang)> {
-    let at = words.iter().position(|w| matches!(w.as_str(), "-c" | "-e" | "--eval" | "-p" | "-r" | "-Command" | "-command" | "/c" | "/C"))?;
+    let at = words.iter().position(|w| {
+        matches!(w.as_str(), "-c" | "-e" | "--eval" | "-p" | "-r" | "-Command" | "-command" | "/c" | "/C")
+    })?;
     let lang = words[..at].iter().rev().map(|w| json::program_lang(w)).find(|l| *l != Lang::Unknown)?;
     words.get(at + 1).map(|w| (w.as_str(), lang))
 }

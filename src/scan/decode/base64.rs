@@ -131,7 +131,13 @@ fn lines_after(text: &[u8], run: &Range<usize>) -> Option<Vec<Range<usize>>> {
         // Ends of strings, comment marks, continuations: whatever stands around a line of a longer blob.
         let mut i = at;
         let mut newline = false;
-        while i < text.len() && i < at + 64 && matches!(text[i], b'\r' | b'\n' | b' ' | b'\t' | b'"' | b'\'' | b'\\' | b'+' | b',' | b'>' | b'#' | b'`') {
+        while i < text.len()
+            && i < at + 64
+            && matches!(
+                text[i],
+                b'\r' | b'\n' | b' ' | b'\t' | b'"' | b'\'' | b'\\' | b'+' | b',' | b'>' | b'#' | b'`'
+            )
+        {
             // A `+` belongs to the alphabet too.
             if newline && is_base64(text[i]) {
                 break;
@@ -184,7 +190,9 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
     }
     if run.iter().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7')) {
         let bytes = base32(run);
-        if bytes::may_be_text(&bytes[..bytes.len().min(16)]) && put(sink, origin.clone(), "base32", &bytes, false, true) {
+        if bytes::may_be_text(&bytes[..bytes.len().min(16)])
+            && put(sink, origin.clone(), "base32", &bytes, false, true)
+        {
             return true;
         }
     }
@@ -195,7 +203,8 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
     for skip in 0..4 {
         let run = &run[skip.min(run.len())..];
         let head = head(run);
-        let promising = bytes::may_be_text(&head) || skip == 0 && (starts_packed(&head) || keyed || run.len() >= 128);
+        let promising =
+            bytes::may_be_text(&head) || skip == 0 && (starts_packed(&head) || keyed || run.len() >= 128);
         if !promising {
             continue;
         }
@@ -207,7 +216,8 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
                 return true;
             }
         } else if run.len() >= 24
-            && let Some((_, decoded)) = bytes::read(&bytes, false).filter(|(chain, t)| chain.is_empty() && plain::words(t) >= 2)
+            && let Some((_, decoded)) =
+                bytes::read(&bytes, false).filter(|(chain, t)| chain.is_empty() && plain::words(t) >= 2)
         {
             sink.put(origin, &["base64"], decoded, Lang::Unknown);
             return true;
@@ -227,12 +237,19 @@ fn head(run: &[u8]) -> [u8; 12] {
 }
 
 fn starts_packed(head: &[u8]) -> bool {
-    head.starts_with(&[0x1f, 0x8b]) || (head.first() == Some(&0x78) && head.len() > 1 && (u32::from(head[0]) << 8 | u32::from(head[1])).is_multiple_of(31)) || head.get(1) == Some(&0) || head.starts_with(&[0xff, 0xfe])
+    head.starts_with(&[0x1f, 0x8b])
+        || (head.first() == Some(&0x78)
+            && head.len() > 1
+            && (u32::from(head[0]) << 8 | u32::from(head[1])).is_multiple_of(31))
+        || head.get(1) == Some(&0)
+        || head.starts_with(&[0xff, 0xfe])
 }
 
 /// Header and claims of a JSON Web Token say nothing that a rule looks for.
 fn is_web_token(text: &[u8], origin: &Range<usize>, run: &[u8]) -> bool {
-    let header = |r: &[u8]| [&b"eyJhbGci"[..], b"eyJ0eXAi", b"eyJraWQi", b"eyJlbmMi", b"eyJhbGc"].iter().any(|h| r.starts_with(h));
+    let header = |r: &[u8]| {
+        [&b"eyJhbGci"[..], b"eyJ0eXAi", b"eyJraWQi", b"eyJlbmMi", b"eyJhbGc"].iter().any(|h| r.starts_with(h))
+    };
     if header(run) {
         return true;
     }
@@ -244,7 +261,14 @@ fn is_web_token(text: &[u8], origin: &Range<usize>, run: &[u8]) -> bool {
     header(&before[from..])
 }
 
-fn put(sink: &mut Sink, origin: Range<usize>, name: &'static str, bytes: &[u8], keyed: bool, sure: bool) -> bool {
+fn put(
+    sink: &mut Sink,
+    origin: Range<usize>,
+    name: &'static str,
+    bytes: &[u8],
+    keyed: bool,
+    sure: bool,
+) -> bool {
     let Some((mut chain, text)) = bytes::read(bytes, keyed) else { return false };
     let direct = chain.is_empty();
     chain.insert(0, name);
@@ -264,8 +288,17 @@ fn put(sink: &mut Sink, origin: Range<usize>, name: &'static str, bytes: &[u8], 
 /// ASCII that reads like words, code or data: no accidental product of a random run.
 fn is_language(text: &str) -> bool {
     let ascii = text.bytes().filter(u8::is_ascii).count();
-    let plain = text.bytes().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'\n' | b'.' | b',' | b'/' | b'-' | b'_')).count();
-    if ascii == text.len() { text.len() >= 5 && plain * 4 >= text.len() * 3 } else { text.chars().count() >= 12 && text.chars().all(|c| !c.is_control() || c.is_whitespace()) && text.chars().filter(|c| c.is_alphabetic()).count() * 3 >= text.chars().count() * 2 }
+    let plain = text
+        .bytes()
+        .filter(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'\n' | b'.' | b',' | b'/' | b'-' | b'_'))
+        .count();
+    if ascii == text.len() {
+        text.len() >= 5 && plain * 4 >= text.len() * 3
+    } else {
+        text.chars().count() >= 12
+            && text.chars().all(|c| !c.is_control() || c.is_whitespace())
+            && text.chars().filter(|c| c.is_alphabetic()).count() * 3 >= text.chars().count() * 2
+    }
 }
 
 /// Shorter runs on lines that say `base64`.
@@ -273,7 +306,8 @@ fn announced(sink: &mut Sink) {
     let text = sink.text.as_bytes();
     let mut done = 0;
     for word in memmem::find_iter(text, "64").chain(memmem::find_iter(text, "atob")) {
-        let named = text[word..].starts_with(b"atob") || (word > 0 && matches!(text[word - 1], b'e' | b'E' | b'b' | b'B'));
+        let named = text[word..].starts_with(b"atob")
+            || (word > 0 && matches!(text[word - 1], b'e' | b'E' | b'b' | b'B'));
         if !named || word < done {
             continue;
         }
@@ -285,9 +319,11 @@ fn announced(sink: &mut Sink) {
         let mut at = start;
         while let Some(run) = next_short_run(&text[..end], at) {
             at = run.end;
-            let free = run.start == 0 || matches!(text[run.start - 1], b'"' | b'\'' | b' ' | b'`' | b'(' | b'\n' | b'=');
+            let free = run.start == 0
+                || matches!(text[run.start - 1], b'"' | b'\'' | b' ' | b'`' | b'(' | b'\n' | b'=');
             let padded = text.get(run.end) == Some(&b'=');
-            let cased = text[run.clone()].iter().any(u8::is_ascii_uppercase) && text[run.clone()].iter().any(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+            let cased = text[run.clone()].iter().any(u8::is_ascii_uppercase)
+                && text[run.clone()].iter().any(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
             if run.len() >= MIN_RUN || !free || !cased || !(padded || run.len().is_multiple_of(4)) {
                 continue;
             }

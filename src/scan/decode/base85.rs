@@ -40,7 +40,8 @@ pub(super) fn find(sink: &mut Sink) {
     }
 }
 
-const RFC1924: [u8; 85] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
+const RFC1924: [u8; 85] =
+    *b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz!#$%&()*+-;<=>?@^_`{|}~";
 
 const ASCII85: [u8; 85] = {
     let mut table = [0; 85];

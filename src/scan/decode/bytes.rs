@@ -12,8 +12,30 @@ const MIN_STRING: usize = 8;
 
 /// Starts of files that hold no text for us: their metadata would only be noise.
 const MEDIA: &[&[u8]] = &[
-    b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF", b"BM", b"\0\0\x01\0", b"wOFF", b"wOF2", b"OTTO", b"\0\x01\0\0", b"%PDF", b"ID3",
-    b"OggS", b"fLaC", b"\0\0\0", b"II*\0", b"MM\0*", b"\0asm", b"\x30\x82", b"\x30\x59", b"\x30\x2a", b"openssh-key", b"ssh-", b"\0\0\0\x07ssh-",
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"RIFF",
+    b"BM",
+    b"\0\0\x01\0",
+    b"wOFF",
+    b"wOF2",
+    b"OTTO",
+    b"\0\x01\0\0",
+    b"%PDF",
+    b"ID3",
+    b"OggS",
+    b"fLaC",
+    b"\0\0\0",
+    b"II*\0",
+    b"MM\0*",
+    b"\0asm",
+    b"\x30\x82",
+    b"\x30\x59",
+    b"\x30\x2a",
+    b"openssh-key",
+    b"ssh-",
+    b"\0\0\0\x07ssh-",
 ];
 
 /// Reads bytes as text, with the names of the steps that took. `keyed`: the text around speaks of XOR or a key.
@@ -28,7 +50,8 @@ pub(super) fn read(bytes: &[u8], keyed: bool) -> Option<(Vec<&'static str>, Stri
         return Some((vec!["utf-16"], text));
     }
     if let Some((name, inner)) = unpack(bytes) {
-        let (mut chain, text) = text(&inner).map(|t| (vec![], t)).or_else(|| strings(&inner).map(|t| (vec!["strings"], t)))?;
+        let (mut chain, text) =
+            text(&inner).map(|t| (vec![], t)).or_else(|| strings(&inner).map(|t| (vec!["strings"], t)))?;
         chain.insert(0, name);
         return Some((chain, text));
     }
@@ -43,7 +66,10 @@ pub(super) fn read(bytes: &[u8], keyed: bool) -> Option<(Vec<&'static str>, Stri
 
 /// Could the bytes be text, from their start? Cheap, for throwing away most candidates before they are decoded whole.
 pub(super) fn may_be_text(head: &[u8]) -> bool {
-    let odd = head.iter().filter(|b| (**b < 0x20 && !matches!(b, b'\n' | b'\r' | b'\t' | 0x1b)) || **b == 0x7f || **b >= 0xf8).count();
+    let odd = head
+        .iter()
+        .filter(|b| (**b < 0x20 && !matches!(b, b'\n' | b'\r' | b'\t' | 0x1b)) || **b == 0x7f || **b >= 0xf8)
+        .count();
     odd == 0
 }
 
@@ -53,7 +79,9 @@ fn text(bytes: &[u8]) -> Option<String> {
     let end = bytes.iter().rposition(|b| *b != 0).map_or(0, |i| i + 1);
     let text = match std::str::from_utf8(&bytes[..end]) {
         Ok(text) => text,
-        Err(e) if e.valid_up_to() + 4 > end && e.valid_up_to() > 12 => std::str::from_utf8(&bytes[..e.valid_up_to()]).ok()?,
+        Err(e) if e.valid_up_to() + 4 > end && e.valid_up_to() > 12 => {
+            std::str::from_utf8(&bytes[..e.valid_up_to()]).ok()?
+        }
         Err(_) => return None,
     };
     plain::is_text(text).then(|| text.to_owned())
@@ -78,7 +106,9 @@ fn utf16(bytes: &[u8]) -> Option<String> {
         None if zeros(0) => true,
         None => return None,
     };
-    let units = bytes.chunks_exact(2).map(|p| if big { u16::from_be_bytes([p[0], p[1]]) } else { u16::from_le_bytes([p[0], p[1]]) });
+    let units = bytes
+        .chunks_exact(2)
+        .map(|p| if big { u16::from_be_bytes([p[0], p[1]]) } else { u16::from_le_bytes([p[0], p[1]]) });
     let text: String = char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect();
     plain::is_text(&text).then_some(text)
 }
@@ -99,7 +129,9 @@ fn unpack(bytes: &[u8]) -> Option<(&'static str, Vec<u8>)> {
             at += if flags & 2 != 0 { 2 } else { 0 };
             Some(("gzip", kept(decompress_to_vec_with_limit(bytes.get(at..)?, MAX_UNPACKED))?))
         }
-        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => Some(("zlib", kept(decompress_to_vec_zlib_with_limit(bytes, MAX_UNPACKED))?)),
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => {
+            Some(("zlib", kept(decompress_to_vec_zlib_with_limit(bytes, MAX_UNPACKED))?))
+        }
         _ => None,
     }
 }
@@ -124,7 +156,8 @@ pub(super) fn xor(bytes: &[u8]) -> Option<String> {
         let plain: Vec<u8> = bytes.iter().map(|b| b ^ key).collect();
         // Neighbouring keys give letters too: the right one gives words and spaces.
         let Some(text) = text(&plain).filter(|t| plain::is_telling(t)) else { continue };
-        let score = plain::words(&text) * 8 + text.bytes().filter(|b| matches!(b, b' ' | b'e' | b't' | b'a' | b'o')).count();
+        let score = plain::words(&text) * 8
+            + text.bytes().filter(|b| matches!(b, b' ' | b'e' | b't' | b'a' | b'o')).count();
         if best.as_ref().is_none_or(|b| b.0 < score) {
             best = Some((score, text));
         }
@@ -138,7 +171,8 @@ fn strings(bytes: &[u8]) -> Option<String> {
         return None;
     }
     let mut out = String::new();
-    for piece in bytes.split(|b| !matches!(b, b'\n' | b'\t' | 0x20..=0x7e)).filter(|p| p.len() >= MIN_STRING) {
+    for piece in bytes.split(|b| !matches!(b, b'\n' | b'\t' | 0x20..=0x7e)).filter(|p| p.len() >= MIN_STRING)
+    {
         if let Ok(piece) = std::str::from_utf8(piece) {
             out.push_str(piece);
             out.push('\n');
@@ -149,7 +183,8 @@ fn strings(bytes: &[u8]) -> Option<String> {
 
 /// Bytecode keeps its next stage as a list of numbers.
 fn has_number_list(text: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_digit() || matches!(c, ',' | ' '))).any(|l| l.len() >= 48 && l.contains(','))
+    text.split(|c: char| !(c.is_ascii_digit() || matches!(c, ',' | ' ')))
+        .any(|l| l.len() >= 48 && l.contains(','))
 }
 
 #[cfg(test)]

@@ -18,15 +18,25 @@ pub(super) fn find(sink: &mut Sink) {
         let part = &bytes[segment.range.clone()];
         let dots = matches!(segment.lang, Lang::Php | Lang::Perl | Lang::Lua) || sink.clues.has(probe::DOT);
         if dots {
-            sites.extend(memchr2_iter(b'.', b'&', part).filter_map(|at| quote_before(bytes, segment.range.start + at)));
+            sites.extend(
+                memchr2_iter(b'.', b'&', part).filter_map(|at| quote_before(bytes, segment.range.start + at)),
+            );
         }
         match segment.lang {
             // Neighbours are one literal: over a line end, or side by side.
             Lang::Python | Lang::Compiled => {
-                sites.extend(memchr_iter(b'\n', part).filter_map(|at| quote_before(bytes, segment.range.start + at)));
-                sites.extend(memmem::find_iter(part, "\" \"").chain(memmem::find_iter(part, "' '")).map(|at| segment.range.start + at));
+                sites.extend(
+                    memchr_iter(b'\n', part).filter_map(|at| quote_before(bytes, segment.range.start + at)),
+                );
+                sites.extend(
+                    memmem::find_iter(part, "\" \"")
+                        .chain(memmem::find_iter(part, "' '"))
+                        .map(|at| segment.range.start + at),
+                );
             }
-            Lang::Sql => sites.extend(memmem::find_iter(part, "||").filter_map(|at| quote_before(bytes, segment.range.start + at))),
+            Lang::Sql => sites.extend(
+                memmem::find_iter(part, "||").filter_map(|at| quote_before(bytes, segment.range.start + at)),
+            ),
             _ => {}
         }
     }
@@ -77,7 +87,9 @@ fn joint(sink: &Sink, at: usize) -> Option<usize> {
             }
             b'.' if operator == b'.' => {}
             b'"' | b'\'' => break,
-            b'f' | b'b' | b'r' | b'u' | b'L' | b'$' | b'@' if matches!(bytes.get(i + 1), Some(b'"' | b'\'')) => {
+            b'f' | b'b' | b'r' | b'u' | b'L' | b'$' | b'@'
+                if matches!(bytes.get(i + 1), Some(b'"' | b'\'')) =>
+            {
                 i += 1;
                 break;
             }
@@ -96,7 +108,9 @@ fn joint(sink: &Sink, at: usize) -> Option<usize> {
         b'&' => matches!(lang, Lang::Unknown | Lang::AppleScript | Lang::Text | Lang::Batch),
         b'|' => lang == Lang::Sql,
         // Neighbours are one literal in Python and C; with the same quote, so that `"it's"` is none.
-        _ => matches!(lang, Lang::Python | Lang::Compiled) && bytes[i] == bytes[at] && (newline || i <= at + 3),
+        _ => {
+            matches!(lang, Lang::Python | Lang::Compiled) && bytes[i] == bytes[at] && (newline || i <= at + 3)
+        }
     };
     joins.then_some(i + 1)
 }

@@ -54,10 +54,13 @@ pub(super) fn backslash(sink: &mut Sink) {
             continue;
         }
         let (start, value) = match (high.take(), value) {
-            (Some((high, start)), 0xdc00..=0xdfff) if at - start <= 8 => (start, 0x10000 + ((u32::from(high) - 0xd800) << 10) + (value - 0xdc00)),
+            (Some((high, start)), 0xdc00..=0xdfff) if at - start <= 8 => {
+                (start, 0x10000 + ((u32::from(high) - 0xd800) << 10) + (value - 0xdc00))
+            }
             (_, value) => (at, value),
         };
-        if let Some(c) = char::from_u32(value).filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')) {
+        if let Some(c) = char::from_u32(value).filter(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+        {
             editor.edit(sink, start..end, With::Char(c), c.is_ascii_alphanumeric());
         }
     }
@@ -83,7 +86,8 @@ fn one_backslash(rest: &[u8]) -> Option<(u32, usize, bool)> {
             let longer = piece[0] == b'0' && rest.get(3).is_some_and(|b| (b'0'..=b'7').contains(b));
             if longer {
                 // `\0143` of `echo -e`.
-                let value = rest[..4].iter().try_fold(0u32, |n, b| char::from(*b).to_digit(8).map(|d| n << 3 | d))?;
+                let value =
+                    rest[..4].iter().try_fold(0u32, |n, b| char::from(*b).to_digit(8).map(|d| n << 3 | d))?;
                 return Some((value, 4, false));
             }
             Some((value, 3, false))
@@ -94,7 +98,9 @@ fn one_backslash(rest: &[u8]) -> Option<(u32, usize, bool)> {
 
 fn braced(rest: &[u8]) -> Option<(u32, usize, bool)> {
     let close = rest.iter().take(10).position(|b| *b == b'}')?;
-    let value = rest[2..close].iter().try_fold(0u32, |n, b| char::from(*b).to_digit(16).and_then(|d| n.checked_mul(16).map(|n| n + d)))?;
+    let value = rest[2..close]
+        .iter()
+        .try_fold(0u32, |n, b| char::from(*b).to_digit(16).and_then(|d| n.checked_mul(16).map(|n| n + d)))?;
     (close > 2).then_some((value, close + 1, true))
 }
 
@@ -143,7 +149,9 @@ pub(super) fn percent(sink: &mut Sink) {
 }
 
 fn one_percent(rest: &[u8]) -> Option<(u32, usize)> {
-    let hex = |range: std::ops::Range<usize>| rest.get(range)?.iter().try_fold(0u32, |n, b| char::from(*b).to_digit(16).map(|d| n << 4 | d));
+    let hex = |range: std::ops::Range<usize>| {
+        rest.get(range)?.iter().try_fold(0u32, |n, b| char::from(*b).to_digit(16).map(|d| n << 4 | d))
+    };
     if rest.first() != Some(&b'%') {
         return None;
     }
@@ -154,11 +162,43 @@ fn one_percent(rest: &[u8]) -> Option<(u32, usize)> {
 }
 
 const NAMED: &[(&str, char)] = &[
-    ("lt", '<'), ("gt", '>'), ("amp", '&'), ("quot", '"'), ("apos", '\''), ("nbsp", ' '), ("sol", '/'), ("colon", ':'), ("period", '.'),
-    ("lpar", '('), ("rpar", ')'), ("lsqb", '['), ("rsqb", ']'), ("semi", ';'), ("comma", ','), ("num", '#'), ("dollar", '$'), ("vert", '|'),
-    ("verbar", '|'), ("equals", '='), ("plus", '+'), ("excl", '!'), ("quest", '?'), ("commat", '@'), ("percnt", '%'), ("grave", '`'),
-    ("bsol", '\\'), ("lowbar", '_'), ("lbrace", '{'), ("rbrace", '}'), ("lcub", '{'), ("rcub", '}'), ("NewLine", '\n'), ("Tab", '\t'),
-    ("hyphen", '-'), ("dash", '-'), ("ast", '*'),
+    ("lt", '<'),
+    ("gt", '>'),
+    ("amp", '&'),
+    ("quot", '"'),
+    ("apos", '\''),
+    ("nbsp", ' '),
+    ("sol", '/'),
+    ("colon", ':'),
+    ("period", '.'),
+    ("lpar", '('),
+    ("rpar", ')'),
+    ("lsqb", '['),
+    ("rsqb", ']'),
+    ("semi", ';'),
+    ("comma", ','),
+    ("num", '#'),
+    ("dollar", '$'),
+    ("vert", '|'),
+    ("verbar", '|'),
+    ("equals", '='),
+    ("plus", '+'),
+    ("excl", '!'),
+    ("quest", '?'),
+    ("commat", '@'),
+    ("percnt", '%'),
+    ("grave", '`'),
+    ("bsol", '\\'),
+    ("lowbar", '_'),
+    ("lbrace", '{'),
+    ("rbrace", '}'),
+    ("lcub", '{'),
+    ("rcub", '}'),
+    ("NewLine", '\n'),
+    ("Tab", '\t'),
+    ("hyphen", '-'),
+    ("dash", '-'),
+    ("ast", '*'),
 ];
 
 /// `&#99;`, `&#x63;` and the named entities that matter.
@@ -168,7 +208,9 @@ pub(super) fn entities(sink: &mut Sink) {
     for at in memchr_iter(b'&', bytes) {
         let rest = &bytes[at + 1..];
         let numeric = rest.first() == Some(&b'#');
-        let name_length = rest.iter().skip(usize::from(numeric)).take(10).take_while(|b| b.is_ascii_alphanumeric()).count() + usize::from(numeric);
+        let name_length =
+            rest.iter().skip(usize::from(numeric)).take(10).take_while(|b| b.is_ascii_alphanumeric()).count()
+                + usize::from(numeric);
         let closed = rest.get(name_length) == Some(&b';');
         let name = &sink.text[at + 1..at + 1 + name_length];
         let c = if let Some(number) = name.strip_prefix('#') {

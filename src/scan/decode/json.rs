@@ -14,7 +14,8 @@ const MAX_LIST: usize = 256 << 10;
 
 pub(super) fn find(sink: &mut Sink) {
     for segment in sink.segments {
-        let json = segment.lang == Lang::Json && matches!(segment.place, Place::Config | Place::Fence | Place::Script);
+        let json = segment.lang == Lang::Json
+            && matches!(segment.place, Place::Config | Place::Fence | Place::Script);
         if json {
             walk(sink, segment.range.clone());
         }
@@ -55,7 +56,10 @@ fn walk(sink: &mut Sink, range: Range<usize>) {
                 at += 1;
             }
             open @ (b'{' | b'[') => {
-                let owner = stack.last_mut().map(|f| if f.array { f.owner.clone() } else { std::mem::take(&mut f.key) }).unwrap_or_default();
+                let owner = stack
+                    .last_mut()
+                    .map(|f| if f.array { f.owner.clone() } else { std::mem::take(&mut f.key) })
+                    .unwrap_or_default();
                 stack.push(Frame { array: open == b'[', owner, first: at, ..Frame::default() });
                 at += 1;
             }
@@ -73,7 +77,9 @@ fn walk(sink: &mut Sink, range: Range<usize>) {
                 }
                 at += 1;
             }
-            b'/' if bytes.get(at + 1) == Some(&b'/') => at = memchr::memchr(b'\n', &bytes[at..range.end]).map_or(range.end, |i| at + i),
+            b'/' if bytes.get(at + 1) == Some(&b'/') => {
+                at = memchr::memchr(b'\n', &bytes[at..range.end]).map_or(range.end, |i| at + i)
+            }
             b'/' if bytes.get(at + 1) == Some(&b'*') => {
                 at = memchr::memmem::find(&bytes[at + 2..range.end], b"*/").map_or(range.end, |i| at + i + 4);
             }
@@ -158,7 +164,24 @@ fn followed_by_colon(rest: &[u8]) -> bool {
 }
 
 fn is_command_key(key: &str) -> bool {
-    matches!(key, "command" | "cmd" | "runtimeExecutable" | "program" | "executable" | "exec" | "shell" | "run" | "entrypoint" | "postCreateCommand" | "postStartCommand" | "initializeCommand" | "onCreateCommand" | "updateContentCommand" | "postAttachCommand")
+    matches!(
+        key,
+        "command"
+            | "cmd"
+            | "runtimeExecutable"
+            | "program"
+            | "executable"
+            | "exec"
+            | "shell"
+            | "run"
+            | "entrypoint"
+            | "postCreateCommand"
+            | "postStartCommand"
+            | "initializeCommand"
+            | "onCreateCommand"
+            | "updateContentCommand"
+            | "postAttachCommand"
+    )
 }
 
 fn is_args_key(key: &str) -> bool {
@@ -170,7 +193,17 @@ fn wants_items(owner: &str) -> bool {
 }
 
 fn is_lifecycle(key: &str) -> bool {
-    matches!(key, "preinstall" | "install" | "postinstall" | "prepare" | "prepublish" | "prepack" | "preuninstall" | "postuninstall")
+    matches!(
+        key,
+        "preinstall"
+            | "install"
+            | "postinstall"
+            | "prepare"
+            | "prepublish"
+            | "prepack"
+            | "preuninstall"
+            | "postuninstall"
+    )
 }
 
 /// A container ends at `end`: what it says as a whole.
@@ -241,7 +274,9 @@ pub(super) fn unescape(raw: &str) -> String {
                         high = Some(code);
                         continue;
                     }
-                    (Some(high), 0xdc00..=0xdfff) => out.extend(char::from_u32(0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00))),
+                    (Some(high), 0xdc00..=0xdfff) => {
+                        out.extend(char::from_u32(0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00)))
+                    }
                     _ => out.extend(char::from_u32(code)),
                 }
             }

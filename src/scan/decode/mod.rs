@@ -64,7 +64,8 @@ pub fn decode(text: &str, segments: &[Segment]) -> (Vec<Found>, bool) {
     let mut found: Vec<Found> = Vec::new();
     let mut seen: HashMap<u64, Range<usize>> = HashMap::new();
     let mut pieces = level(text, segments, &mut budget);
-    let mut origins: Vec<(Range<usize>, Vec<&'static str>)> = pieces.iter().map(|p| (p.range.clone(), Vec::new())).collect();
+    let mut origins: Vec<(Range<usize>, Vec<&'static str>)> =
+        pieces.iter().map(|p| (p.range.clone(), Vec::new())).collect();
     // Breadth first: what is reached by a short way is reported with that way.
     for depth in 1..=MAX_DEPTH {
         let mut next = Vec::new();
@@ -72,7 +73,8 @@ pub fn decode(text: &str, segments: &[Segment]) -> (Vec<Found>, bool) {
         for (piece, (origin, mut chain)) in pieces.into_iter().zip(origins) {
             let mut hasher = DefaultHasher::new();
             piece.text.hash(&mut hasher);
-            let known = seen.get(&hasher.finish()).is_some_and(|o| o.start < origin.end && origin.start < o.end);
+            let known =
+                seen.get(&hasher.finish()).is_some_and(|o| o.start < origin.end && origin.start < o.end);
             if known {
                 continue;
             }
@@ -196,7 +198,15 @@ impl<'a> Sink<'a> {
 
     /// Reports the rewriting of a stretch if it is `deliberate` or reveals something; looks into it if it may hide more.
     /// `known`: telling words that the rewriting took from elsewhere in the text. `mark` is the part of the text that the finding should point at.
-    fn judge(&mut self, old: &str, known: usize, mark: Range<usize>, name: &'static str, new: String, deliberate: bool) {
+    fn judge(
+        &mut self,
+        old: &str,
+        known: usize,
+        mark: Range<usize>,
+        name: &'static str,
+        new: String,
+        deliberate: bool,
+    ) {
         if new == old || new.len() < 4 {
             return;
         }

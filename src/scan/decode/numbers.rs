@@ -1,8 +1,8 @@
 //! Characters written as numbers: `String.fromCharCode(99, 117, …)`, `chr(99)+chr(117)`, byte arrays, hex dumps, and
 //! lists that went through `a*x + b mod 256` first.
 
-use super::edit::{Editor, With};
 use super::blocks::{self, BLOCK};
+use super::edit::{Editor, With};
 use super::{Sink, bytes, line_around, plain, probe};
 use crate::rules::Lang;
 use memchr::memmem;
@@ -75,7 +75,8 @@ fn list(sink: &mut Sink, range: Range<usize>) {
     // Words and numbers may border on the list: take the longest stretch of items of one kind.
     let mut best: Option<(Range<usize>, Vec<u8>, Kind)> = None;
     let mut run: Option<(Range<usize>, Vec<u8>, Kind)> = None;
-    let keep = |run: &mut Option<(Range<usize>, Vec<u8>, Kind)>, best: &mut Option<(Range<usize>, Vec<u8>, Kind)>| {
+    let keep = |run: &mut Option<(Range<usize>, Vec<u8>, Kind)>,
+                best: &mut Option<(Range<usize>, Vec<u8>, Kind)>| {
         if let Some(r) = run.take()
             && best.as_ref().is_none_or(|b| b.1.len() < r.1.len())
         {
@@ -111,7 +112,13 @@ fn list(sink: &mut Sink, range: Range<usize>) {
     let Some((span, _, kind)) = best.filter(|b| b.1.len() >= MIN_NUMBERS) else { return };
     let items = text[span.clone()].split(|c: char| !c.is_ascii_alphanumeric()).filter(|i| !i.is_empty());
     let origin = range.start + span.start..range.start + span.end;
-    let numbers = |hex: bool| items.clone().filter_map(|i| number(i).map(|(_, d, h)| if hex { h } else { d })).take(MAX_NUMBERS).collect::<Vec<u8>>();
+    let numbers = |hex: bool| {
+        items
+            .clone()
+            .filter_map(|i| number(i).map(|(_, d, h)| if hex { h } else { d }))
+            .take(MAX_NUMBERS)
+            .collect::<Vec<u8>>()
+    };
     if kind.is_decimal() && read(sink, &origin, &numbers(false), "char codes") {
         return;
     }
@@ -158,7 +165,21 @@ fn read(sink: &mut Sink, origin: &Range<usize>, values: &[u8], name: &'static st
         // Tables of numbers are common: without a word that says what they are, they must tell something.
         let before = line_around(sink.text, origin.clone(), 160);
         let line = &sink.text[before.start..origin.start];
-        let named = ["CharCode", "bytes", "Bytes", "byte[]", "Buffer", "chr", "char", "Uint8Array", "decode", "xxd", "payload"].iter().any(|w| line.contains(w));
+        let named = [
+            "CharCode",
+            "bytes",
+            "Bytes",
+            "byte[]",
+            "Buffer",
+            "chr",
+            "char",
+            "Uint8Array",
+            "decode",
+            "xxd",
+            "payload",
+        ]
+        .iter()
+        .any(|w| line.contains(w));
         let letters = text.bytes().filter(|b| b.is_ascii_alphanumeric() || *b == b' ').count();
         if plain::is_telling(&text) || (named && text.len() >= MIN_NUMBERS && letters * 3 >= text.len() * 2) {
             chain.insert(0, name);
@@ -175,7 +196,9 @@ fn read(sink: &mut Sink, origin: &Range<usize>, values: &[u8], name: &'static st
 
 /// Undoes `y = a*x + b mod 256`. The most frequent value is taken for a space or an `e`, which leaves one unknown.
 fn affine(sink: &Sink, values: &[u8]) -> Option<String> {
-    let named = ["mod", "pow(", "inverse", "affine", "256", "0xff", "key"].iter().any(|w| memmem::find(sink.text.as_bytes(), w.as_bytes()).is_some());
+    let named = ["mod", "pow(", "inverse", "affine", "256", "0xff", "key"]
+        .iter()
+        .any(|w| memmem::find(sink.text.as_bytes(), w.as_bytes()).is_some());
     // At lower depths the recipe stands elsewhere.
     let inner = sink.segments.len() == 1 && sink.text.len() < 64 << 10;
     if values.len() < 24 || values.len() > MAX_KEYED || !(named || inner) {
@@ -220,10 +243,15 @@ fn calls(sink: &mut Sink) {
     for name in ["chr(", "Chr(", "CHR(", "[char]", "CharCode(", "CodePoint(", "CHAR("] {
         for at in memmem::find_iter(text, name) {
             let open = at + name.len();
-            let digits = text[open..].iter().take(6).take_while(|b| b.is_ascii_hexdigit() || **b == b'x').count();
+            let digits =
+                text[open..].iter().take(6).take_while(|b| b.is_ascii_hexdigit() || **b == b'x').count();
             let Ok(word) = std::str::from_utf8(&text[open..open + digits]) else { continue };
-            let value = word.strip_prefix("0x").map_or_else(|| word.parse::<u32>().ok(), |h| u32::from_str_radix(h, 16).ok());
-            let Some(c) = value.and_then(char::from_u32).filter(|c| !c.is_control() || *c == '\n') else { continue };
+            let value = word
+                .strip_prefix("0x")
+                .map_or_else(|| word.parse::<u32>().ok(), |h| u32::from_str_radix(h, 16).ok());
+            let Some(c) = value.and_then(char::from_u32).filter(|c| !c.is_control() || *c == '\n') else {
+                continue;
+            };
             let mut end = open + digits;
             if name.ends_with('(') {
                 if text.get(end) != Some(&b')') {
@@ -233,7 +261,10 @@ fn calls(sink: &mut Sink) {
             }
             // The object before `.fromCharCode` goes with it.
             let mut start = at;
-            while start > 0 && start + 24 > at && (text[start - 1].is_ascii_alphanumeric() || matches!(text[start - 1], b'.' | b'_')) {
+            while start > 0
+                && start + 24 > at
+                && (text[start - 1].is_ascii_alphanumeric() || matches!(text[start - 1], b'.' | b'_'))
+            {
                 start -= 1;
             }
             sites.push((start..end, c));
@@ -249,7 +280,14 @@ fn calls(sink: &mut Sink) {
         let mut count = 1;
         while let Some((next, c)) = sites.get(i + count) {
             let between = text.get(end..next.start).unwrap_or(b"x");
-            if between.len() > 16 || !between.iter().all(|b| matches!(b, b' ' | b'+' | b'.' | b'&' | b'|' | b'\n' | b'\r' | b'\t' | b',' | b'\\' | b'(')) {
+            if between.len() > 16
+                || !between.iter().all(|b| {
+                    matches!(
+                        b,
+                        b' ' | b'+' | b'.' | b'&' | b'|' | b'\n' | b'\r' | b'\t' | b',' | b'\\' | b'('
+                    )
+                })
+            {
                 break;
             }
             literal.push(*c);

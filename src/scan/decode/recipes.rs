@@ -12,10 +12,13 @@ const MAX_APART: usize = 12;
 
 pub(super) fn find(sink: &mut Sink) {
     for segment in sink.segments {
-        let config = matches!(segment.place, Place::Config | Place::Fence | Place::Frontmatter) && matches!(segment.lang, Lang::Yaml | Lang::Toml);
+        let config = matches!(segment.place, Place::Config | Place::Fence | Place::Frontmatter)
+            && matches!(segment.lang, Lang::Yaml | Lang::Toml);
         // Most files have some YAML on top that starts nothing.
         let part = &sink.text.as_bytes()[segment.range.clone()];
-        let starts = segment.place != Place::Frontmatter || memmem::find(part, b"command").is_some() || memmem::find(part, b"run:").is_some();
+        let starts = segment.place != Place::Frontmatter
+            || memmem::find(part, b"command").is_some()
+            || memmem::find(part, b"run:").is_some();
         if config && starts {
             lines(sink, segment.range.clone());
         }
@@ -41,7 +44,8 @@ fn entry(text: &str, range: Range<usize>) -> Option<Entry<'_>> {
         return None;
     }
     let value = body[split + 1..].trim();
-    let value_at = range.start + indent + split + 1 + (body[split + 1..].len() - body[split + 1..].trim_start().len());
+    let value_at =
+        range.start + indent + split + 1 + (body[split + 1..].len() - body[split + 1..].trim_start().len());
     Some(Entry { indent, key, value, value_at, end: range.end })
 }
 
@@ -62,7 +66,9 @@ fn lines(sink: &mut Sink, range: Range<usize>) {
         }
         let Some(entry) = entry(text, line) else { continue };
         match entry.key {
-            "run" | "script" | "before_script" | "after_script" | "inlineScript" | "bash" | "pwsh" if entry.value.starts_with(['|', '>']) || entry.value.is_empty() => {
+            "run" | "script" | "before_script" | "after_script" | "inlineScript" | "bash" | "pwsh"
+                if entry.value.starts_with(['|', '>']) || entry.value.is_empty() =>
+            {
                 let (block, next) = block(text, end + 1, range.end, entry.indent);
                 at = next;
                 let body = unindent(&text[block.clone()]);
@@ -71,14 +77,22 @@ fn lines(sink: &mut Sink, range: Range<usize>) {
                 }
             }
             "run" | "script" if plain::is_telling(entry.value) => {
-                sink.put(entry.value_at..entry.value_at + entry.value.len(), &["run"], unquote(entry.value), Lang::Shell);
+                sink.put(
+                    entry.value_at..entry.value_at + entry.value.len(),
+                    &["run"],
+                    unquote(entry.value),
+                    Lang::Shell,
+                );
             }
             "command" | "cmd" | "entrypoint" => {
                 let (words, span, next) = list(text, &entry, range.end);
                 at = at.max(next);
                 if words.len() >= 2 {
                     json::put(sink, span.clone(), &words);
-                } else if entry.value.contains(' ') && !entry.value.starts_with(['|', '>', '[']) && plain::is_telling(entry.value) {
+                } else if entry.value.contains(' ')
+                    && !entry.value.starts_with(['|', '>', '['])
+                    && plain::is_telling(entry.value)
+                {
                     sink.put(span.clone(), &["run"], unquote(entry.value), Lang::Shell);
                 }
                 if let Some(word) = words.into_iter().next() {
@@ -107,7 +121,8 @@ fn list(text: &str, entry: &Entry, limit: usize) -> (Vec<String>, Range<usize>, 
     if entry.value.starts_with('[') {
         // TOML arrays may span lines.
         let reach = limit.min(entry.value_at + MAX_BLOCK);
-        let close = memchr(b']', &text.as_bytes()[entry.value_at..reach]).map_or(value_end, |i| entry.value_at + i + 1);
+        let close = memchr(b']', &text.as_bytes()[entry.value_at..reach])
+            .map_or(value_end, |i| entry.value_at + i + 1);
         let inner = text.get(entry.value_at + 1..close - 1).unwrap_or("");
         return (items(inner), entry.value_at..close, close);
     }
@@ -176,7 +191,9 @@ fn block(text: &str, start: usize, limit: usize, indent: usize) -> (Range<usize>
         let line = &text[at..end];
         let body = line.trim_start_matches([' ', '\t']);
         if !body.trim().is_empty() {
-            if line.len() - body.len() <= indent && !(line.len() - body.len() == indent && body.starts_with("- ")) {
+            if line.len() - body.len() <= indent
+                && !(line.len() - body.len() == indent && body.starts_with("- "))
+            {
                 break;
             }
             last = end;
@@ -188,7 +205,12 @@ fn block(text: &str, start: usize, limit: usize, indent: usize) -> (Range<usize>
 
 /// Takes the common indentation away, and the dashes of a list of commands.
 fn unindent(block: &str) -> String {
-    let indent = block.lines().filter(|l| !l.trim().is_empty()).map(|l| l.len() - l.trim_start_matches(' ').len()).min().unwrap_or(0);
+    let indent = block
+        .lines()
+        .filter(|l| !l.trim().is_empty())
+        .map(|l| l.len() - l.trim_start_matches(' ').len())
+        .min()
+        .unwrap_or(0);
     let mut out = String::with_capacity(block.len());
     for line in block.lines() {
         let line = line.get(indent..).unwrap_or("");

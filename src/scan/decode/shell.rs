@@ -41,7 +41,9 @@ pub(super) fn find(sink: &mut Sink) {
 fn words(sink: &mut Sink, range: Range<usize>, lang: Lang) {
     let bytes = sink.text.as_bytes();
     let mut editor = Editor::new("shell quotes", usize::MAX);
-    let word = |b: Option<&u8>| b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'.' | b'_'));
+    let word = |b: Option<&u8>| {
+        b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'.' | b'_'))
+    };
     let letter = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
     let quoting: &[u8] = match lang {
         Lang::PowerShell => b"`'\"",
@@ -52,7 +54,10 @@ fn words(sink: &mut Sink, range: Range<usize>, lang: Lang) {
     while at < range.end {
         let rest = &bytes[at..range.end];
         let next = match *quoting {
-            [a, b, c, d] => [memchr::memchr3(a, b, c, rest), memchr(d, &rest[..rest.len().min(4096)])].into_iter().flatten().min(),
+            [a, b, c, d] => [memchr::memchr3(a, b, c, rest), memchr(d, &rest[..rest.len().min(4096)])]
+                .into_iter()
+                .flatten()
+                .min(),
             [a, b, c] => memchr::memchr3(a, b, c, rest),
             [a, b] => memchr::memchr2(a, b, rest),
             _ => None,
@@ -73,14 +78,20 @@ fn words(sink: &mut Sink, range: Range<usize>, lang: Lang) {
                 editor.edit(sink, i..i + 1, With::Nothing, false);
             }
             q @ (b'\'' | b'"') => {
-                if bytes.get(i + 1) == Some(&q) && (word(before) || word(bytes.get(i + 2))) && bytes.get(i + 2) != Some(&q) {
+                if bytes.get(i + 1) == Some(&q)
+                    && (word(before) || word(bytes.get(i + 2)))
+                    && bytes.get(i + 2) != Some(&q)
+                {
                     editor.edit(sink, i..i + 2, With::Nothing, false);
                     at = i + 2;
                 } else if letter(before) && letter(bytes.get(i + 1)) {
                     editor.edit(sink, i..i + 1, With::Nothing, false);
                 }
             }
-            b'$' if letter(before) && matches!(bytes.get(i + 1), Some(b'@' | b'*')) && letter(bytes.get(i + 2)) => {
+            b'$' if letter(before)
+                && matches!(bytes.get(i + 1), Some(b'@' | b'*'))
+                && letter(bytes.get(i + 2)) =>
+            {
                 editor.edit(sink, i..i + 2, With::Nothing, false);
                 at = i + 2;
             }
@@ -105,7 +116,9 @@ fn braces(sink: &mut Sink, range: Range<usize>) {
         let limit = range.end.min(open + 512);
         let Some(close) = memchr(b'}', &bytes[open..limit]).map(|i| open + i) else { continue };
         let Some(inner) = text.get(open + 1..close) else { continue };
-        if inner.contains(',') && !inner.contains([' ', '\n', ':', '"']) || inner.contains("://") && inner.contains(',') && !inner.contains([' ', '\n']) {
+        if inner.contains(',') && !inner.contains([' ', '\n', ':', '"'])
+            || inner.contains("://") && inner.contains(',') && !inner.contains([' ', '\n'])
+        {
             let command = inner.replace(',', " ");
             let runs = lang::looks_like_command(&command);
             editor.edit(sink, open..close + 1, With::Text(command), runs);
@@ -158,7 +171,9 @@ fn continued(sink: &mut Sink, range: Range<usize>, lang: Lang) {
         let line = &text[start..end];
         let body = line.trim_end_matches(['\r', ' ']);
         let last = body.bytes().next_back();
-        let goes_on = last == Some(mark) && !body.ends_with("\\\\") || last == Some(b'|') || (last == Some(b'&') && body.ends_with("&&"));
+        let goes_on = last == Some(mark) && !body.ends_with("\\\\")
+            || last == Some(b'|')
+            || (last == Some(b'&') && body.ends_with("&&"));
         if goes_on && joined.len() + body.len() < MAX_JOINED {
             command.get_or_insert(start);
             telling += usize::from(plain::is_telling(body));
@@ -168,7 +183,9 @@ fn continued(sink: &mut Sink, range: Range<usize>, lang: Lang) {
         } else if let Some(from) = command.take() {
             joined.push_str(body.trim());
             let all = std::mem::take(&mut joined);
-            if std::mem::take(&mut telling) + usize::from(plain::is_telling(body)) >= 2 || plain::is_telling(&all) && all.ends_with("sh") {
+            if std::mem::take(&mut telling) + usize::from(plain::is_telling(body)) >= 2
+                || plain::is_telling(&all) && all.ends_with("sh")
+            {
                 let lang = if matches!(lang, Lang::PowerShell | Lang::Batch) { lang } else { Lang::Shell };
                 sink.put(from..end, &["continued lines"], all, lang);
             }

@@ -37,7 +37,9 @@ fn turn(sink: &mut Sink, range: Range<usize>, least: usize) {
     let new: String = old.chars().rev().collect();
     if plain::words(&new) > plain::words(old) + least {
         sink.put(range, &["reversed"], new, Lang::Unknown);
-    } else if new.len() >= 16 && new.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-')) {
+    } else if new.len() >= 16
+        && new.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'_' | b'-'))
+    {
         sink.quiet(range, &["reversed"], new);
     }
 }
@@ -71,7 +73,8 @@ pub(super) fn woven(sink: &mut Sink) {
         let chars: Vec<char> = json::unescape(&text[literal.clone()]).chars().collect();
         let before = plain::words(&text[literal.clone()]);
         for parts in 2..=5 {
-            let dealt: String = (0..chars.len()).filter_map(|i| chars.get(place(i, parts, chars.len()))).collect();
+            let dealt: String =
+                (0..chars.len()).filter_map(|i| chars.get(place(i, parts, chars.len()))).collect();
             if plain::words(&dealt) >= before + 3 {
                 sink.put(literal.clone(), &["woven"], dealt, Lang::Unknown);
                 break;
@@ -101,7 +104,12 @@ pub(super) fn rot13(sink: &mut Sink) {
         for literal in literals(old).take(16) {
             let piece: String = old[literal.clone()].chars().map(rotate).collect();
             if plain::words(&piece) > plain::words(&old[literal.clone()]) {
-                sink.put(range.start + literal.start..range.start + literal.end, &["rot13"], piece, Lang::Unknown);
+                sink.put(
+                    range.start + literal.start..range.start + literal.end,
+                    &["rot13"],
+                    piece,
+                    Lang::Unknown,
+                );
                 found = true;
             }
         }

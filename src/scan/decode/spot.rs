@@ -21,12 +21,15 @@ impl Spotter {
                 weights[key(pair[0], pair[1])] = weight;
             }
         }
-        let weight = |bytes: &[u8], at: usize| weights[key(bytes[at], bytes[at + 1])] * 8 + byte_weight(bytes[at]) + byte_weight(bytes[at + 1]);
+        let weight = |bytes: &[u8], at: usize| {
+            weights[key(bytes[at], bytes[at + 1])] * 8 + byte_weight(bytes[at]) + byte_weight(bytes[at + 1])
+        };
         for (i, (word, _)) in (0u16..).zip(words) {
             let bytes = word.as_bytes();
             // Of the pairs at even and of those at odd places in the word, the one that is rarest in ordinary text.
             for parity in 0..2 {
-                let best = (parity..bytes.len().saturating_sub(1)).step_by(2).min_by_key(|i| weight(bytes, *i));
+                let best =
+                    (parity..bytes.len().saturating_sub(1)).step_by(2).min_by_key(|i| weight(bytes, *i));
                 if let Some(at) = best {
                     spotter.add(bytes[at], bytes[at + 1], (i, at as u8));
                 }

@@ -26,7 +26,10 @@ pub(super) fn find(sink: &mut Sink) {
         let next = at + c.len_utf8();
         match c {
             // Boxes, arrows, signs, Chinese and the like: most of what is no ASCII.
-            '\u{2500}'..='\u{3163}' | '\u{3165}'..='\u{fdff}' | '\u{2010}'..='\u{2027}' | '\u{2190}'..='\u{24b5}' => {}
+            '\u{2500}'..='\u{3163}'
+            | '\u{3165}'..='\u{fdff}'
+            | '\u{2010}'..='\u{2027}'
+            | '\u{2190}'..='\u{24b5}' => {}
             '\u{e0000}'..='\u{e007f}' => {
                 at = tags(sink, at);
                 continue;
@@ -45,7 +48,8 @@ pub(super) fn find(sink: &mut Sink) {
             c if is_invisible(c) => {
                 bits.push(c, at..next);
                 let inside = at > 0 && bytes[at - 1].is_ascii_alphanumeric() && follows_letter(text, next);
-                let beside = (at > 0 && bytes[at - 1].is_ascii()) || bytes.get(next).is_some_and(u8::is_ascii);
+                let beside =
+                    (at > 0 && bytes[at - 1].is_ascii()) || bytes.get(next).is_some_and(u8::is_ascii);
                 if inside || beside {
                     editor.name(sink, at, "zero-width");
                     editor.edit(sink, at..next, With::Nothing, inside && c != '\u{ad}');
@@ -116,7 +120,11 @@ fn selectors(sink: &mut Sink, start: usize) -> usize {
 
 /// What a right-to-left override shows backwards.
 fn override_run(sink: &mut Sink, start: usize) {
-    let end = sink.text[start..].char_indices().take(2048).find(|(_, c)| matches!(c, '\u{202c}' | '\u{2069}' | '\n')).map(|(i, _)| start + i);
+    let end = sink.text[start..]
+        .char_indices()
+        .take(2048)
+        .find(|(_, c)| matches!(c, '\u{202c}' | '\u{2069}' | '\n'))
+        .map(|(i, _)| start + i);
     let Some(end) = end else { return };
     let old = &sink.text[start..end];
     let new: String = old.chars().rev().collect();
@@ -130,7 +138,13 @@ fn lookalikes(sink: &mut Sink, editor: &mut Editor, at: usize) -> usize {
     let text = sink.text;
     let is_word = |c: char| c.is_alphabetic() || is_styled(c);
     // Words are short; a longer stretch is another script's way of writing.
-    let start = text[..at].char_indices().rev().take(40).take_while(|(_, c)| is_word(*c)).last().map_or(at, |(i, _)| i);
+    let start = text[..at]
+        .char_indices()
+        .rev()
+        .take(40)
+        .take_while(|(_, c)| is_word(*c))
+        .last()
+        .map_or(at, |(i, _)| i);
     let mut end = at;
     let (mut latin, mut styled, mut other) = (0, 0, 0);
     for (i, c) in text[start..].char_indices().take(80) {
@@ -151,7 +165,12 @@ fn lookalikes(sink: &mut Sink, editor: &mut Editor, at: usize) -> usize {
         for (i, c) in text[start..end].char_indices() {
             if let Some(plain) = fold(c) {
                 let from = start + i;
-                editor.edit(sink, from..from + c.len_utf8(), With::Char(plain), latin > 0 && !is_styled(c) && latin + other >= 2);
+                editor.edit(
+                    sink,
+                    from..from + c.len_utf8(),
+                    With::Char(plain),
+                    latin > 0 && !is_styled(c) && latin + other >= 2,
+                );
             }
         }
     }
@@ -168,7 +187,9 @@ fn fold(c: char) -> Option<char> {
     let code = c as u32;
     let letter = |i: u32| char::from_u32(if i < 26 { 65 + i } else { 71 + i });
     Some(match c {
-        '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => char::from_u32(code - 0xfee0)?,
+        '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}' | '\u{ff41}'..='\u{ff5a}' => {
+            char::from_u32(code - 0xfee0)?
+        }
         '\u{1d400}'..='\u{1d6a3}' => letter((code - 0x1d400) % 52)?,
         '\u{1d7ce}'..='\u{1d7ff}' => char::from_u32(48 + (code - 0x1d7ce) % 10)?,
         '\u{24b6}'..='\u{24e9}' => letter(code - 0x24b6)?,
@@ -176,16 +197,95 @@ fn fold(c: char) -> Option<char> {
         '\u{1f150}'..='\u{1f169}' => char::from_u32(65 + code - 0x1f150)?,
         '\u{1f170}'..='\u{1f189}' => char::from_u32(65 + code - 0x1f170)?,
         // Cyrillic.
-        'а' => 'a', 'с' => 'c', 'ԁ' => 'd', 'е' => 'e', 'ё' => 'e', 'һ' => 'h', 'і' => 'i', 'ї' => 'i', 'ј' => 'j', 'ӏ' => 'l', 'о' => 'o', 'р' => 'p',
-        'ԛ' => 'q', 'ѕ' => 's', 'у' => 'y', 'ԝ' => 'w', 'х' => 'x', 'А' => 'A', 'В' => 'B', 'С' => 'C', 'Е' => 'E', 'Н' => 'H', 'І' => 'I', 'Ј' => 'J',
-        'К' => 'K', 'М' => 'M', 'О' => 'O', 'Р' => 'P', 'Ѕ' => 'S', 'Т' => 'T', 'У' => 'Y', 'Х' => 'X', 'к' => 'k', 'т' => 't', 'ѵ' => 'v', 'ɡ' => 'g',
+        'а' => 'a',
+        'с' => 'c',
+        'ԁ' => 'd',
+        'е' => 'e',
+        'ё' => 'e',
+        'һ' => 'h',
+        'і' => 'i',
+        'ї' => 'i',
+        'ј' => 'j',
+        'ӏ' => 'l',
+        'о' => 'o',
+        'р' => 'p',
+        'ԛ' => 'q',
+        'ѕ' => 's',
+        'у' => 'y',
+        'ԝ' => 'w',
+        'х' => 'x',
+        'А' => 'A',
+        'В' => 'B',
+        'С' => 'C',
+        'Е' => 'E',
+        'Н' => 'H',
+        'І' => 'I',
+        'Ј' => 'J',
+        'К' => 'K',
+        'М' => 'M',
+        'О' => 'O',
+        'Р' => 'P',
+        'Ѕ' => 'S',
+        'Т' => 'T',
+        'У' => 'Y',
+        'Х' => 'X',
+        'к' => 'k',
+        'т' => 't',
+        'ѵ' => 'v',
+        'ɡ' => 'g',
         // Greek.
-        'α' => 'a', 'ε' => 'e', 'ι' => 'i', 'κ' => 'k', 'ν' => 'v', 'ο' => 'o', 'ρ' => 'p', 'τ' => 't', 'υ' => 'u', 'χ' => 'x', 'γ' => 'y', 'η' => 'n',
-        'Α' => 'A', 'Β' => 'B', 'Ε' => 'E', 'Ζ' => 'Z', 'Η' => 'H', 'Ι' => 'I', 'Κ' => 'K', 'Μ' => 'M', 'Ν' => 'N', 'Ο' => 'O', 'Ρ' => 'P', 'Τ' => 'T',
-        'Υ' => 'Y', 'Χ' => 'X',
+        'α' => 'a',
+        'ε' => 'e',
+        'ι' => 'i',
+        'κ' => 'k',
+        'ν' => 'v',
+        'ο' => 'o',
+        'ρ' => 'p',
+        'τ' => 't',
+        'υ' => 'u',
+        'χ' => 'x',
+        'γ' => 'y',
+        'η' => 'n',
+        'Α' => 'A',
+        'Β' => 'B',
+        'Ε' => 'E',
+        'Ζ' => 'Z',
+        'Η' => 'H',
+        'Ι' => 'I',
+        'Κ' => 'K',
+        'Μ' => 'M',
+        'Ν' => 'N',
+        'Ο' => 'O',
+        'Ρ' => 'P',
+        'Τ' => 'T',
+        'Υ' => 'Y',
+        'Χ' => 'X',
         // Latin letters without their dots or with a bar, and small capitals.
-        'ı' => 'i', 'ȷ' => 'j', 'ℓ' => 'l', 'ᴀ' => 'a', 'ʙ' => 'b', 'ᴄ' => 'c', 'ᴅ' => 'd', 'ᴇ' => 'e', 'ɢ' => 'g', 'ʜ' => 'h', 'ɪ' => 'i', 'ᴊ' => 'j',
-        'ᴋ' => 'k', 'ʟ' => 'l', 'ᴍ' => 'm', 'ɴ' => 'n', 'ᴏ' => 'o', 'ᴘ' => 'p', 'ʀ' => 'r', 'ᴛ' => 't', 'ᴜ' => 'u', 'ᴠ' => 'v', 'ᴡ' => 'w', 'ʏ' => 'y', 'ᴢ' => 'z',
+        'ı' => 'i',
+        'ȷ' => 'j',
+        'ℓ' => 'l',
+        'ᴀ' => 'a',
+        'ʙ' => 'b',
+        'ᴄ' => 'c',
+        'ᴅ' => 'd',
+        'ᴇ' => 'e',
+        'ɢ' => 'g',
+        'ʜ' => 'h',
+        'ɪ' => 'i',
+        'ᴊ' => 'j',
+        'ᴋ' => 'k',
+        'ʟ' => 'l',
+        'ᴍ' => 'm',
+        'ɴ' => 'n',
+        'ᴏ' => 'o',
+        'ᴘ' => 'p',
+        'ʀ' => 'r',
+        'ᴛ' => 't',
+        'ᴜ' => 'u',
+        'ᴠ' => 'v',
+        'ᴡ' => 'w',
+        'ʏ' => 'y',
+        'ᴢ' => 'z',
         _ => return None,
     })
 }
@@ -214,7 +314,9 @@ impl Bits {
 
     /// One message a file: two characters for the bits, a third perhaps between letters.
     fn read(&self, sink: &mut Sink) {
-        let Some(first) = self.first.filter(|_| self.seen.len() >= MIN_BITS && (self.best >= MIN_BITS || self.seen.len() >= MIN_BITS * 2)) else {
+        let Some(first) = self.first.filter(|_| {
+            self.seen.len() >= MIN_BITS && (self.best >= MIN_BITS || self.seen.len() >= MIN_BITS * 2)
+        }) else {
             return;
         };
         let mut kinds: Vec<(char, usize)> = Vec::new();
@@ -236,8 +338,14 @@ impl Bits {
                 }
                 let (zero, one) = (kinds[zero].0, kinds[one].0);
                 for width in [8, 7] {
-                    let bits: Vec<u8> = self.seen.iter().filter(|c| **c == zero || **c == one).map(|c| u8::from(*c == one)).collect();
-                    let bytes: Vec<u8> = bits.chunks_exact(width).map(|g| g.iter().fold(0, |n, b| n << 1 | b)).collect();
+                    let bits: Vec<u8> = self
+                        .seen
+                        .iter()
+                        .filter(|c| **c == zero || **c == one)
+                        .map(|c| u8::from(*c == one))
+                        .collect();
+                    let bytes: Vec<u8> =
+                        bits.chunks_exact(width).map(|g| g.iter().fold(0, |n, b| n << 1 | b)).collect();
                     if let Some((chain, text)) = bytes::read(&bytes, false)
                         && chain.is_empty()
                         && text.is_ascii()

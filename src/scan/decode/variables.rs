@@ -38,7 +38,8 @@ pub(super) fn find(sink: &mut Sink) {
         let mut editor = Editor::new("variables", usize::MAX);
         let mut start = segment.range.start;
         while start < segment.range.end {
-            let end = memchr(b'\n', &text.as_bytes()[start..segment.range.end]).map_or(segment.range.end, |i| start + i);
+            let end = memchr(b'\n', &text.as_bytes()[start..segment.range.end])
+                .map_or(segment.range.end, |i| start + i);
             // Several statements may share a line: `a=cu; b=rl; $a$b`.
             while let Some((_, name, value)) = next.next_if(|(at, ..)| segment.range.start + at < end) {
                 known.insert(name, value);
@@ -64,7 +65,12 @@ fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, 
         while end > 0 && at - end < 4 && matches!(bytes[end - 1], b' ' | b':') {
             end -= 1;
         }
-        let length = bytes[..end].iter().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+        let length = bytes[..end]
+            .iter()
+            .rev()
+            .take(64)
+            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+            .count();
         if length == 0 {
             continue;
         }
@@ -76,7 +82,8 @@ fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, 
             continue;
         }
         let low = at.saturating_sub(100);
-        let from = bytes[low..at].iter().rposition(|b| matches!(b, b'\n' | b';')).map_or(low, |i| low + i + 1);
+        let from =
+            bytes[low..at].iter().rposition(|b| matches!(b, b'\n' | b';')).map_or(low, |i| low + i + 1);
         if at >= line_end {
             line_end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
         }
@@ -129,11 +136,14 @@ fn used(part: &str) -> HashSet<&str> {
     }
     for at in memchr_iter(b'+', bytes) {
         let before = part[..at].trim_end_matches(' ');
-        let length = before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        let length =
+            before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
         let left = &before[before.len() - length..];
         let after = part[at + 1..].trim_start_matches([' ', '$']);
         let right = name_at(after);
-        let operand = |name: &str, quote: Option<u8>| name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) || matches!(quote, Some(b'"' | b'\''));
+        let operand = |name: &str, quote: Option<u8>| {
+            name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) || matches!(quote, Some(b'"' | b'\''))
+        };
         if operand(left, before.bytes().next_back()) && operand(right, after.bytes().next()) {
             names.extend([left, right].into_iter().filter(|n| !n.is_empty()));
         }
@@ -147,14 +157,20 @@ fn used(part: &str) -> HashSet<&str> {
         while !part.is_char_boundary(to) {
             to -= 1;
         }
-        names.extend(part[from..to].split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).filter(|n| !n.is_empty()).take(64));
+        names.extend(
+            part[from..to]
+                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .filter(|n| !n.is_empty())
+                .take(64),
+        );
     }
     names
 }
 
 /// Does the text end in a reference without braces: `$a` before `$b`?
 fn ends_in_name(before: &[u8]) -> bool {
-    let length = before.iter().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    let length =
+        before.iter().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
     length > 0 && before.len() > length && before[before.len() - length - 1] == b'$'
 }
 
@@ -167,7 +183,8 @@ fn line(sink: &mut Sink, editor: &mut Editor, known: &HashMap<&str, &str>, range
         let Some(i) = memchr::memchr3(b'$', b'+', b'{', &bytes[at..range.end]) else { break };
         let i = at + i;
         at = i + 1;
-        let found = if bytes[i] == b'+' { sum(text, known, &range, i) } else { references(text, known, &range, i) };
+        let found =
+            if bytes[i] == b'+' { sum(text, known, &range, i) } else { references(text, known, &range, i) };
         if let Some((span, value)) = found {
             let (value, copied) = value;
             growth += value.len();
@@ -191,13 +208,15 @@ fn assignment(statement: &str) -> Option<(&str, &str)> {
     let (left, right) = statement.split_once('=')?;
     let left = left.trim().trim_end_matches(':');
     let name = left.rsplit([' ', '\t', '$']).next()?.split(':').next()?;
-    let plain = !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let plain =
+        !name.is_empty() && name.len() <= 64 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !plain || name.as_bytes()[0].is_ascii_digit() || left.len() > name.len() + 24 {
         return None;
     }
     let spaced = right.starts_with(' ');
     let right = right.trim();
-    let right = right.strip_prefix(['b', 'r', 'u', 'f', '@']).filter(|r| r.starts_with(['"', '\''])).unwrap_or(right);
+    let right =
+        right.strip_prefix(['b', 'r', 'u', 'f', '@']).filter(|r| r.starts_with(['"', '\''])).unwrap_or(right);
     let value = match right.as_bytes().first()? {
         q @ (b'"' | b'\'' | b'`') => {
             let close = memchr(*q, &right.as_bytes()[1..])?;
@@ -217,12 +236,21 @@ fn assignment(statement: &str) -> Option<(&str, &str)> {
 
 /// The name at the start of `text`.
 fn name_at(text: &str) -> &str {
-    let end = text.bytes().take(64).position(|b| !(b.is_ascii_alphanumeric() || b == b'_')).unwrap_or(text.len().min(64));
+    let end = text
+        .bytes()
+        .take(64)
+        .position(|b| !(b.is_ascii_alphanumeric() || b == b'_'))
+        .unwrap_or(text.len().min(64));
     text.get(..end).unwrap_or("")
 }
 
 /// References that touch each other or a word: `$a$b`, `${a}rl`, `{a}{b}` of a format string.
-fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, start: usize) -> Option<(Range<usize>, (String, usize))> {
+fn references(
+    text: &str,
+    known: &HashMap<&str, &str>,
+    line: &Range<usize>,
+    start: usize,
+) -> Option<(Range<usize>, (String, usize))> {
     let mut out = String::new();
     let mut at = start;
     let (mut count, mut copied) = (0, 0);
@@ -255,7 +283,12 @@ fn references(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, star
 }
 
 /// One operand of a sum that ends before `end`: a known name or a literal.
-fn operand_before<'a>(text: &'a str, known: &HashMap<&str, &'a str>, low: usize, end: usize) -> Option<(usize, &'a str)> {
+fn operand_before<'a>(
+    text: &'a str,
+    known: &HashMap<&str, &'a str>,
+    low: usize,
+    end: usize,
+) -> Option<(usize, &'a str)> {
     let before = text[low..end].trim_end_matches([' ', '\t']);
     let stop = low + before.len();
     let last = before.bytes().next_back()?;
@@ -263,13 +296,19 @@ fn operand_before<'a>(text: &'a str, known: &HashMap<&str, &'a str>, low: usize,
         let open = memchr::memrchr(last, &text.as_bytes()[low..stop - 1])? + low;
         return Some((open, &text[open + 1..stop - 1]));
     }
-    let length = before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+    let length =
+        before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
     let name = &text[stop - length..stop];
     let start = stop - length;
     known.get(name).map(|v| (start - usize::from(start > low && text.as_bytes()[start - 1] == b'$'), *v))
 }
 
-fn operand_after<'a>(text: &'a str, known: &HashMap<&str, &'a str>, start: usize, high: usize) -> Option<(usize, &'a str)> {
+fn operand_after<'a>(
+    text: &'a str,
+    known: &HashMap<&str, &'a str>,
+    start: usize,
+    high: usize,
+) -> Option<(usize, &'a str)> {
     let rest = text[start..high].trim_start_matches([' ', '\t']);
     let at = high - rest.len();
     let first = rest.bytes().next()?;
@@ -283,7 +322,12 @@ fn operand_after<'a>(text: &'a str, known: &HashMap<&str, &'a str>, start: usize
 }
 
 /// `p + q + "r"` around the `+` at `plus`.
-fn sum(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, plus: usize) -> Option<(Range<usize>, (String, usize))> {
+fn sum(
+    text: &str,
+    known: &HashMap<&str, &str>,
+    line: &Range<usize>,
+    plus: usize,
+) -> Option<(Range<usize>, (String, usize))> {
     let (start, first) = operand_before(text, known, line.start, plus)?;
     let mut out = String::from(first);
     // Words of literals on the line itself are counted there: counting them twice only asks for more.
@@ -304,7 +348,12 @@ fn sum(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, plus: usize
 }
 
 /// `"".join([p, q])` and `[p, q].join("")`.
-fn joined(text: &str, known: &HashMap<&str, &str>, line: &Range<usize>, at: usize) -> Option<(Range<usize>, String)> {
+fn joined(
+    text: &str,
+    known: &HashMap<&str, &str>,
+    line: &Range<usize>,
+    at: usize,
+) -> Option<(Range<usize>, String)> {
     let bytes = text.as_bytes();
     let open = at + 5;
     let (from, to) = if matches!(bytes.get(open), Some(b'[' | b'(')) {

@@ -106,7 +106,13 @@ pub(super) fn tag(text: &str, start: usize) -> Option<Tag<'_>> {
         i += 1;
     }
     let name = &text[name_start..i];
-    let mut tag = Tag { name, end: 0, hidden: name.eq_ignore_ascii_case("template"), void: is_void(name), texts: Vec::new() };
+    let mut tag = Tag {
+        name,
+        end: 0,
+        hidden: name.eq_ignore_ascii_case("template"),
+        void: is_void(name),
+        texts: Vec::new(),
+    };
     if i < limit && !(bytes[i].is_ascii_whitespace() || matches!(bytes[i], b'>' | b'/')) {
         return None;
     }
@@ -125,7 +131,10 @@ pub(super) fn tag(text: &str, start: usize) -> Option<Tag<'_>> {
             return Some(tag);
         }
         let key = i;
-        while i < limit && !(bytes[i].is_ascii_whitespace() || matches!(bytes[i], b'=' | b'>' | b'/' | b'<' | b'"' | b'\'')) {
+        while i < limit
+            && !(bytes[i].is_ascii_whitespace()
+                || matches!(bytes[i], b'=' | b'>' | b'/' | b'<' | b'"' | b'\''))
+        {
             i += 1;
         }
         let key = key..i;
@@ -178,7 +187,11 @@ fn attribute<'a>(tag: &mut Tag<'a>, key: &str, value: &str, range: Range<usize>,
         *pale |= is_pale(&value.to_ascii_lowercase());
     } else if is("type") && tag.name.eq_ignore_ascii_case("input") {
         tag.hidden |= value.eq_ignore_ascii_case("hidden");
-    } else if is("alt") || is("title") || is("aria-label") || (is("content") && tag.name.eq_ignore_ascii_case("meta")) {
+    } else if is("alt")
+        || is("title")
+        || is("aria-label")
+        || (is("content") && tag.name.eq_ignore_ascii_case("meta"))
+    {
         tag.texts.push(range);
     }
 }
@@ -202,7 +215,8 @@ fn style_hides(style: &str) -> bool {
             let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
             !digits.is_empty() && digits.parse::<f32>().is_ok_and(|n| n == 0.0)
         };
-        let far = || value.starts_with('-') && value.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len() >= 5;
+        let far =
+            || value.starts_with('-') && value.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len() >= 5;
         let hides = match name {
             "display" => value == "none",
             "visibility" => value == "hidden" || value == "collapse",
@@ -224,7 +238,10 @@ fn style_hides(style: &str) -> bool {
 /// Colours that vanish on the white of a page.
 fn is_pale(colour: &str) -> bool {
     let white = ["white", "#fff", "#ffffff", "#ffff", "#ffffffff", "#fefefe", "transparent", "snow", "ivory"];
-    white.contains(&colour) || colour.starts_with("rgb(255,255,255") || colour.starts_with("rgba(255,255,255") || colour.starts_with("rgba(0,0,0,0)")
+    white.contains(&colour)
+        || colour.starts_with("rgb(255,255,255")
+        || colour.starts_with("rgba(255,255,255")
+        || colour.starts_with("rgba(0,0,0,0)")
 }
 
 /// One past the closing tag of the element that `tag` opens, nested ones of its name counted; the end of the text
@@ -263,12 +280,27 @@ mod tests {
     #[test]
     fn styles_that_hide_are_told_from_styles_that_do_not() {
         for style in [
-            "display:none", "DISPLAY : none !important", "visibility:hidden", "font-size:0", "font-size: 0px", "opacity:0.0",
-            "color:#fff", "color: white; background: white", "position:absolute;left:-9999px", "text-indent:-9999px",
+            "display:none",
+            "DISPLAY : none !important",
+            "visibility:hidden",
+            "font-size:0",
+            "font-size: 0px",
+            "opacity:0.0",
+            "color:#fff",
+            "color: white; background: white",
+            "position:absolute;left:-9999px",
+            "text-indent:-9999px",
         ] {
             assert!(style_hides(style), "{style}");
         }
-        for style in ["display:block", "font-size:0.9em", "opacity:0.5", "color:#fff;background:#000", "left:-5px", "background-color:white"] {
+        for style in [
+            "display:block",
+            "font-size:0.9em",
+            "opacity:0.5",
+            "color:#fff;background:#000",
+            "left:-5px",
+            "background-color:white",
+        ] {
             assert!(!style_hides(style), "{style}");
         }
     }

@@ -17,8 +17,14 @@ const MAX_TICKS: usize = 32;
 /// `html`: whether comments and elements are hidden (Markdown) or shown as they are (plain text).
 pub(super) fn cut(text: &str, html: bool, cutter: &mut Cutter) {
     let start = frontmatter(text, cutter);
-    let mut inline =
-        Inline { text, html, next: None, comments: Comments::default(), no_ticks: [0; MAX_TICKS], bracket_floor: 0 };
+    let mut inline = Inline {
+        text,
+        html,
+        next: None,
+        comments: Comments::default(),
+        no_ticks: [0; MAX_TICKS],
+        bracket_floor: 0,
+    };
     let bytes = text.as_bytes();
     let mut at = start;
     let mut line_start = true;
@@ -88,8 +94,12 @@ fn frontmatter(text: &str, cutter: &mut Cutter) -> usize {
             return at;
         }
         if fallback.is_none() {
-            let key = trimmed.split_once([':', '=']).is_some_and(|(k, _)| !k.is_empty() && !k.contains(' ') && !k.starts_with('#'));
-            let more = trimmed.is_empty() && keys == 0 || line.starts_with([' ', '\t', '#']) || trimmed.starts_with("- ");
+            let key = trimmed
+                .split_once([':', '='])
+                .is_some_and(|(k, _)| !k.is_empty() && !k.contains(' ') && !k.starts_with('#'));
+            let more = trimmed.is_empty() && keys == 0
+                || line.starts_with([' ', '\t', '#'])
+                || trimmed.starts_with("- ");
             keys += usize::from(key);
             if !key && !more {
                 fallback = Some(at - line.len());
@@ -171,7 +181,14 @@ impl Fence {
         }
         let info = info.get(..info.len().min(64)).unwrap_or("");
         let body = (end + 1).min(bytes.len());
-        Some(Fence { mark, length, quotes: line.quotes, indent: line.indent, lang: lang::fence_lang(info), body })
+        Some(Fence {
+            mark,
+            length,
+            quotes: line.quotes,
+            indent: line.indent,
+            lang: lang::fence_lang(info),
+            body,
+        })
     }
 
     /// Puts the block and returns where the text goes on.
@@ -237,7 +254,8 @@ fn indented(text: &str, start: usize, cutter: &mut Cutter) -> usize {
         let eol = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
         let line = &bytes[at..eol];
         let blank = line.iter().all(u8::is_ascii_whitespace);
-        if !blank && !line.starts_with(b"    ") && !line.starts_with(b"\t") {
+        // The first line is known to be indented, by whatever blanks; to stop at it would never get on.
+        if at > start && !blank && !line.starts_with(b"    ") && !line.starts_with(b"\t") {
             break;
         }
         at = (eol + 1).min(bytes.len());
@@ -260,7 +278,11 @@ fn has_code_marks(text: &str) -> bool {
         .lines()
         .filter(|l| {
             let l = l.trim_end();
-            l.ends_with([';', '{', '}', ')', ',', '\\']) || l.contains(" = ") || l.contains("()") || l.contains(" | ") || l.contains(" --")
+            l.ends_with([';', '{', '}', ')', ',', '\\'])
+                || l.contains(" = ")
+                || l.contains("()")
+                || l.contains(" | ")
+                || l.contains(" --")
         })
         .count();
     lines > 0 && marked * 2 >= lines

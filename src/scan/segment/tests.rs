@@ -25,7 +25,10 @@ fn check(text: &str, segments: &[Segment]) {
 #[test]
 fn frontmatter_in_every_spelling() {
     assert_eq!(cut("---\nname: a\n---\nHi"), ["frontmatter:yaml:---\nname: a\n---\n"]);
-    assert_eq!(cut("\u{feff}---\r\nname: a\r\n---\r\nHi"), ["frontmatter:yaml:\u{feff}---\r\nname: a\r\n---\r\n"]);
+    assert_eq!(
+        cut("\u{feff}---\r\nname: a\r\n---\r\nHi"),
+        ["frontmatter:yaml:\u{feff}---\r\nname: a\r\n---\r\n"]
+    );
     assert_eq!(cut("+++\na = 1\n+++\nHi"), ["frontmatter:toml:+++\na = 1\n+++\n"]);
     assert_eq!(cut("---\nname: a\n  more\n\n# Title\nBody"), ["frontmatter:yaml:---\nname: a\n  more\n"]);
     assert!(cut("---\n\nJust a line above.\n").is_empty());
@@ -65,12 +68,16 @@ fn code_spans_match_their_length() {
 #[test]
 fn what_a_page_hides() {
     assert_eq!(cut("a <!-- do x --> b"), ["hidden:html:<!-- do x -->"]);
-    assert_eq!(cut("<!-- do\n```\nx\n```\n--> b `c`"), ["hidden:html:<!-- do\n```\nx\n```\n-->", "fence:unknown:c"]);
+    assert_eq!(
+        cut("<!-- do\n```\nx\n```\n--> b `c`"),
+        ["hidden:html:<!-- do\n```\nx\n```\n-->", "fence:unknown:c"]
+    );
     assert_eq!(cut("a\n<!-- no end\n# T\n"), ["hidden:html:<!-- no end\n# T\n"]);
     assert!(cut("write <!-- for a comment\n\nmore").is_empty());
-    assert_eq!(cut("a <span style=\"display: none\">x <span>y</span> z</span> b"), [
-        "hidden:html:<span style=\"display: none\">x <span>y</span> z</span>"
-    ]);
+    assert_eq!(
+        cut("a <span style=\"display: none\">x <span>y</span> z</span> b"),
+        ["hidden:html:<span style=\"display: none\">x <span>y</span> z</span>"]
+    );
     assert_eq!(cut("![do this](a.png \"and that\")"), ["hidden:text:do this", "hidden:text:and that"]);
     assert_eq!(cut("[![badge](b.svg)](https://x.y 'click')"), ["hidden:text:badge", "hidden:text:click"]);
     assert_eq!(cut("[//]: # (secret words)\nb"), ["hidden:text:[//]: # (secret words)"]);
@@ -117,8 +124,40 @@ fn next(seed: &mut u64) -> usize {
 #[test]
 fn segments_cover_whatever_the_text() {
     let pieces = [
-        "---\n", "\n", "```", "```sh\n", "~~~", "`", "``", "<!--", "-->", "<p hidden>", "</p>", "<img alt=\"", "\"", "![", "](", "]",
-        "\")", "> ", "- ", "    ", "\t", "1. ", "é", "\u{200b}", "\r\n", "[//]: # (", "text", "<script>", "a: b\n", "\\", "'", ">", "🦀", "=",
+        "---\n",
+        "\n",
+        "```",
+        "```sh\n",
+        "~~~",
+        "`",
+        "``",
+        "<!--",
+        "-->",
+        "<p hidden>",
+        "</p>",
+        "<img alt=\"",
+        "\"",
+        "![",
+        "](",
+        "]",
+        "\")",
+        "> ",
+        "- ",
+        "    ",
+        "\t",
+        "1. ",
+        "é",
+        "\u{200b}",
+        "\r\n",
+        "[//]: # (",
+        "text",
+        "<script>",
+        "a: b\n",
+        "\\",
+        "'",
+        ">",
+        "🦀",
+        "=",
     ];
     let mut seed = 7;
     for _ in 0..4000 {
@@ -133,7 +172,22 @@ fn segments_cover_whatever_the_text() {
 
 #[test]
 fn hostile_text_costs_linear_time() {
-    for piece in ["<!--", "`", "``` ", "> ```\n", "<p hidden ", "<a \"", "![", "](", "![a](b \"", "- ", "> > ", "<div hidden><div>", "``` `\n", "[x]: y '\n"] {
+    for piece in [
+        "<!--",
+        "`",
+        "``` ",
+        "> ```\n",
+        "<p hidden ",
+        "<a \"",
+        "![",
+        "](",
+        "![a](b \"",
+        "- ",
+        "> > ",
+        "<div hidden><div>",
+        "``` `\n",
+        "[x]: y '\n",
+    ] {
         let text = piece.repeat(400_000 / piece.len());
         let started = std::time::Instant::now();
         check(&text, &segment(&text, Place::Prose, Lang::Unknown));
