@@ -269,7 +269,9 @@ pub fn guess(code: &str) -> Lang {
 }
 
 fn guess_line(line: &str) -> Option<Lang> {
-    let starts = |words: &[&str]| words.iter().any(|w| line.starts_with(w));
+    let first = line.as_bytes().first().copied();
+    let starts =
+        |words: &[&str]| words.iter().any(|w| w.as_bytes().first().copied() == first && line.starts_with(w));
     if starts(&["$ ", "% ", "❯ ", "➜ "]) {
         return Some(Lang::Shell);
     }

@@ -61,6 +61,20 @@ fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, 
     let (mut line_end, mut statement_end) = (0, 0);
     let firsts = used.iter().filter_map(|n| n.bytes().next()).fold(0, |bits, b| bits | first_bit(b));
     for at in memchr_iter(b'=', bytes) {
+        // What is assigned must be a literal: with a blank before it, or right after the sign.
+        let literal = match bytes.get(at + 1) {
+            Some(b' ') => {
+                matches!(bytes.get(at + 2), Some(b'"' | b'\'' | b'`' | b'b' | b'r' | b'u' | b'f' | b'@'))
+            }
+            Some(b) => {
+                b.is_ascii_alphanumeric()
+                    || matches!(b, b'"' | b'\'' | b'`' | b'/' | b'@' | b'.' | b'-' | b'_')
+            }
+            None => false,
+        };
+        if !literal {
+            continue;
+        }
         let mut end = at;
         while end > 0 && at - end < 4 && matches!(bytes[end - 1], b' ' | b':') {
             end -= 1;
