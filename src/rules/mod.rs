@@ -2,6 +2,7 @@
 
 mod builtin;
 pub mod file;
+pub mod links;
 mod model;
 pub mod schema;
 

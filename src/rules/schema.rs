@@ -459,7 +459,7 @@ pub fn nearest<'w>(word: &str, list: &[&'w str]) -> Option<&'w str> {
 }
 
 /// Levenshtein distance, in bytes; hostile input is cut first, for the cost is the product of the lengths.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > 2 || a.len() > 64 {
         return usize::MAX;

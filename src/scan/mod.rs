@@ -5,10 +5,12 @@
 //! What users filter afterwards (persona, severity, baseline, changed lines) is the command's business.
 
 pub mod archive;
+pub mod baseline;
 pub mod checks;
 pub mod combine;
 pub mod context;
 pub mod decode;
+pub mod diff;
 pub mod doc;
 pub mod engine;
 pub mod examine;
@@ -25,6 +27,7 @@ pub mod padding;
 pub mod pipeline;
 pub mod prefilter;
 pub mod read;
+pub mod report;
 pub mod segment;
 pub mod strings;
 pub mod text;
