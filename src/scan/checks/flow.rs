@@ -100,11 +100,11 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
             piece(&doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
         }
     }
-    for layer in doc
-        .layers
-        .iter()
-        .filter(|l| l.chain.last().is_some_and(|c| ["mcp-args", "argv", "inline", "run", "base64", "json", "hex", "continued lines"].contains(c)))
-    {
+    for layer in doc.layers.iter().filter(|l| {
+        l.chain.last().is_some_and(|c| {
+            ["mcp-args", "argv", "inline", "run", "base64", "json", "hex", "continued lines"].contains(c)
+        })
+    }) {
         piece(&layer.text, 0, layer.lang, Some(&layer.origin), raise);
     }
 }
