@@ -82,15 +82,28 @@ fn is_test_data(path: &str) -> bool {
 
 /// Is the match quoted, listed, tabled or set as code, rather than said?
 fn is_mention(line: &str, before: &str, after: &str, place: Place) -> bool {
-    let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '「', '«'];
     let trimmed = line.trim_start();
     let item = ["- ", "* ", "+ ", "|", "> "].iter().any(|mark| trimmed.starts_with(mark))
         || trimmed
             .split_once(['.', ')'])
             .is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
-    place == Place::Fence
-        || item
-        || (before.trim_end().ends_with(quotes) || before.contains(quotes)) && after.contains(quotes)
+    place == Place::Fence || item || is_quoted(before, after)
+}
+
+/// Does a quote open shortly before the match and close behind it? An apostrophe opens nothing.
+fn is_quoted(before: &str, after: &str) -> bool {
+    let mut from = before.len().saturating_sub(60);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    [('"', '"'), ('`', '`'), ('“', '”'), ('‘', '’'), ('「', '」'), ('«', '»'), ('\'', '\'')].iter().any(
+        |(open, close)| {
+            before[from..].rfind(*open).is_some_and(|at| {
+                let outside = before[..from + at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+                outside && after.contains(*close)
+            })
+        },
+    )
 }
 
 /// Words of a title that make a text one about attacks.

@@ -72,9 +72,10 @@ const KNOWN: [&str; 62] = [
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
     let bytes = doc.text.as_bytes();
-    if ["curl", "wget", "irm ", "iwr ", "Invoke-"]
-        .iter()
-        .all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none())
+    if doc.layers.is_empty()
+        && ["curl", "wget", "irm ", "iwr ", "Invoke-"]
+            .iter()
+            .all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none())
     {
         return;
     }
