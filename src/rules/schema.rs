@@ -311,9 +311,15 @@ impl Source<'_> {
                 self.error(raw.id.span(), "literals is missing: every match must contain one".to_owned())
             );
         }
-        for literal in raw.literals.iter().chain(&raw.also) {
+        let also = raw.also.iter().map(|l| (l, true));
+        for (literal, also) in raw.literals.iter().map(|l| (l, false)).chain(also) {
             let text = literal.get_ref();
-            let least = if raw.short_literals.is_some() { 2 } else { 4 };
+            // What only spares a pattern may be short; what is looked for everywhere may not.
+            let least = match (also, raw.short_literals.is_some()) {
+                (true, _) => 1,
+                (false, true) => 2,
+                (false, false) => 4,
+            };
             if text.len() < least {
                 return Err(self.error(
                     literal.span(),
@@ -453,7 +459,7 @@ pub fn nearest<'w>(word: &str, list: &[&'w str]) -> Option<&'w str> {
 }
 
 /// Levenshtein distance, in bytes; hostile input is cut first, for the cost is the product of the lengths.
-fn distance(a: &str, b: &str) -> usize {
+pub fn distance(a: &str, b: &str) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len().abs_diff(b.len()) > 2 || a.len() > 64 {
         return usize::MAX;

@@ -55,7 +55,10 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
     {
         return Some("stands in test data");
     }
-    if is_mention(line, before, after, segment.place) && is_about_attacks(doc) {
+    // In SKILL.md a command in a fence is one to run, whatever the title says; in a reference it may be an example.
+    let sayable =
+        is_text_rule(hit) || segment.place != Place::Fence || !super::group::is_skill_file(&doc.path);
+    if sayable && is_mention(line, before, after, segment.place) && is_about_attacks(doc) {
         return Some("is quoted in a text about attacks");
     }
     None
@@ -91,7 +94,8 @@ fn is_mention(line: &str, before: &str, after: &str, place: Place) -> bool {
 }
 
 /// Words of a title that make a text one about attacks.
-const TOPICS: [&str; 16] = [
+const TOPICS: [&str; 17] = [
+    "detect",
     "injection",
     "jailbreak",
     "attack",
@@ -116,15 +120,18 @@ fn is_about_attacks(doc: &Doc) -> bool {
     if TOPICS.iter().any(|t| name.contains(t)) {
         return true;
     }
-    doc.text
-        .lines()
-        .take(40)
-        .filter(|l| l.starts_with("# ") || l.starts_with("name:") || l.starts_with("description:"))
-        .take(4)
-        .any(|l| {
-            let lower = l.to_ascii_lowercase();
+    // Front matter whole, then headings near the top, in Markdown or HTML.
+    let mut front = doc.text.starts_with("---");
+    doc.text.lines().take(40).enumerate().any(|(i, line)| {
+        if i > 0 && line.starts_with("---") {
+            front = false;
+        }
+        let title = front || line.starts_with("# ") || line.contains("<h1");
+        title && {
+            let lower = line.to_ascii_lowercase();
             TOPICS.iter().any(|t| lower.contains(t))
-        })
+        }
+    })
 }
 
 /// The part of the line before a match that belongs to the same sentence.
@@ -229,9 +236,24 @@ const ATTACK_WORDS: [&str; 33] = [
 
 /// Does the line, outside the match itself, speak of attacks?
 fn names_an_attack(line: &str, before: &str, matched: &str) -> bool {
-    let before = before.to_ascii_lowercase();
-    let after = line.get(before.len() + matched.len()..).unwrap_or("").to_ascii_lowercase();
+    let after = without_hosts(line.get(before.len() + matched.len()..).unwrap_or(""));
+    let before = without_hosts(before);
     ATTACK_WORDS.iter().any(|word| before.contains(word) || after.contains(word))
+}
+
+/// Lower case, without addresses and host names: `evil.example.com` says nothing about the text it stands in, and whoever
+/// chose the name chose the words in it.
+fn without_hosts(text: &str) -> String {
+    text.split_whitespace()
+        .filter(|word| {
+            let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+            !bare.contains("://")
+                && !bare.contains('/')
+                && !bare.split('.').nth(1).is_some_and(|l| !l.is_empty())
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_ascii_lowercase()
 }
 
 /// The nearest lines above a match that are not blank, fences or more of the same list.
@@ -266,7 +288,7 @@ fn introduces_an_attack(line: &str) -> bool {
 }
 
 /// What headings and lead-ins of attack descriptions say.
-const HEADING_WORDS: [&str; 40] = [
+const HEADING_WORDS: [&str; 35] = [
     "malicious",
     "attack",
     "adversar",
@@ -287,16 +309,11 @@ const HEADING_WORDS: [&str; 40] = [
     "antipattern",
     "phishing",
     "malware",
-    "forbidden",
     "prohibited",
     "blocked",
-    "never",
-    "don't",
-    "do not",
     "bad:",
     "bad example",
     "wrong",
-    "avoid",
     "what not to",
     "not allowed",
     "denied",
@@ -310,8 +327,16 @@ const HEADING_WORDS: [&str; 40] = [
 ];
 
 fn is_attack_heading(line: &str) -> bool {
-    let lower = line.to_ascii_lowercase();
-    HEADING_WORDS.iter().any(|word| lower.contains(word))
+    let lower = without_hosts(line);
+    let bare = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
+    // "Do not remove" is no warning against what follows; "Don't:" and "Never do this" are.
+    let warns = ["never", "don't", "don’t", "do not", "avoid", "not to do", "forbidden"].iter().any(|w| {
+        bare.strip_prefix(w).is_some_and(|rest| {
+            let rest = rest.trim_start();
+            !NOT_FORBIDDING.iter().chain(&["remove", "delete", "change", "edit"]).any(|v| rest.starts_with(v))
+        })
+    });
+    warns || HEADING_WORDS.iter().any(|word| lower.contains(word))
 }
 
 /// The nearest Markdown heading above.

@@ -365,7 +365,7 @@ fn looks_like_yaml(line: &str) -> bool {
     })
 }
 
-/// Programs that a line of shell in documentation starts with.
+/// Programs that a line of shell in documentation starts with. Sorted.
 const COMMANDS: [&str; 84] = [
     "apt",
     "apt-get",
@@ -387,9 +387,9 @@ const COMMANDS: [&str; 84] = [
     "crontab",
     "curl",
     "deno",
+    "dnf",
     "docker",
     "docker-compose",
-    "dnf",
     "echo",
     "env",
     "eval",
@@ -415,8 +415,8 @@ const COMMANDS: [&str; 84] = [
     "mv",
     "nc",
     "ncat",
-    "nohup",
     "node",
+    "nohup",
     "npm",
     "npx",
     "openclaw",
@@ -447,10 +447,10 @@ const COMMANDS: [&str; 84] = [
     "uv",
     "uvx",
     "wget",
+    "xargs",
     "xattr",
     "yarn",
     "zsh",
-    "xargs",
 ];
 
 /// Does the line start with a program that documentation shows in a shell?
@@ -465,7 +465,7 @@ pub fn looks_like_command(line: &str) -> bool {
     let sentence = rest.trim_start().starts_with(|c: char| c.is_alphabetic())
         && matches!(word, "find" | "make" | "go" | "touch" | "source" | "cat" | "echo" | "env" | "tee")
         && (rest.ends_with('.') || rest.split_whitespace().count() > 8);
-    COMMANDS.contains(&word) && !sentence
+    !sentence && COMMANDS.binary_search(&word).is_ok()
 }
 
 /// Does `column` (a byte offset in `line`) stand in a comment of the language? Line comments and the inside of
@@ -569,6 +569,13 @@ mod tests {
         assert_eq!(guess("name: x\non: push\n"), Lang::Yaml);
         assert_eq!(guess("iwr https://a.b/c.ps1 | iex"), Lang::PowerShell);
         assert_eq!(guess("Some words here."), Lang::Unknown);
+    }
+
+    #[test]
+    fn commands_are_sorted() {
+        assert!(COMMANDS.is_sorted());
+        assert!(looks_like_command("curl -s x"));
+        assert!(!looks_like_command("Curling is fun"));
     }
 
     #[test]

@@ -248,8 +248,7 @@ impl State<'_> {
     fn windows<R: std::io::Read>(&self, path: &Arc<str>, mut windows: Windows<R>, out: &mut Outcome) {
         let mut bytes = 0;
         let mut stopped = None;
-        // The reader knows what it reads only after the first window, so it is asked between them.
-        while let Some(window) = windows.next() {
+        for window in windows.by_ref() {
             match window {
                 Ok(window) => {
                     bytes += window.own.len() as u64;

@@ -1,13 +1,15 @@
 //! The prefilter: one case-folded pass over a text that finds every literal of every rule.
 //!
 //! Each literal is known by four of its bytes, chosen where they are rarest in ordinary text. A rolling window of four
-//! bytes is looked up in a bitmap that fits the first-level cache; only a hit there costs more. Literals of two or
-//! three bytes have a bitmap of their own that is looked at only if there are any.
+//! bytes is looked up in a bitmap that fits the first-level cache; only a hit there costs more. Literals of three bytes
+//! have a small bitmap of their own in the same pass, those of two a search of their own.
 
 /// Bits of the bitmap: 2^16 are 8 KiB.
 const BITS: u32 = 16;
 /// Heads of the chains behind it.
 const HEADS: usize = 1 << 12;
+/// Bits of the bitmap for three bytes.
+const THREE_BITS: u32 = 12;
 /// No entry.
 const NONE: u16 = u16::MAX;
 
@@ -30,7 +32,12 @@ pub struct Prefilter {
     bitmap: Vec<u64>,
     heads: Vec<u16>,
     entries: Vec<Entry>,
-    short: Vec<u16>,
+    /// Bitmap over folded windows of three bytes.
+    three: [u64; 1 << (THREE_BITS - 6)],
+    /// Literals of three bytes.
+    threes: Vec<u16>,
+    /// Literals of two bytes.
+    twos: Vec<u16>,
 }
 
 /// Folds ASCII case, and some other pairs with it, which the comparison after it tells apart.
@@ -41,6 +48,11 @@ const fn fold(window: u32) -> u32 {
 /// Spreads a folded window over the bitmap (Fibonacci hashing).
 const fn slot(window: u32) -> usize {
     (window.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
+}
+
+/// The place of a folded window of three bytes, in the upper three bytes of a word.
+const fn three_slot(window: u32) -> usize {
+    ((window & 0xffff_ff00).wrapping_mul(0x9E37_79B1) >> (32 - THREE_BITS)) as usize
 }
 
 const fn head(slot: usize) -> usize {
@@ -54,15 +66,27 @@ impl Prefilter {
             bitmap: vec![0; 1 << (BITS - 6)],
             heads: vec![NONE; HEADS],
             entries: Vec::with_capacity(literals.len()),
-            short: Vec::new(),
+            three: [0; 1 << (THREE_BITS - 6)],
+            threes: Vec::new(),
+            twos: Vec::new(),
             literals,
         };
         for (i, literal) in filter.literals.iter().enumerate() {
             let Ok(index) = u16::try_from(i) else { break };
             let bytes = literal.as_bytes();
-            if bytes.len() < 4 {
-                filter.short.push(index);
-                continue;
+            match *bytes {
+                [a, b, c] => {
+                    let slot = three_slot(fold(u32::from_le_bytes([0, a, b, c])));
+                    filter.three[slot >> 6] |= 1 << (slot & 63);
+                    filter.threes.push(index);
+                    continue;
+                }
+                [_, _] => {
+                    filter.twos.push(index);
+                    continue;
+                }
+                [] | [_] => continue,
+                _ => {}
             }
             let rarest = (0..=bytes.len() - 4).min_by_key(|&at| commonness(&bytes[at..at + 4])).unwrap_or(0);
             let window = fold(u32::from_le_bytes([
@@ -87,25 +111,46 @@ impl Prefilter {
 
     /// Calls `found(literal index, byte offset)` for every literal in the text, nearly in order of offset.
     pub fn scan(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
-        for &short in &self.short {
-            let literal = self.literals[usize::from(short)].as_bytes();
-            let (first, upper) = (literal[0], literal[0].to_ascii_uppercase());
-            for at in memchr::memchr2_iter(first, upper, text) {
+        for &two in &self.twos {
+            let literal = self.literals[usize::from(two)].as_bytes();
+            for at in memchr::memchr2_iter(literal[0], literal[0].to_ascii_uppercase(), text) {
                 if is_at(text, at, literal) {
-                    found(usize::from(short), at);
+                    found(usize::from(two), at);
                 }
             }
         }
-        if self.entries.is_empty() || text.len() < 4 {
-            return;
+        // Two loops, so that the check for three bytes costs nothing where no rule needs it.
+        if self.threes.is_empty() {
+            self.pass::<false>(text, &mut found);
+        } else {
+            self.pass::<true>(text, &mut found);
         }
-        let mut window = u32::from_le_bytes([0, text[0], text[1], text[2]]);
-        for (end, byte) in text.iter().enumerate().skip(3) {
+    }
+
+    fn pass<const THREES: bool>(&self, text: &[u8], found: &mut impl FnMut(usize, usize)) {
+        let mut window = 0u32;
+        for (end, byte) in text.iter().enumerate() {
             window = (window >> 8) | (u32::from(*byte) << 24);
             let folded = fold(window);
             let slot = slot(folded);
-            if self.bitmap[slot >> 6] & (1 << (slot & 63)) != 0 {
-                self.chain(text, end - 3, folded, slot, &mut found);
+            if self.bitmap[slot >> 6] & (1 << (slot & 63)) != 0 && end >= 3 {
+                self.chain(text, end - 3, folded, slot, found);
+            }
+            if THREES {
+                let slot = three_slot(folded);
+                if self.three[slot >> 6] & (1 << (slot & 63)) != 0 && end >= 2 {
+                    self.short(text, end - 2, found);
+                }
+            }
+        }
+    }
+
+    /// The literals of three bytes that may stand at `at`.
+    #[inline(never)]
+    fn short(&self, text: &[u8], at: usize, found: &mut impl FnMut(usize, usize)) {
+        for &three in &self.threes {
+            if is_at(text, at, self.literals[usize::from(three)].as_bytes()) {
+                found(usize::from(three), at);
             }
         }
     }
@@ -214,6 +259,7 @@ mod tests {
         assert_eq!(all(&["abcd"], "abcd"), [(0, 0)]);
         assert_eq!(all(&["abcd"], "abc"), []);
         assert_eq!(all(&["nc", "abcd"], "NC"), [(0, 0)]);
+        assert_eq!(all(&["sk-", "abcd"], "SK- x sk- abcd"), [(0, 0), (0, 6), (1, 10)]);
         assert_eq!(all(&[], "abcd"), []);
         // Folding joins [ and {, the comparison parts them again.
         assert_eq!(all(&["{abc"], "[abc {abc"), [(0, 5)]);

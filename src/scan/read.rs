@@ -113,6 +113,18 @@ mod tests {
         assert_eq!(read(&entry(&path), &options).unwrap_err().reason, SkipReason::ReadError);
     }
 
+    #[test]
+    fn a_huge_file_is_read_to_a_limit() {
+        let path = std::env::temp_dir().join(format!("weft-huge-{}", std::process::id()));
+        // Sparse: it takes no room on the disk.
+        File::create(&path).unwrap().set_len(1 << 30).unwrap();
+        let options = WalkOptions { max_read: 32 << 20, ..WalkOptions::gate() };
+        let Input::Large(windows) = open(&entry(&path), &options).unwrap() else { panic!("not in windows") };
+        let all: Vec<_> = windows.map(|w| w.map(|w| w.text)).collect();
+        assert_eq!(all, [Ok(String::new()), Err(SkipReason::TooLarge)]);
+        std::fs::remove_file(&path).unwrap();
+    }
+
     #[cfg(target_os = "linux")]
     #[test]
     fn files_without_a_size_are_read() {

@@ -22,10 +22,14 @@ pub fn extract(bytes: &[u8], more_to_come: bool, out: &mut String) -> usize {
         let (wide_end, is_wide) = if bytes.get(i + 1) == Some(&0) { wide_run(bytes, i) } else { (i, false) };
         let end = if is_wide { wide_end } else { narrow_run(bytes, i) };
         if end == i {
+            if more_to_come && bytes.len() - i < 4 {
+                return bytes.len() - i;
+            }
             i += 1;
             continue;
         }
-        if more_to_come && end.max(wide_end) + 4 > bytes.len() && bytes.len() - i <= CARRY {
+        // How a run ends shows in the bytes behind it: whether they are the start of a sixteen-bit one.
+        if more_to_come && end.max(wide_end) + 2 * SHORTEST + 4 > bytes.len() && bytes.len() - i <= CARRY {
             return bytes.len() - i;
         }
         if end - i >= SHORTEST {

@@ -1,6 +1,6 @@
 //! Writes archives for tests, honest ones and forged ones. Shared by unit tests and tests of the binary; each uses a
 //! part of it.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
 use miniz_oxide::deflate::compress_to_vec;
 

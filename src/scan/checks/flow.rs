@@ -177,17 +177,20 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
                 }
             }
         }
-        if let Some(host) = host_in(statement.text)
-            && hosts.len() < NAMES
-        {
-            for name in &targets {
-                hosts.insert(name, host);
-            }
+        // What is assigned is no source of what it is assigned.
+        let read = |w: &&super::statements::Word| !targets.contains(&w.text);
+        let host = host_in(statement.text)
+            .or_else(|| decodes(statement.text).then_some(ENCODED))
+            .or_else(|| words.iter().filter(read).find_map(|w| hosts.get(w.text).copied()));
+        for name in &targets {
+            match host {
+                Some(host) if hosts.len() < NAMES => hosts.insert(name, host),
+                _ => hosts.remove(name),
+            };
         }
         if held.is_empty() || !sends(statement.text, lang, &words, &senders) {
             continue;
         }
-        let host = host_in(statement.text).or_else(|| words.iter().find_map(|w| hosts.get(w.text).copied()));
         for tainted in &held {
             if let Some((rule, note)) = verdict(tainted, statement, host) {
                 said += 1;
@@ -249,6 +252,14 @@ fn hands_environment_on(text: &str) -> bool {
         && ["run(", "Popen(", "spawn", "exec", "call(", "check_output(", "fork("]
             .iter()
             .any(|c| text.contains(c))
+}
+
+/// Stands for the host of an address that only exists decoded.
+const ENCODED: &str = "an encoded address";
+
+/// Does the statement decode text?
+fn decodes(text: &str) -> bool {
+    ["b64decode(", "atob(", "fromhex(", "unhexlify(", "fromCharCode("].iter().any(|d| text.contains(d))
 }
 
 /// Does the statement give something to the network?

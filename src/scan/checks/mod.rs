@@ -1,8 +1,10 @@
 //! Checks: what a regex cannot say, in code. Each raises a rule declared with `check = true` in `rules/`, so that its
 //! severity, message and remediation stand where all others stand.
 
+mod encoded;
 mod flow;
 mod hosts;
+mod installer;
 mod invisible;
 mod owner;
 mod secrets;
@@ -40,6 +42,8 @@ impl Checks {
             }
         };
         flow::check(doc, &mut raise);
+        encoded::check(doc, &mut raise);
+        installer::check(doc, &mut raise);
         invisible::check(doc, &mut raise);
         owner::check(doc, &mut raise);
         tools::check(doc, &mut raise);

@@ -63,7 +63,12 @@ const SETTINGS: [&str; 4] =
     [".openclaw/openclaw.json", ".clawdbot/clawdbot.json", ".claude/settings.json", ".claude.json"];
 
 /// Endings of variable names that hold secrets.
-const ENDINGS: [&str; 16] = [
+const ENDINGS: [&str; 21] = [
+    "DATABASE_URL",
+    "MONGODB_URI",
+    "REDIS_URL",
+    "_DSN",
+    "_CONNECTION_STRING",
     "_KEY",
     "_TOKEN",
     "_SECRET",

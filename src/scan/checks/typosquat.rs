@@ -57,6 +57,18 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         }
         return;
     }
+    // A tool server's command and arguments, joined by a decoder.
+    for layer in
+        doc.layers.iter().filter(|l| l.chain.last().is_some_and(|c| *c == "mcp-args" || *c == "argv"))
+    {
+        if let Some(found) = installs().and_then(|re| re.captures(&layer.text))
+            && let Some(rest) = found.get(2)
+            && let Some((_, word)) =
+                words(&layer.text, rest.range(), ' ').into_iter().find(|(_, w)| !w.starts_with('-'))
+        {
+            judge(word, &layer.origin, NPM, raise);
+        }
+    }
     if name == "package.json" {
         dependencies(text, raise);
         return;
@@ -119,6 +131,30 @@ fn dependencies(text: &str, raise: &mut Raise) {
     }
 }
 
+/// Scopes of well-known publishers.
+const SCOPES: &str = "modelcontextprotocol anthropic-ai openai google google-cloud aws-sdk microsoft azure types babel angular vercel supabase \
+    langchain huggingface cloudflare playwright storybook testing-library tanstack nestjs prisma sentry stripe slack octokit \
+    reduxjs mui radix-ui typescript-eslint anthropic";
+
+/// `@scope/name` whose scope is one or two slips away from a well-known one.
+fn judge_scope(name: &str, range: &Range<usize>, raise: &mut Raise) {
+    let Some((scope, _)) = name.strip_prefix('@').and_then(|rest| rest.split_once('/')) else { return };
+    if scope.len() < 5 || SCOPES.split_whitespace().any(|known| known == scope) {
+        return;
+    }
+    let slips = |known: &str| {
+        let most = if known.len() >= 9 { 2 } else { 1 };
+        crate::rules::schema::distance(scope, known) <= most
+    };
+    if let Some(meant) = SCOPES.split_whitespace().filter(|k| k.len() >= 5).find(|k| slips(k)) {
+        raise(
+            "typosquat-scope",
+            range.clone(),
+            Some(format!("the scope \"@{scope}\" is almost \"@{meant}\"")),
+        );
+    }
+}
+
 fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     let trimmed = word.trim_matches(['"', '\'', ',', ')', '(', '.']);
     // Versions, extras and scopes are not part of the name that is mistyped.
@@ -128,6 +164,10 @@ fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
         .find(|(_, c)| matches!(c, '=' | '<' | '>' | '~' | '!' | '[' | '@' | '^'))
         .map_or(trimmed.len(), |(i, _)| i);
     let name = trimmed[..end].to_ascii_lowercase();
+    if name.starts_with('@') {
+        judge_scope(&name, range, raise);
+        return;
+    }
     if name.len() < 5 || name.contains(['/', '\\', ':', '$', '{', '<']) || !name.is_ascii() {
         return;
     }

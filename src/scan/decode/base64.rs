@@ -1,5 +1,6 @@
 //! Runs of base64, base32 and plain hex: found by probing every few bytes, so that ordinary text costs little.
 
+use super::blocks::{self, BLOCK};
 use super::{Sink, bytes, plain, probe};
 use crate::rules::Lang;
 use memchr::{memchr, memmem, memrchr};
@@ -17,7 +18,7 @@ const MIN_WRAPPED: usize = 32;
 pub(super) fn find(sink: &mut Sink) {
     let text = sink.text.as_bytes();
     let mut at = 0;
-    while let Some(run) = next_run(text, at, MIN_RUN) {
+    while let Some(run) = next_run(text, at) {
         at = run.end;
         if !worth_decoding(&text[run.clone()]) {
             continue;
@@ -65,27 +66,40 @@ const ALPHABET: [u8; 256] = {
     table
 };
 
-/// The next run of at least `min` bytes of the alphabet. A run of that length covers every `min`-th byte, so most
-/// bytes are never looked at.
-fn next_run(text: &[u8], from: usize, min: usize) -> Option<Range<usize>> {
-    let mut start = from;
-    'windows: while start + min <= text.len() {
-        // From the end of the window back: the last byte outside the alphabet says where the next window starts.
-        let mut i = start + min;
-        while i > start {
-            i -= 1;
-            if !is_base64(text[i]) {
-                start = i + 1;
-                continue 'windows;
-            }
+/// The next run of at least [`MIN_RUN`] bytes of the alphabet that starts at or after `from`.
+fn next_run(text: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut at = from.next_multiple_of(BLOCK);
+    // The first run may cover the block that `from` stands in.
+    at = at.saturating_sub(BLOCK);
+    while let Some(block) = blocks::next_wordy(text, at) {
+        let low = from.max(block.saturating_sub(MIN_RUN));
+        let mut start = block.max(from);
+        while start > low && is_base64(text[start - 1]) {
+            start -= 1;
         }
-        let mut end = start + min;
+        let mut end = start;
         while end < text.len() && is_base64(text[end]) {
             end += 1;
         }
-        return Some(start..end);
+        if end - start >= MIN_RUN {
+            return Some(start..end);
+        }
+        at = (end.max(block + 1)).next_multiple_of(BLOCK);
     }
     None
+}
+
+/// The next shorter run, byte by byte.
+fn next_short_run(text: &[u8], from: usize) -> Option<Range<usize>> {
+    let mut at = from;
+    loop {
+        let start = at + text[at..].iter().position(|b| is_base64(*b))?;
+        let length = text[start..].iter().take_while(|b| is_base64(**b)).count();
+        if length >= MIN_ANNOUNCED {
+            return Some(start..start + length);
+        }
+        at = start + length;
+    }
 }
 
 /// Rules out words, paths and identifiers: encoded text mixes cases and digits from its first bytes on.
@@ -188,9 +202,9 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
     // Code may cut off a few bytes that it put in front; only a text that tells something is believed then.
     for skip in 0..4 {
         let run = &run[skip.min(run.len())..];
-        let head = decode(&run[..run.len().min(24)]);
+        let head = head(run);
         let promising =
-            bytes::may_be_text(&head) || skip == 0 && (starts_packed(&head) || keyed || run.len() >= 64);
+            bytes::may_be_text(&head) || skip == 0 && (starts_packed(&head) || keyed || run.len() >= 128);
         if !promising {
             continue;
         }
@@ -210,6 +224,16 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
         }
     }
     false
+}
+
+/// The first twelve bytes that a run of at least sixteen characters stands for.
+fn head(run: &[u8]) -> [u8; 12] {
+    let mut out = [b' '; 12];
+    for (group, bytes) in run.chunks_exact(4).zip(out.chunks_exact_mut(3)) {
+        let bits = group.iter().fold(0, |bits, b| bits << 6 | u32::from(ALPHABET[*b as usize] & 63));
+        bytes.copy_from_slice(&bits.to_be_bytes()[1..]);
+    }
+    out
 }
 
 fn starts_packed(head: &[u8]) -> bool {
@@ -251,9 +275,7 @@ fn put(
     let readable = sure && is_language(&text);
     if !(plain::is_telling(&text) || readable || (!direct && sure)) {
         // Perhaps another encoding below.
-        if text.len() >= MIN_RUN
-            && next_run(text.as_bytes(), 0, MIN_RUN).is_some_and(|r| r.len() * 2 > text.len())
-        {
+        if text.len() >= MIN_RUN && next_run(text.as_bytes(), 0).is_some_and(|r| r.len() * 2 > text.len()) {
             sink.quiet(origin, &chain, text);
             return true;
         }
@@ -295,7 +317,7 @@ fn announced(sink: &mut Sink) {
         let end = memchr(b'\n', &text[word..high]).map_or(high, |i| word + i);
         done = end;
         let mut at = start;
-        while let Some(run) = next_run(&text[..end], at, MIN_ANNOUNCED) {
+        while let Some(run) = next_short_run(&text[..end], at) {
             at = run.end;
             let free = run.start == 0
                 || matches!(text[run.start - 1], b'"' | b'\'' | b' ' | b'`' | b'(' | b'\n' | b'=');

@@ -148,14 +148,21 @@ pub(super) fn xor(bytes: &[u8]) -> Option<String> {
         return None;
     }
     let head = &bytes[..bytes.len().min(48)];
-    (1..=255u8).find_map(|key| {
-        let readable = head.iter().all(|b| matches!(b ^ key, b'\n' | b'\r' | b'\t' | 0x20..=0x7e));
-        if !readable {
-            return None;
+    let mut best: Option<(usize, String)> = None;
+    for key in 1..=255u8 {
+        if !head.iter().all(|b| matches!(b ^ key, b'\n' | b'\r' | b'\t' | 0x20..=0x7e)) {
+            continue;
         }
         let plain: Vec<u8> = bytes.iter().map(|b| b ^ key).collect();
-        text(&plain).filter(|t| plain::is_telling(t))
-    })
+        // Neighbouring keys give letters too: the right one gives words and spaces.
+        let Some(text) = text(&plain).filter(|t| plain::is_telling(t)) else { continue };
+        let score = plain::words(&text) * 8
+            + text.bytes().filter(|b| matches!(b, b' ' | b'e' | b't' | b'a' | b'o')).count();
+        if best.as_ref().is_none_or(|b| b.0 < score) {
+            best = Some((score, text));
+        }
+    }
+    best.map(|b| b.1)
 }
 
 /// The readable strings of a binary, one a line, if any of them tells something.
@@ -176,7 +183,8 @@ fn strings(bytes: &[u8]) -> Option<String> {
 
 /// Bytecode keeps its next stage as a list of numbers.
 fn has_number_list(text: &str) -> bool {
-    text.lines().any(|l| l.len() >= 48 && l.bytes().all(|b| b.is_ascii_digit() || matches!(b, b',' | b' ')))
+    text.split(|c: char| !(c.is_ascii_digit() || matches!(c, ',' | ' ')))
+        .any(|l| l.len() >= 48 && l.contains(','))
 }
 
 #[cfg(test)]

@@ -1,18 +1,49 @@
 //! String literals that are joined where they stand: `"cu" + "rl"`, `'b' . 'ash'`, neighbours in Python, `[…].join("")`.
 
-use super::Sink;
 use super::edit::{Editor, With};
+use super::{Sink, probe};
 use crate::rules::Lang;
-use memchr::memchr2_iter;
+use memchr::{memchr_iter, memchr2_iter, memmem};
 
 /// White space and line ends between the parts of one expression.
 const MAX_GAP: usize = 200;
 
 pub(super) fn find(sink: &mut Sink) {
     let bytes = sink.text.as_bytes();
+    let mut sites: Vec<usize> = Vec::new();
+    if sink.clues.has(probe::JOIN) {
+        sites.extend(memchr_iter(b'+', bytes).filter_map(|at| quote_before(bytes, at)));
+    }
+    for segment in sink.segments {
+        let part = &bytes[segment.range.clone()];
+        let dots = matches!(segment.lang, Lang::Php | Lang::Perl | Lang::Lua) || sink.clues.has(probe::DOT);
+        if dots {
+            sites.extend(
+                memchr2_iter(b'.', b'&', part).filter_map(|at| quote_before(bytes, segment.range.start + at)),
+            );
+        }
+        match segment.lang {
+            // Neighbours are one literal: over a line end, or side by side.
+            Lang::Python | Lang::Compiled => {
+                sites.extend(
+                    memchr_iter(b'\n', part).filter_map(|at| quote_before(bytes, segment.range.start + at)),
+                );
+                sites.extend(
+                    memmem::find_iter(part, "\" \"")
+                        .chain(memmem::find_iter(part, "' '"))
+                        .map(|at| segment.range.start + at),
+                );
+            }
+            Lang::Sql => sites.extend(
+                memmem::find_iter(part, "||").filter_map(|at| quote_before(bytes, segment.range.start + at)),
+            ),
+            _ => {}
+        }
+    }
+    sites.sort_unstable();
     let mut editor = Editor::new("concat", usize::MAX);
     let mut after = 0;
-    for at in memchr2_iter(b'"', b'\'', bytes) {
+    for at in sites {
         if at < after {
             continue;
         }
@@ -22,6 +53,13 @@ pub(super) fn find(sink: &mut Sink) {
         }
     }
     editor.flush(sink);
+}
+
+/// The quote that stands before `at`, with nothing but white space between.
+fn quote_before(bytes: &[u8], at: usize) -> Option<usize> {
+    let low = at.saturating_sub(MAX_GAP);
+    let i = bytes[low..at].iter().rposition(|b| !matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'\\'))?;
+    matches!(bytes[low + i], b'"' | b'\'').then_some(low + i)
 }
 
 /// From the closing quote at `at` over an operator to the opening quote of the next literal: one past that quote.

@@ -32,11 +32,13 @@ pub(super) struct Editor {
     enough: usize,
     /// Look into every window, whatever it says.
     looks_on: bool,
+    /// Words that stood elsewhere in the text already.
+    known: usize,
 }
 
 impl Editor {
     pub fn new(name: &'static str, enough: usize) -> Editor {
-        Editor { name, edits: Vec::new(), deliberate: 0, enough, looks_on: false }
+        Editor { name, edits: Vec::new(), deliberate: 0, enough, looks_on: false, known: 0 }
     }
 
     pub fn looking_on(self) -> Editor {
@@ -73,10 +75,16 @@ impl Editor {
         self.edits.push(Edit { range, with });
     }
 
+    /// The edit to come only copies so many telling words from another place.
+    pub fn copies(&mut self, words: usize) {
+        self.known += words;
+    }
+
     /// Judges the window. To be called once more when all edits were said.
     pub fn flush(&mut self, sink: &mut Sink) {
         let edits = std::mem::take(&mut self.edits);
         let deliberate = std::mem::take(&mut self.deliberate) >= self.enough;
+        let known = std::mem::take(&mut self.known);
         let (Some(first), Some(last)) = (edits.first(), edits.last()) else { return };
         let text = sink.text;
         let marked = first.range.start..last.range.end;
@@ -98,7 +106,7 @@ impl Editor {
             // What comes out is only the start of something.
             sink.quiet(mark.clone(), &[self.name], new.clone());
         }
-        sink.judge(&text[window], mark, self.name, new, deliberate);
+        sink.judge(&text[window], known, mark, self.name, new, deliberate);
     }
 }
 

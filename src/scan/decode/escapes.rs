@@ -16,23 +16,25 @@ pub(super) fn backslash(sink: &mut Sink) {
     let mut after = 0;
     // UTF-8 spelled byte by byte: `\xe2\x80\x8b`.
     let mut pending: Vec<u8> = Vec::new();
-    let mut pending_start = 0;
+    let (mut pending_start, mut pending_end) = (0, 0);
     for at in memchr_iter(b'\\', bytes) {
         if at < after {
             continue;
         }
         let rest = &bytes[at + 1..];
         let Some((value, length, wide)) = one_backslash(rest) else {
-            // An escaped backslash escapes nothing after it, unless a shell or a JSON string took one away before.
             continue;
         };
         let end = at + 1 + length;
+        // In a string within a string the backslash is escaped itself.
+        let at = if at > after && bytes[at - 1] == b'\\' { at - 1 } else { at };
         after = end;
         if !wide && value >= 0x80 {
-            if pending.is_empty() || pending_start + pending.len() * 4 != at {
+            if pending.is_empty() || pending_end != at {
                 pending.clear();
                 pending_start = at;
             }
+            pending_end = end;
             pending.push(value as u8);
             if let Ok(s) = std::str::from_utf8(&pending)
                 && let Some(c) = s.chars().next()
@@ -52,7 +54,7 @@ pub(super) fn backslash(sink: &mut Sink) {
             continue;
         }
         let (start, value) = match (high.take(), value) {
-            (Some((high, start)), 0xdc00..=0xdfff) if start + 6 == at => {
+            (Some((high, start)), 0xdc00..=0xdfff) if at - start <= 8 => {
                 (start, 0x10000 + ((u32::from(high) - 0xd800) << 10) + (value - 0xdc00))
             }
             (_, value) => (at, value),

@@ -153,7 +153,7 @@ fn string(sink: &mut Sink, stack: &mut [Frame], start: usize, end: usize) -> usi
         if lines {
             sink.put(inner, &["json"], value, Lang::Unknown);
         } else {
-            sink.judge(raw, inner, "json", value, false);
+            sink.judge(raw, 0, inner, "json", value, false);
         }
     }
     next

@@ -9,6 +9,7 @@
 mod argv;
 mod base64;
 mod base85;
+mod blocks;
 mod bytes;
 mod concat;
 mod edit;
@@ -20,6 +21,7 @@ mod probe;
 mod recipes;
 mod shell;
 mod spell;
+mod spot;
 mod unicode;
 mod variables;
 
@@ -136,13 +138,9 @@ fn level(text: &str, segments: &[Segment], budget: &mut Budget) -> Vec<Piece> {
     if clues.has(probe::NON_ASCII) {
         unicode::find(&mut sink);
     }
-    if clues.has(probe::JOIN) {
-        concat::find(&mut sink);
-    }
+    concat::find(&mut sink);
     shell::find(&mut sink);
-    if clues.has(probe::VARIABLES) {
-        variables::find(&mut sink);
-    }
+    variables::find(&mut sink);
     if clues.has(probe::REVERSE) {
         spell::reversed(&mut sink);
     }
@@ -155,8 +153,15 @@ fn level(text: &str, segments: &[Segment], budget: &mut Budget) -> Vec<Piece> {
     if clues.has(probe::ARGV) {
         argv::find(&mut sink);
     }
-    json::find(&mut sink);
-    recipes::find(&mut sink);
+    if clues.has(probe::COMMAND | probe::BACKSLASH) {
+        json::find(&mut sink);
+    }
+    if clues.has(probe::COMMAND) {
+        recipes::find(&mut sink);
+    }
+    if clues.has(probe::WOVEN) {
+        spell::woven(&mut sink);
+    }
     sink.pieces
 }
 
@@ -192,12 +197,20 @@ impl<'a> Sink<'a> {
     }
 
     /// Reports the rewriting of a stretch if it is `deliberate` or reveals something; looks into it if it may hide more.
-    /// `mark` is the part of the text that the finding should point at.
-    fn judge(&mut self, old: &str, mark: Range<usize>, name: &'static str, new: String, deliberate: bool) {
+    /// `known`: telling words that the rewriting took from elsewhere in the text. `mark` is the part of the text that the finding should point at.
+    fn judge(
+        &mut self,
+        old: &str,
+        known: usize,
+        mark: Range<usize>,
+        name: &'static str,
+        new: String,
+        deliberate: bool,
+    ) {
         if new == old || new.len() < 4 {
             return;
         }
-        if plain::words(&new) > plain::words(old) || (deliberate && plain::is_text(&new)) {
+        if plain::words(&new) > plain::words(old) + known || (deliberate && plain::is_text(&new)) {
             let lang = self.lang_at(mark.start);
             self.put(mark, &[name], new, lang);
         } else if plain::hides_more(old, &new) {

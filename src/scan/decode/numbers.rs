@@ -1,6 +1,7 @@
 //! Characters written as numbers: `String.fromCharCode(99, 117, …)`, `chr(99)+chr(117)`, byte arrays, hex dumps, and
 //! lists that went through `a*x + b mod 256` first.
 
+use super::blocks::{self, BLOCK};
 use super::edit::{Editor, With};
 use super::{Sink, bytes, line_around, plain, probe};
 use crate::rules::Lang;
@@ -41,22 +42,27 @@ const LIST: [bool; 256] = {
 
 fn lists(sink: &mut Sink) {
     let text = sink.text.as_bytes();
-    let mut start = 0;
-    'windows: while start + MIN_LIST <= text.len() {
-        let mut i = start + MIN_LIST;
-        while i > start {
-            i -= 1;
-            if !in_list(text[i]) {
-                start = i + 1;
-                continue 'windows;
-            }
+    let mut done = 0;
+    let mut at = 0;
+    // A list has two digits in any eight bytes: text has not.
+    while let Some(block) = blocks::next_numeric(text, at) {
+        at = block + BLOCK;
+        if text[block..at].iter().any(|b| !in_list(*b)) {
+            continue;
         }
-        let mut end = start + MIN_LIST;
+        let mut start = block;
+        while start > done && in_list(text[start - 1]) {
+            start -= 1;
+        }
+        let mut end = at;
         while end < text.len() && in_list(text[end]) {
             end += 1;
         }
-        list(sink, start..end);
-        start = end + 1;
+        if end - start >= MIN_LIST {
+            list(sink, start..end);
+        }
+        done = end;
+        at = end.next_multiple_of(BLOCK);
     }
 }
 
@@ -293,7 +299,7 @@ fn calls(sink: &mut Sink) {
         editor.edit(sink, start..end, With::Text(format!("{quote}{literal}{quote}")), count >= 4);
         if count >= 4 {
             // A second edit's worth each, so that one long chain is enough.
-            sink.judge("", start..end, "char codes", literal, true);
+            sink.judge("", 0, start..end, "char codes", literal, true);
         }
     }
     editor.flush(sink);

@@ -1,6 +1,7 @@
 //! One look over a text that says which decoders have anything to do in it. May say too much, never too little.
 
-use memchr::{memchr, memmem::Finder};
+use super::spot::Spotter;
+use memchr::memchr;
 use std::sync::OnceLock;
 
 pub(super) const BACKSLASH: u32 = 1;
@@ -9,7 +10,6 @@ pub(super) const ENTITY: u32 = 1 << 2;
 pub(super) const NON_ASCII: u32 = 1 << 3;
 /// Two string literals next to each other with something between.
 pub(super) const JOIN: u32 = 1 << 4;
-pub(super) const VARIABLES: u32 = 1 << 5;
 pub(super) const REVERSE: u32 = 1 << 6;
 pub(super) const ROT13: u32 = 1 << 7;
 pub(super) const BASE85: u32 = 1 << 8;
@@ -22,6 +22,10 @@ pub(super) const CHARCODE: u32 = 1 << 12;
 /// `"command"` or `"args"`.
 pub(super) const COMMAND: u32 = 1 << 13;
 pub(super) const IFS: u32 = 1 << 14;
+/// String literals with a dot or an ampersand between.
+pub(super) const DOT: u32 = 1 << 15;
+/// The text speaks of parts that were merged.
+pub(super) const WOVEN: u32 = 1 << 16;
 
 /// Which of the above a text has.
 #[derive(Clone, Copy)]
@@ -37,10 +41,11 @@ impl Clues {
 const WORDS: &[(&str, u32)] = &[
     ("::-1]", REVERSE),
     ("| rev", REVERSE),
-    ("|rev", REVERSE),
+    ("|rev ", REVERSE),
+    ("|rev|", REVERSE),
     ("reverse", REVERSE),
     ("Reverse", REVERSE),
-    ("strrev", REVERSE),
+    ("strrev(", REVERSE),
     ("ptth", REVERSE),
     ("lruc", REVERSE),
     ("hsab", REVERSE),
@@ -52,7 +57,6 @@ const WORDS: &[(&str, u32)] = &[
     ("N-ZA-M", ROT13),
     ("n-za-m", ROT13),
     ("uggc", ROT13),
-    ("phey ", ROT13),
     ("vafgehpgvba", ROT13),
     ("cerivbhf", ROT13),
     ("b85", BASE85),
@@ -72,13 +76,16 @@ const WORDS: &[(&str, u32)] = &[
     ("RUN [", ARGV),
     ("CMD [", ARGV),
     ("ENTRYPOINT [", ARGV),
-    ("xor", KEYED),
+    (" xor", KEYED),
+    ("_xor", KEYED),
+    ("xor_", KEYED),
+    ("(xor", KEYED),
     ("XOR", KEYED),
     (" ^ ", KEYED),
-    ("^=", KEYED),
+    (" ^= ", KEYED),
     ("ase64", BASE64),
     ("b64", BASE64),
-    ("atob", BASE64),
+    ("atob(", BASE64),
     ("ASE64", BASE64),
     ("CharCode", CHARCODE),
     ("CodePoint", CHARCODE),
@@ -90,32 +97,61 @@ const WORDS: &[(&str, u32)] = &[
     ("command", COMMAND),
     ("args:", COMMAND),
     ("args =", COMMAND),
+    ("run:", COMMAND),
+    ("script", COMMAND),
+    ("cmd\"", COMMAND),
+    ("cmd:", COMMAND),
+    ("entrypoint", COMMAND),
+    ("\"source\"", COMMAND),
+    ("ommand\"", COMMAND),
+    ("\"exec\"", COMMAND),
+    ("\"shell\"", COMMAND),
+    ("\"program\"", COMMAND),
+    ("xecutable\"", COMMAND),
+    ("'.'", DOT),
+    ("\".\"", DOT),
+    ("' . '", DOT),
+    ("\" . \"", DOT),
+    ("\" & \"", DOT),
+    ("\"&\"", DOT),
+    ("\"..\"", DOT),
+    ("\" .. \"", DOT),
     ("IFS", IFS),
-    ("&#", ENTITY),
+    ("merged[", WOVEN),
+    ("merged payload", WOVEN),
+    ("interleav", WOVEN),
+    ("part0", WOVEN),
+    ("&#x", ENTITY),
+    ("&#1", ENTITY),
+    ("&#9", ENTITY),
+    ("&#3", ENTITY),
+    ("&#4", ENTITY),
+    ("&#5", ENTITY),
+    ("&#6", ENTITY),
+    ("&#8", ENTITY),
+    ("&#7", ENTITY),
+    ("&#0", ENTITY),
     ("&lt;", ENTITY),
     ("&amp;", ENTITY),
     ("&quot;", ENTITY),
 ];
 
 pub(super) fn probe(text: &str) -> Clues {
-    static FINDERS: OnceLock<Vec<(Finder<'static>, u32)>> = OnceLock::new();
-    let finders = FINDERS.get_or_init(|| WORDS.iter().map(|(w, c)| (Finder::new(w), *c)).collect());
+    static SPOTTER: OnceLock<Spotter> = OnceLock::new();
+    let spotter = SPOTTER.get_or_init(|| Spotter::new(WORDS));
     let bytes = text.as_bytes();
     let mut clues = 0;
-    for (finder, clue) in finders {
-        if clues & clue == 0 && finder.find(bytes).is_some() {
+    spotter.each(bytes, |clue, _| {
+        clues |= clue;
+        true
+    });
+    for (byte, clue) in [(b'\\', BACKSLASH), (b'%', PERCENT), (b'+', JOIN)] {
+        if memchr(byte, bytes).is_some() {
             clues |= clue;
         }
     }
     if !text.is_ascii() {
         clues |= NON_ASCII;
     }
-    if memchr(b'\\', bytes).is_some() {
-        clues |= BACKSLASH;
-    }
-    if memchr(b'%', bytes).is_some() {
-        clues |= PERCENT;
-    }
-    clues |= JOIN | VARIABLES;
     Clues(clues)
 }

@@ -3,7 +3,7 @@
 
 use super::{Sink, json, plain};
 use crate::rules::{Lang, Place};
-use memchr::{memchr, memmem};
+use memchr::memchr;
 use std::ops::Range;
 
 const MAX_BLOCK: usize = 64 << 10;
@@ -14,11 +14,7 @@ pub(super) fn find(sink: &mut Sink) {
     for segment in sink.segments {
         let config = matches!(segment.place, Place::Config | Place::Fence | Place::Frontmatter)
             && matches!(segment.lang, Lang::Yaml | Lang::Toml);
-        if config
-            && ["run", "script", "command", "cmd", "args", "entrypoint"]
-                .iter()
-                .any(|w| memmem::find(&sink.text.as_bytes()[segment.range.clone()], w.as_bytes()).is_some())
-        {
+        if config {
             lines(sink, segment.range.clone());
         }
     }

@@ -28,7 +28,9 @@ pub(super) fn find(sink: &mut Sink) {
     }
     for (range, lang) in ranges {
         words(sink, range.clone(), lang);
-        continued(sink, range, lang);
+        if !matches!(lang, Lang::Text | Lang::Yaml) {
+            continued(sink, range, lang);
+        }
     }
     if sink.clues.has(probe::IFS) {
         separators(sink);
@@ -159,6 +161,8 @@ fn continued(sink: &mut Sink, range: Range<usize>, lang: Lang) {
         _ => b'\\',
     };
     let mut command: Option<usize> = None;
+    // Where only one of the lines says something, joining them shows nothing new.
+    let mut telling = 0;
     let mut joined = String::new();
     let mut start = range.start;
     while start < range.end {
@@ -172,13 +176,16 @@ fn continued(sink: &mut Sink, range: Range<usize>, lang: Lang) {
             || (last == Some(b'&') && body.ends_with("&&"));
         if goes_on && joined.len() + body.len() < MAX_JOINED {
             command.get_or_insert(start);
+            telling += usize::from(plain::is_telling(body));
             // A blank for the line end, whatever the indentation of the next line.
             joined.push_str(body.strip_suffix(char::from(mark)).unwrap_or(body).trim());
             joined.push(' ');
         } else if let Some(from) = command.take() {
             joined.push_str(body.trim());
             let all = std::mem::take(&mut joined);
-            if plain::is_telling(&all) {
+            if std::mem::take(&mut telling) + usize::from(plain::is_telling(body)) >= 2
+                || plain::is_telling(&all) && all.ends_with("sh")
+            {
                 let lang = if matches!(lang, Lang::PowerShell | Lang::Batch) { lang } else { Lang::Shell };
                 sink.put(from..end, &["continued lines"], all, lang);
             }

@@ -1,6 +1,6 @@
 //! Texts spelled backwards or with rotated letters, where the text says so or a known word shows through.
 
-use super::{Sink, line_around, plain};
+use super::{Sink, json, line_around, plain};
 use crate::rules::Lang;
 use memchr::{memchr, memmem};
 use std::ops::Range;
@@ -63,6 +63,30 @@ pub(super) fn literals(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
             }
         }
     })
+}
+
+/// Puts together texts that were dealt out like cards: every second, third or fourth character in a part of its own,
+/// the parts one after the other.
+pub(super) fn woven(sink: &mut Sink) {
+    let text = sink.text;
+    for literal in literals(text).filter(|l| (24..4096).contains(&l.len())).take(256) {
+        let chars: Vec<char> = json::unescape(&text[literal.clone()]).chars().collect();
+        let before = plain::words(&text[literal.clone()]);
+        for parts in 2..=5 {
+            let dealt: String =
+                (0..chars.len()).filter_map(|i| chars.get(place(i, parts, chars.len()))).collect();
+            if plain::words(&dealt) >= before + 3 {
+                sink.put(literal.clone(), &["woven"], dealt, Lang::Unknown);
+                break;
+            }
+        }
+    }
+}
+
+/// Where the `i`-th character of a text stands that was dealt to `parts` parts; the first parts get what is left over.
+fn place(i: usize, parts: usize, len: usize) -> usize {
+    let (part, row) = (i % parts, i / parts);
+    part * (len / parts) + part.min(len % parts) + row
 }
 
 /// Undoes rot13 in lines where that shows more than it hides.

@@ -2,7 +2,7 @@
 //! marks, look-alike letters. Ordinary use (emoji, Persian and Indic joiners, flags) is left alone.
 
 use super::edit::{Editor, With};
-use super::{Sink, bytes, plain};
+use super::{Sink, blocks, bytes, plain};
 use crate::rules::Lang;
 use std::ops::Range;
 
@@ -20,8 +20,8 @@ pub(super) fn find(sink: &mut Sink) {
     let mut bits = Bits::default();
     let mut at = 0;
     let mut word_end = 0;
-    while let Some(i) = bytes[at..].iter().position(|b| *b >= 0x80) {
-        at += i;
+    while let Some(i) = blocks::next_wide(bytes, at) {
+        at = i;
         let Some(c) = text[at..].chars().next() else { break };
         let next = at + c.len_utf8();
         match c {

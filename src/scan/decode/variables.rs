@@ -1,11 +1,11 @@
 //! Pieces kept in variables and put together later: `a=cu; b=rl; $a$b`, `p + q` of two strings, `"".join([p, q])`.
 //! Follows plain assignments of literals, in order; evaluates nothing.
 
-use super::Sink;
 use super::edit::{Editor, With};
+use super::{Sink, plain};
 use crate::rules::Place;
-use memchr::{memchr, memmem};
-use std::collections::HashMap;
+use memchr::{memchr, memchr_iter, memmem};
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 const MAX_VARIABLES: usize = 4096;
@@ -21,14 +21,31 @@ pub(super) fn find(sink: &mut Sink) {
         if !matches!(segment.place, Place::Script | Place::Fence) {
             continue;
         }
+        let part = &text[segment.range.clone()];
+        if memchr(b'=', part.as_bytes()).is_none() {
+            continue;
+        }
+        let used = used(part);
+        if used.is_empty() {
+            continue;
+        }
+        let assigned = assignments(part, &used);
+        if assigned.is_empty() {
+            continue;
+        }
         let mut known: HashMap<&str, &str> = HashMap::new();
+        let mut next = assigned.iter().peekable();
         let mut editor = Editor::new("variables", usize::MAX);
         let mut start = segment.range.start;
         while start < segment.range.end {
             let end = memchr(b'\n', &text.as_bytes()[start..segment.range.end])
                 .map_or(segment.range.end, |i| start + i);
-            if end - start <= MAX_LINE {
-                line(sink, &mut editor, &mut known, start..end);
+            // Several statements may share a line: `a=cu; b=rl; $a$b`.
+            while let Some((_, name, value)) = next.next_if(|(at, ..)| segment.range.start + at < end) {
+                known.insert(name, value);
+            }
+            if end - start <= MAX_LINE && !known.is_empty() {
+                line(sink, &mut editor, &known, start..end);
             }
             start = end + 1;
         }
@@ -36,26 +53,118 @@ pub(super) fn find(sink: &mut Sink) {
     }
 }
 
-fn line<'a>(
-    sink: &mut Sink<'a>,
-    editor: &mut Editor,
-    known: &mut HashMap<&'a str, &'a str>,
-    range: Range<usize>,
-) {
-    let text = sink.text;
-    // Several statements may share a line: `a=cu; b=rl; $a$b`.
-    if memchr(b'=', &text.as_bytes()[range.clone()]).is_some() {
-        for statement in text[range.clone()].split(';') {
-            if known.len() < MAX_VARIABLES
-                && let Some((name, value)) = assignment(statement)
-            {
-                known.insert(name, value);
-            }
+/// Assignments of literals to names that are used, in order: where, name, value.
+fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, &'a str)> {
+    let bytes = part.as_bytes();
+    let mut out = Vec::new();
+    // Where the line and the statement end that were looked for last: each is looked for once.
+    let (mut line_end, mut statement_end) = (0, 0);
+    for at in memchr_iter(b'=', bytes) {
+        let mut end = at;
+        while end > 0 && at - end < 4 && matches!(bytes[end - 1], b' ' | b':') {
+            end -= 1;
+        }
+        let length = bytes[..end]
+            .iter()
+            .rev()
+            .take(64)
+            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+            .count();
+        // `let x: string = …` names the type last.
+        let typed = bytes[at.saturating_sub(24)..at].contains(&b':');
+        if length == 0 || !(typed || used.contains(&part[end - length..end])) {
+            continue;
+        }
+        let low = at.saturating_sub(100);
+        let from =
+            bytes[low..at].iter().rposition(|b| matches!(b, b'\n' | b';')).map_or(low, |i| low + i + 1);
+        if at >= line_end {
+            line_end = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
+        }
+        if at >= statement_end {
+            statement_end = memchr(b';', &bytes[at..]).map_or(bytes.len(), |i| at + i);
+        }
+        let to = line_end.min(statement_end);
+        if to - at > MAX_VALUE {
+            continue;
+        }
+        if let Some((name, value)) = part.get(from..to).and_then(assignment)
+            && used.contains(name)
+            && out.len() < MAX_VARIABLES
+        {
+            out.push((at, name, value));
         }
     }
-    if known.is_empty() {
-        return;
+    out
+}
+
+/// Names that are put together with something: `$a$b`, `${a}b`, `{p}{q}`, `p + q`, `join([p, q])`.
+fn used(part: &str) -> HashSet<&str> {
+    let bytes = part.as_bytes();
+    let mut names = HashSet::new();
+    let word = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+    for at in memchr::memchr2_iter(b'$', b'{', bytes) {
+        if bytes[at] == b'{' && at > 0 && bytes[at - 1] == b'$' {
+            continue;
+        }
+        let brace = bytes[at] == b'{' || bytes.get(at + 1) == Some(&b'{');
+        let open = at + 1 + usize::from(brace && bytes[at] == b'$');
+        let name = name_at(&part[open..]);
+        let mut end = open + name.len();
+        if brace {
+            if bytes.get(end) != Some(&b'}') {
+                continue;
+            }
+            end += 1;
+        }
+        let before = if at > 0 { bytes.get(at - 1) } else { None };
+        let beside = |b: Option<&u8>| matches!(b, Some(b'$' | b'{' | b'}')) || word(b);
+        if !name.is_empty() && (beside(bytes.get(end)) || beside(before) || ends_in_name(&bytes[..at])) {
+            names.insert(name);
+        }
     }
+    for at in memchr_iter(b'+', bytes) {
+        let before = part[..at].trim_end_matches(' ');
+        let length =
+            before.bytes().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || *b == b'_').count();
+        let left = &before[before.len() - length..];
+        let after = part[at + 1..].trim_start_matches([' ', '$']);
+        let right = name_at(after);
+        let operand = |name: &str, quote: Option<u8>| {
+            name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) || matches!(quote, Some(b'"' | b'\''))
+        };
+        if operand(left, before.bytes().next_back()) && operand(right, after.bytes().next()) {
+            names.extend([left, right].into_iter().filter(|n| !n.is_empty()));
+        }
+    }
+    for at in memmem::find_iter(bytes, "join(") {
+        let mut from = at.saturating_sub(128);
+        while !part.is_char_boundary(from) {
+            from += 1;
+        }
+        let mut to = part.len().min(at + 256);
+        while !part.is_char_boundary(to) {
+            to -= 1;
+        }
+        names.extend(
+            part[from..to]
+                .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+                .filter(|n| !n.is_empty())
+                .take(64),
+        );
+    }
+    names
+}
+
+/// Does the text end in a reference without braces: `$a` before `$b`?
+fn ends_in_name(before: &[u8]) -> bool {
+    let length =
+        before.iter().rev().take(64).take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+    length > 0 && before.len() > length && before[before.len() - length - 1] == b'$'
+}
+
+fn line(sink: &mut Sink, editor: &mut Editor, known: &HashMap<&str, &str>, range: Range<usize>) {
+    let text = sink.text;
     let mut growth = 0;
     let bytes = text.as_bytes();
     let mut at = range.start;
@@ -66,11 +175,13 @@ fn line<'a>(
         let found =
             if bytes[i] == b'+' { sum(text, known, &range, i) } else { references(text, known, &range, i) };
         if let Some((span, value)) = found {
+            let (value, copied) = value;
             growth += value.len();
             if growth > MAX_GROWTH {
                 break;
             }
             at = span.end.max(at);
+            editor.copies(copied);
             editor.edit(sink, span, With::Text(value), false);
         }
     }
@@ -128,10 +239,10 @@ fn references(
     known: &HashMap<&str, &str>,
     line: &Range<usize>,
     start: usize,
-) -> Option<(Range<usize>, String)> {
+) -> Option<(Range<usize>, (String, usize))> {
     let mut out = String::new();
     let mut at = start;
-    let mut count = 0;
+    let (mut count, mut copied) = (0, 0);
     while at < line.end {
         let rest = &text[at..line.end];
         let (open, close) = if rest.starts_with("${") {
@@ -149,6 +260,7 @@ fn references(
         }
         let Some(value) = known.get(name) else { break };
         out.push_str(value);
+        copied += plain::words(value);
         count += 1;
         at += open + name.len() + close;
     }
@@ -156,7 +268,7 @@ fn references(
     let bytes = text.as_bytes();
     let touches = word(bytes.get(at)) || (start > line.start && word(bytes.get(start - 1)));
     // A command that stands wholly in a variable: `$cmd -c …` at the start of a statement.
-    (count >= 2 || (count == 1 && touches)).then_some((start..at, out))
+    (count >= 2 || (count == 1 && touches)).then_some((start..at, (out, copied)))
 }
 
 /// One operand of a sum that ends before `end`: a known name or a literal.
@@ -204,13 +316,16 @@ fn sum(
     known: &HashMap<&str, &str>,
     line: &Range<usize>,
     plus: usize,
-) -> Option<(Range<usize>, String)> {
+) -> Option<(Range<usize>, (String, usize))> {
     let (start, first) = operand_before(text, known, line.start, plus)?;
     let mut out = String::from(first);
+    // Words of literals on the line itself are counted there: counting them twice only asks for more.
+    let mut copied = plain::words(first);
     let mut at = plus + 1;
     let mut end = plus;
     while let Some((next, value)) = operand_after(text, known, at, line.end) {
         out.push_str(value);
+        copied += plain::words(value);
         end = next;
         let rest = text[next..line.end].trim_start_matches([' ', '\t']);
         if !rest.starts_with('+') || out.len() > MAX_GROWTH {
@@ -218,7 +333,7 @@ fn sum(
         }
         at = line.end - rest.len() + 1;
     }
-    (end > plus).then(|| (start..end, format!("\"{out}\"")))
+    (end > plus).then(|| (start..end, (format!("\"{out}\""), copied)))
 }
 
 /// `"".join([p, q])` and `[p, q].join("")`.

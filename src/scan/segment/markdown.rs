@@ -254,7 +254,8 @@ fn indented(text: &str, start: usize, cutter: &mut Cutter) -> usize {
         let eol = memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
         let line = &bytes[at..eol];
         let blank = line.iter().all(u8::is_ascii_whitespace);
-        if !blank && !line.starts_with(b"    ") && !line.starts_with(b"\t") {
+        // The first line is known to be indented, by whatever blanks; to stop at it would never get on.
+        if at > start && !blank && !line.starts_with(b"    ") && !line.starts_with(b"\t") {
             break;
         }
         at = (eol + 1).min(bytes.len());
