@@ -35,21 +35,21 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
         // What a page hides is not documentation.
         return None;
     }
-    if forbids(sentence(before)) {
-        return Some("the text forbids it");
-    }
-    if names_an_attack(line, before, matched) {
-        return Some("the text describes an attack");
-    }
-    let above = lines_above(doc, line_range.start);
-    if above.iter().any(|l| introduces_an_attack(l)) {
-        return Some("the text above introduces it as an attack");
-    }
-    if segment.place != Place::Script
-        && let Some(heading) = heading_above(doc, line_range.start)
-        && is_attack_heading(heading)
-    {
-        return Some("stands under a heading about attacks");
+    // In a program a comment beside the code excuses nothing: what stands there runs.
+    if segment.place != Place::Script {
+        if forbids(sentence(before)) {
+            return Some("the text forbids it");
+        }
+        let fenced = segment.place == Place::Fence;
+        if names_an_attack(line, before, matched, fenced) {
+            return Some("the text describes an attack");
+        }
+        if lines_above(doc, line_range.start).iter().any(|l| introduces_an_attack(l, fenced)) {
+            return Some("the text above introduces it as an attack");
+        }
+        if under_attack_heading(doc, line_range.start) {
+            return Some("stands under a heading about attacks");
+        }
     }
     if is_test_data(&doc.path) && matches!(segment.place, Place::Config | Place::Script) && is_text_rule(hit)
     {
@@ -84,7 +84,7 @@ fn is_test_data(path: &str) -> bool {
 fn is_mention(line: &str, before: &str, after: &str, place: Place) -> bool {
     let quotes = ['"', '\'', '`', '“', '”', '‘', '’', '「', '«'];
     let trimmed = line.trim_start();
-    let item = trimmed.strip_prefix(['-', '*', '+', '|', '>']).is_some()
+    let item = ["- ", "* ", "+ ", "|", "> "].iter().any(|mark| trimmed.starts_with(mark))
         || trimmed
             .split_once(['.', ')'])
             .is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
@@ -198,7 +198,7 @@ fn forbids(sentence: &str) -> bool {
 }
 
 /// Words that say "this is an attack" and that an attack does not say of itself.
-const ATTACK_WORDS: [&str; 33] = [
+const ATTACK_WORDS: [&str; 32] = [
     "malicious",
     "attacker",
     "attack ",
@@ -223,7 +223,6 @@ const ATTACK_WORDS: [&str; 33] = [
     "antipattern",
     "phishing",
     "malware",
-    "payload",
     "untrusted",
     "flagged",
     "flags ",
@@ -234,11 +233,30 @@ const ATTACK_WORDS: [&str; 33] = [
     "🚫",
 ];
 
+/// What says so even beside a command, where "detect", "risk" and the like are ordinary words ("# Detect the platform").
+const PLAIN_WORDS: [&str; 14] = [
+    "malicious",
+    "attacker",
+    "red flag",
+    "vulnerable",
+    "prompt injection",
+    "malware",
+    "bad example",
+    "bad:",
+    "anti-pattern",
+    "unsafe:",
+    "dangerous:",
+    "suspicious",
+    "❌",
+    "🚫",
+];
+
 /// Does the line, outside the match itself, speak of attacks?
-fn names_an_attack(line: &str, before: &str, matched: &str) -> bool {
+fn names_an_attack(line: &str, before: &str, matched: &str, fenced: bool) -> bool {
     let after = without_hosts(line.get(before.len() + matched.len()..).unwrap_or(""));
     let before = without_hosts(before);
-    ATTACK_WORDS.iter().any(|word| before.contains(word) || after.contains(word))
+    let words: &[&str] = if fenced { &PLAIN_WORDS } else { &ATTACK_WORDS };
+    words.iter().any(|word| before.contains(word) || after.contains(word))
 }
 
 /// Lower case, without addresses and host names: `evil.example.com` says nothing about the text it stands in, and whoever
@@ -280,11 +298,14 @@ fn lines_above(doc: &Doc, start: usize) -> Vec<&str> {
 }
 
 /// A lead-in line: it ends in a colon, is a comment, or is a bare label, and speaks of attacks.
-fn introduces_an_attack(line: &str) -> bool {
+fn introduces_an_attack(line: &str, fenced: bool) -> bool {
     let trimmed = line.trim_end_matches(['*', '_', ' ', '`']);
-    let leads = trimmed.ends_with(':')
-        || ["#", "//", "--", "❌", "🚫", "<!--"].iter().any(|c| trimmed.starts_with(c));
-    leads && is_attack_heading(line)
+    let comment = ["#", "//", "--", "❌", "🚫", "<!--"].iter().any(|c| trimmed.starts_with(c));
+    if fenced && comment && !trimmed.starts_with("##") {
+        let lower = without_hosts(line);
+        return PLAIN_WORDS.iter().any(|w| lower.contains(w)) || warns(&lower);
+    }
+    (trimmed.ends_with(':') || comment) && is_attack_heading(line)
 }
 
 /// What headings and lead-ins of attack descriptions say.
@@ -328,47 +349,48 @@ const HEADING_WORDS: [&str; 35] = [
 
 fn is_attack_heading(line: &str) -> bool {
     let lower = without_hosts(line);
+    warns(&lower) || HEADING_WORDS.iter().any(|word| lower.contains(word))
+}
+
+/// "Don't:" and "Never do this" warn of what follows; "Do not remove" does not.
+fn warns(lower: &str) -> bool {
     let bare = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
-    // "Do not remove" is no warning against what follows; "Don't:" and "Never do this" are.
-    let warns = ["never", "don't", "don’t", "do not", "avoid", "not to do", "forbidden"].iter().any(|w| {
+    ["never", "don't", "don’t", "do not", "avoid", "not to do", "forbidden"].iter().any(|w| {
         bare.strip_prefix(w).is_some_and(|rest| {
             let rest = rest.trim_start();
             !NOT_FORBIDDING.iter().chain(&["remove", "delete", "change", "edit"]).any(|v| rest.starts_with(v))
         })
-    });
-    warns || HEADING_WORDS.iter().any(|word| lower.contains(word))
+    })
 }
 
-/// The nearest Markdown heading above.
-fn heading_above(doc: &Doc, start: usize) -> Option<&str> {
-    let markdown = doc.lang == Lang::Unknown || doc.place == Place::Prose;
-    if !markdown {
-        return None;
+/// Is the nearest heading above about attacks, or one of the next few plainly about something malicious (a quoted
+/// document has headings of its own)?
+fn under_attack_heading(doc: &Doc, start: usize) -> bool {
+    if doc.lang != Lang::Unknown && doc.place != Place::Prose {
+        return false;
     }
     // Bounded: a heading a hundred lines up says little about this line.
     let mut end = start;
-    let mut fenced = false;
+    let mut headings = 0;
     for _ in 0..100 {
-        if end == 0 {
-            return None;
+        if end == 0 || headings == 4 {
+            break;
         }
         let text = &doc.text[..end - 1];
         let from = text.rfind('\n').map_or(0, |i| i + 1);
         let line = text[from..].trim_start();
         end = from;
-        if line.starts_with("```") {
-            fenced = !fenced;
+        // One mark alone may be a comment of a script in a fence.
+        let marks = line.bytes().take_while(|b| *b == b'#').count();
+        if !(2..=6).contains(&marks) || line.as_bytes().get(marks) != Some(&b' ') {
+            continue;
         }
-        // Comments of a script in a fence start with # too; two or more are a heading even then.
-        if line.starts_with("## ")
-            || line.starts_with("### ")
-            || line.starts_with("#### ")
-            || (!fenced && line.starts_with("# "))
-        {
-            return Some(line);
+        headings += 1;
+        if headings == 1 && is_attack_heading(line) || without_hosts(line).contains("malicious") {
+            return true;
         }
     }
-    None
+    false
 }
 
 /// Is the match part of a regular expression or of a list of things to look for?
@@ -402,7 +424,7 @@ fn in_pattern(before: &str, matched: &str, after: &str, lang: Lang) -> bool {
         "regex:",
         "regex\":",
         "patterns",
-        "grep -",
+        " grep -",
         "rg -",
         "signature",
         "indicator",
@@ -443,9 +465,11 @@ mod tests {
 
     #[test]
     fn lead_ins_need_a_form_and_a_word() {
-        assert!(introduces_an_attack("**Red flags:**"));
-        assert!(introduces_an_attack("# BAD: injection"));
-        assert!(!introduces_an_attack("This avoids malware"));
-        assert!(!introduces_an_attack("Run the installer:"));
+        assert!(introduces_an_attack("**Red flags:**", false));
+        assert!(introduces_an_attack("# BAD: injection", true));
+        assert!(!introduces_an_attack("This avoids malware", false));
+        assert!(!introduces_an_attack("Run the installer:", false));
+        assert!(!introduces_an_attack("# Detect the platform", true));
+        assert!(!introduces_an_attack("# internal telemetry - DO NOT REMOVE", true));
     }
 }

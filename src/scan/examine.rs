@@ -23,18 +23,24 @@ const AROUND: usize = 120;
 /// Longest part of a match that a snippet shows, in bytes.
 const MATCH: usize = 400;
 
-/// Encodings that hide text from a reader. The others (a joined line, an argument list) only spell it another way.
-const HIDING: [&str; 10] = [
+/// Encodings that hide text from a reader (names of `decode`'s chains). The others (a joined line, an argument list) only spell it another way.
+pub const HIDING: [&str; 16] = [
     "base64",
     "base32",
+    "base85",
     "hex",
-    "charcode",
-    "rot13",
-    "reversed",
-    "unicode-tags",
-    "zero-width",
     "gzip",
+    "zlib",
     "utf-16",
+    "xor",
+    "affine",
+    "woven",
+    "char codes",
+    "reversed",
+    "rot13",
+    "unicode tags",
+    "variation selectors",
+    "zero-width bits",
 ];
 
 /// What one file gave.

@@ -1,9 +1,7 @@
 //! Addresses that only exist decoded: a reader of the skill does not see where something goes.
 
 use super::{Doc, Raise};
-
-/// Encodings that hide an address; a percent-encoded one is ordinary, and a character code is how a page writes `&`.
-const HIDING: [&str; 6] = ["base64", "base32", "hex", "charcode", "rot13", "reversed"];
+use crate::scan::examine::HIDING;
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
     for layer in &doc.layers {

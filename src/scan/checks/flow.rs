@@ -100,11 +100,11 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
             piece(&doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
         }
     }
-    for layer in doc
-        .layers
-        .iter()
-        .filter(|l| l.chain.last().is_some_and(|c| ["mcp-args", "argv", "base64", "json", "hex"].contains(c)))
-    {
+    for layer in doc.layers.iter().filter(|l| {
+        l.chain.last().is_some_and(|c| {
+            ["mcp-args", "argv", "inline", "run", "base64", "json", "hex", "continued lines"].contains(c)
+        })
+    }) {
         piece(&layer.text, 0, layer.lang, Some(&layer.origin), raise);
     }
 }
@@ -231,6 +231,10 @@ fn verdict(tainted: &Tainted, statement: &Statement, host: Option<&str>) -> Opti
             Some(("environment-sent", format!("the whole environment{since} goes {place}")))
         }
         Secret::File(path) => Some(("secret-file-sent", format!("{path}{since} goes {place}"))),
+        // A bare socket has no header that a key would belong into.
+        Secret::Variable(name) if [".sendall(", ".sendto("].iter().any(|c| statement.text.contains(c)) => {
+            Some(("secret-to-other-host", format!("{name}{since} goes into a socket")))
+        }
         Secret::Variable(name) => {
             let host = host?;
             // Only a key of a service everybody knows tells whose it is; a skill for a small service names its own.

@@ -17,7 +17,7 @@ const KNOWN: [&str; 62] = [
     "pnpm.io",
     "npmjs.org",
     "npmjs.com",
-    "vercel.app",
+    "fnm.vercel.app",
     "sdkman.io",
     "nixos.org",
     "determinate.systems",
@@ -92,7 +92,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     for layer in &doc.layers {
         if let Some(host) = layer.text.lines().find_map(piped)
             && !is_known(host)
-            && !belongs(&doc.text, &layer.text, host)
+            && !belongs(&doc.text, &doc.text[doc.lines.line_range(&doc.text, layer.origin.start)], host)
         {
             raise(
                 "download-run-from-unrelated-host",
@@ -141,6 +141,10 @@ fn piped(line: &str) -> Option<&str> {
         "sh <(",
         "zsh <(",
         ". <(",
+        "iex (",
+        "iex(",
+        "invoke-expression (",
+        "invoke-expression(",
         "-c \\\"$(",
     ]
     .iter()

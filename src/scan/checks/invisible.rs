@@ -25,10 +25,14 @@ fn tags(text: &str, raise: &mut Raise) {
     let mut count = 0;
     for (i, c) in text.char_indices().chain([(text.len(), '\0')]) {
         let code = u32::from(c);
-        if (0xE0000..=0xE007F).contains(&code) {
+        // Variation selectors of the supplement carry a byte each, and follow no letter of a skill.
+        if (0xE0000..=0xE007F).contains(&code) || (0xE0100..=0xE01EF).contains(&code) {
             let (range, shown) = run.get_or_insert_with(|| (i..i, String::new()));
             range.end = i + c.len_utf8();
-            if let Some(ascii) = char::from_u32(code - 0xE0000).filter(|a| !a.is_ascii_control()) {
+            if let Some(ascii) = char::from_u32(code - 0xE0000)
+                .or_else(|| char::from_u32(code - 0xE0100 + 16))
+                .filter(|a| !a.is_ascii_control())
+            {
                 shown.push(ascii);
             }
             continue;

@@ -133,7 +133,10 @@ fn variables(text: &str, lang: Lang, out: &mut Vec<Secret>) {
             i += 1;
         }
         let name = &text[start..i];
-        if bytes.get(i).is_some_and(u8::is_ascii_lowercase) || !ENDINGS.iter().any(|e| name.ends_with(e)) {
+        if bytes.get(i).is_some_and(u8::is_ascii_lowercase)
+            || !(ENDINGS.iter().any(|e| name.ends_with(e))
+                || ["TOKEN", "SECRET", "PASSWORD", "API_KEY"].contains(&name))
+        {
             continue;
         }
         let mut from = start.saturating_sub(24);

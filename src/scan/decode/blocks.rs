@@ -20,14 +20,14 @@ const fn within(x: u64, low: u8, high: u8) -> u64 {
 }
 
 /// The next block at or after `from` (a multiple of [`BLOCK`]) made of letters, digits, `+`, `/`, `-`, `_` and a few
-/// marks that are as rare.
+/// marks that are as rare, with a capital letter or a digit among them: without that it is part of a word.
 pub(super) fn next_wordy(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(x) = word(text, at) {
         // With the case bit set, letters are one range; it ends at what `_` becomes.
         let letters = within((x & !HIGH) | (ONES << 5), 0x61, 0x7f);
         let digits = within(x & !HIGH, b'+', b'9');
-        if (letters | digits) & !x & HIGH == HIGH {
+        if (letters | digits) & !x & HIGH == HIGH && within(x, b'A', b'Z') | within(x, b'0', b'9') != 0 {
             return Some(at);
         }
         at += BLOCK;
@@ -67,16 +67,17 @@ mod tests {
     #[test]
     fn blocks_are_marked_by_what_all_their_bytes_are() {
         assert_eq!(next_wordy(b"a b c d eabcdEF09xyz", 0), Some(8));
-        assert_eq!(next_wordy("é--------".as_bytes(), 0), None);
+        assert_eq!(next_wordy("é-----A-".as_bytes(), 0), None);
+        assert_eq!(next_wordy(b"absolute", 0), None);
         for b in 0..=255u8 {
-            let block = [b; 8];
+            let block = [b, b, b, b'Q', b, b, b, b];
             let needed = b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_');
             if needed {
                 assert_eq!(next_wordy(&block, 0), Some(0), "{b}");
             } else if b >= 0x80 || b <= b' ' || matches!(b, b'"' | b'(' | b':' | b'=') {
                 assert_eq!(next_wordy(&block, 0), None, "{b}");
             }
-            assert_eq!(next_numeric(&block, 0).is_some(), b.is_ascii_digit(), "{b}");
+            assert_eq!(next_numeric(&[b; 8], 0).is_some(), b.is_ascii_digit(), "{b}");
         }
         assert_eq!(next_numeric(b"one 1 two and 22", 0), Some(8));
         assert_eq!(next_wide("abcdefghijké".as_bytes(), 0), Some(11));

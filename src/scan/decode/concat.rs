@@ -25,14 +25,9 @@ pub(super) fn find(sink: &mut Sink) {
         match segment.lang {
             // Neighbours are one literal: over a line end, or side by side.
             Lang::Python | Lang::Compiled => {
-                sites.extend(
-                    memchr_iter(b'\n', part).filter_map(|at| quote_before(bytes, segment.range.start + at)),
-                );
-                sites.extend(
-                    memmem::find_iter(part, "\" \"")
-                        .chain(memmem::find_iter(part, "' '"))
-                        .map(|at| segment.range.start + at),
-                );
+                for end in ["\"\n", "'\n", "\"\r", "'\r", "\" \"", "' '", "\" \\", "' \\"] {
+                    sites.extend(memmem::find_iter(part, end).map(|at| segment.range.start + at));
+                }
             }
             Lang::Sql => sites.extend(
                 memmem::find_iter(part, "||").filter_map(|at| quote_before(bytes, segment.range.start + at)),

@@ -118,7 +118,6 @@ pub(super) fn words(text: &str) -> usize {
         // A word may be seen at either of its pairs, and words may start alike.
         count += usize::from(at != last);
         last = at;
-        true
     });
     count
 }

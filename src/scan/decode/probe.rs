@@ -43,8 +43,13 @@ const WORDS: &[(&str, u32)] = &[
     ("| rev", REVERSE),
     ("|rev ", REVERSE),
     ("|rev|", REVERSE),
-    ("reverse", REVERSE),
-    ("Reverse", REVERSE),
+    (".reverse().", REVERSE),
+    (".reverse |", REVERSE),
+    (".reverse)", REVERSE),
+    (".reverse;", REVERSE),
+    ("(reversed(", REVERSE),
+    ("StrReverse", REVERSE),
+    (".Reverse(", REVERSE),
     ("strrev(", REVERSE),
     ("ptth", REVERSE),
     ("lruc", REVERSE),
@@ -140,11 +145,7 @@ pub(super) fn probe(text: &str) -> Clues {
     static SPOTTER: OnceLock<Spotter> = OnceLock::new();
     let spotter = SPOTTER.get_or_init(|| Spotter::new(WORDS));
     let bytes = text.as_bytes();
-    let mut clues = 0;
-    spotter.each(bytes, |clue, _| {
-        clues |= clue;
-        true
-    });
+    let mut clues = spotter.values(bytes);
     for (byte, clue) in [(b'\\', BACKSLASH), (b'%', PERCENT), (b'+', JOIN)] {
         if memchr(byte, bytes).is_some() {
             clues |= clue;

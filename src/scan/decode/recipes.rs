@@ -3,7 +3,7 @@
 
 use super::{Sink, json, plain};
 use crate::rules::{Lang, Place};
-use memchr::memchr;
+use memchr::{memchr, memmem};
 use std::ops::Range;
 
 const MAX_BLOCK: usize = 64 << 10;
@@ -14,7 +14,12 @@ pub(super) fn find(sink: &mut Sink) {
     for segment in sink.segments {
         let config = matches!(segment.place, Place::Config | Place::Fence | Place::Frontmatter)
             && matches!(segment.lang, Lang::Yaml | Lang::Toml);
-        if config {
+        // Most files have some YAML on top that starts nothing.
+        let part = &sink.text.as_bytes()[segment.range.clone()];
+        let starts = segment.place != Place::Frontmatter
+            || memmem::find(part, b"command").is_some()
+            || memmem::find(part, b"run:").is_some();
+        if config && starts {
             lines(sink, segment.range.clone());
         }
     }

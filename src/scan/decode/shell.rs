@@ -5,7 +5,7 @@ use super::edit::{Editor, With};
 use super::{Sink, plain, probe};
 use crate::rules::{Lang, Place};
 use crate::scan::lang;
-use memchr::{memchr, memchr_iter, memmem};
+use memchr::{memchr, memchr_iter, memchr2_iter, memchr3_iter, memmem};
 use std::ops::Range;
 
 /// The longest command that continued lines are joined to.
@@ -40,63 +40,42 @@ pub(super) fn find(sink: &mut Sink) {
 /// Characters inside a word that the shell drops.
 fn words(sink: &mut Sink, range: Range<usize>, lang: Lang) {
     let bytes = sink.text.as_bytes();
-    let mut editor = Editor::new("shell quotes", usize::MAX);
+    let part = &bytes[range.clone()];
     let word = |b: Option<&u8>| {
         b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'.' | b'_'))
     };
     let letter = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
-    let quoting: &[u8] = match lang {
-        Lang::PowerShell => b"`'\"",
-        Lang::Batch => b"^\"",
-        _ => b"\\'\"$",
-    };
-    let mut at = range.start;
-    while at < range.end {
-        let rest = &bytes[at..range.end];
-        let next = match *quoting {
-            [a, b, c, d] => [memchr::memchr3(a, b, c, rest), memchr(d, &rest[..rest.len().min(4096)])]
-                .into_iter()
-                .flatten()
-                .min(),
-            [a, b, c] => memchr::memchr3(a, b, c, rest),
-            [a, b] => memchr::memchr2(a, b, rest),
-            _ => None,
-        };
-        let Some(i) = next else {
-            // The fourth mark was looked for only nearby.
-            if quoting.len() == 4 && rest.len() > 4096 && memchr(b'$', rest).is_some() {
-                at += 4096;
-                continue;
+    // Mostly empty: few marks stand inside words.
+    let mut edits: Vec<Range<usize>> = Vec::new();
+    let mut mark = |i: usize| {
+        let before = if i > 0 { part.get(i - 1) } else { None };
+        let inside = letter(before) && letter(part.get(i + 1));
+        let q = part[i];
+        if matches!(q, b'\'' | b'"') && part.get(i + 1) == Some(&q) {
+            // An empty pair, but not the first two of three quotes.
+            let after = part.get(i + 2);
+            if (word(before) || word(after)) && after != Some(&q) && edits.last().is_none_or(|e| e.end <= i) {
+                edits.push(i..i + 2);
             }
-            break;
-        };
-        let i = at + i;
-        at = i + 1;
-        let before = if i > range.start { bytes.get(i - 1) } else { None };
-        match bytes[i] {
-            b'\\' | b'^' | b'`' if letter(before) && letter(bytes.get(i + 1)) => {
-                editor.edit(sink, i..i + 1, With::Nothing, false);
-            }
-            q @ (b'\'' | b'"') => {
-                if bytes.get(i + 1) == Some(&q)
-                    && (word(before) || word(bytes.get(i + 2)))
-                    && bytes.get(i + 2) != Some(&q)
-                {
-                    editor.edit(sink, i..i + 2, With::Nothing, false);
-                    at = i + 2;
-                } else if letter(before) && letter(bytes.get(i + 1)) {
-                    editor.edit(sink, i..i + 1, With::Nothing, false);
-                }
-            }
-            b'$' if letter(before)
-                && matches!(bytes.get(i + 1), Some(b'@' | b'*'))
-                && letter(bytes.get(i + 2)) =>
-            {
-                editor.edit(sink, i..i + 2, With::Nothing, false);
-                at = i + 2;
-            }
-            _ => {}
+        } else if inside {
+            edits.push(i..i + 1);
         }
+    };
+    match lang {
+        Lang::PowerShell => memchr3_iter(b'`', b'\'', b'"', part).for_each(&mut mark),
+        Lang::Batch => memchr2_iter(b'^', b'"', part).for_each(&mut mark),
+        _ => {
+            memchr3_iter(b'\\', b'\'', b'"', part).for_each(&mut mark);
+            for empty in ["$@", "$*"] {
+                let inside = |i: &usize| *i > 0 && letter(part.get(i - 1)) && letter(part.get(i + 2));
+                edits.extend(memmem::find_iter(part, empty).filter(inside).map(|i| i..i + 2));
+            }
+            edits.sort_unstable_by_key(|e| e.start);
+        }
+    }
+    let mut editor = Editor::new("shell quotes", usize::MAX);
+    for edit in edits {
+        editor.edit(sink, range.start + edit.start..range.start + edit.end, With::Nothing, false);
     }
     editor.flush(sink);
     braces(sink, range);

@@ -13,7 +13,7 @@ const MAX_LITERAL: usize = 64 << 10;
 pub(super) fn reversed(sink: &mut Sink) {
     let text = sink.text;
     let bytes = text.as_bytes();
-    let names = ["::-1]", "| rev", "|rev", "reverse", "Reverse", "strrev"];
+    let names = ["::-1]", "| rev", "|rev", ".reverse", "reversed(", "Reverse(", "strrev("];
     if names.iter().any(|n| memmem::find(bytes, n.as_bytes()).is_some()) {
         for literal in literals(text) {
             turn(sink, literal, 0);

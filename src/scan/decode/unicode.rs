@@ -25,6 +25,11 @@ pub(super) fn find(sink: &mut Sink) {
         let Some(c) = text[at..].chars().next() else { break };
         let next = at + c.len_utf8();
         match c {
+            // Boxes, arrows, signs, Chinese and the like: most of what is no ASCII.
+            '\u{2500}'..='\u{3163}'
+            | '\u{3165}'..='\u{fdff}'
+            | '\u{2010}'..='\u{2027}'
+            | '\u{2190}'..='\u{24b5}' => {}
             '\u{e0000}'..='\u{e007f}' => {
                 at = tags(sink, at);
                 continue;

@@ -59,7 +59,22 @@ fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, 
     let mut out = Vec::new();
     // Where the line and the statement end that were looked for last: each is looked for once.
     let (mut line_end, mut statement_end) = (0, 0);
+    let firsts = used.iter().filter_map(|n| n.bytes().next()).fold(0, |bits, b| bits | first_bit(b));
     for at in memchr_iter(b'=', bytes) {
+        // What is assigned must be a literal: with a blank before it, or right after the sign.
+        let literal = match bytes.get(at + 1) {
+            Some(b' ') => {
+                matches!(bytes.get(at + 2), Some(b'"' | b'\'' | b'`' | b'b' | b'r' | b'u' | b'f' | b'@'))
+            }
+            Some(b) => {
+                b.is_ascii_alphanumeric()
+                    || matches!(b, b'"' | b'\'' | b'`' | b'/' | b'@' | b'.' | b'-' | b'_')
+            }
+            None => false,
+        };
+        if !literal {
+            continue;
+        }
         let mut end = at;
         while end > 0 && at - end < 4 && matches!(bytes[end - 1], b' ' | b':') {
             end -= 1;
@@ -70,9 +85,14 @@ fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, 
             .take(64)
             .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
             .count();
+        if length == 0 {
+            continue;
+        }
+        let start = end - length;
         // `let x: string = …` names the type last.
-        let typed = bytes[at.saturating_sub(24)..at].contains(&b':');
-        if length == 0 || !(typed || used.contains(&part[end - length..end])) {
+        let typed = bytes[start.saturating_sub(2)..start] == *b": ";
+        let hopeful = firsts & first_bit(bytes[start]) != 0 && used.contains(&part[start..end]);
+        if !(typed || hopeful) {
             continue;
         }
         let low = at.saturating_sub(100);
@@ -96,6 +116,11 @@ fn assignments<'a>(part: &'a str, used: &HashSet<&str>) -> Vec<(usize, &'a str, 
         }
     }
     out
+}
+
+/// A bit for the first letter of a name, so that most names need no look into the set.
+fn first_bit(b: u8) -> u64 {
+    1 << (b & 63)
 }
 
 /// Names that are put together with something: `$a$b`, `${a}b`, `{p}{q}`, `p + q`, `join([p, q])`.

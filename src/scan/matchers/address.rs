@@ -14,7 +14,7 @@ pub fn public_ip_url(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<
         let scheme = bytes[..mark].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
         let start = mark - scheme;
         let word = line[start..mark].to_ascii_lowercase();
-        if !["http", "https", "ftp", "hxxp", "hxxps"].contains(&word.as_str()) {
+        if !["http", "https", "ftp", "hxxp", "hxxps", "ws", "wss", "tcp"].contains(&word.as_str()) {
             continue;
         }
         let rest = &line[from..];
