@@ -1,5 +1,8 @@
 //! The formats other programs read, checked against their schemas on real findings.
 
+// A failure in a helper is a failed test.
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/cli.rs"]
 mod cli;
 #[path = "support/schema.rs"]

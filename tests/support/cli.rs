@@ -1,6 +1,7 @@
 //! Runs the binary in a folder of its own. Shared by the tests of the command line.
 
-#![allow(dead_code)] // Each test file uses its part.
+// Each test file uses its part; a failure here is a failed test.
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::ffi::OsStr;
 use std::fs;
@@ -105,7 +106,7 @@ impl Dir {
     /// With a skill `s` whose SKILL.md has this body.
     pub fn skill(body: &str) -> Dir {
         let dir = Dir::new();
-        dir.file("s/SKILL.md", &format!("---\nname: s\ndescription: d\n---\n{body}\n"));
+        dir.file("s/SKILL.md", format!("---\nname: s\ndescription: d\n---\n{body}\n"));
         dir
     }
 
