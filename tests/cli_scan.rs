@@ -150,6 +150,15 @@ fn an_ignore_comment_needs_a_reason() {
 }
 
 #[test]
+fn an_ignore_comment_that_does_nothing_is_named_to_pedants() {
+    let dir = Dir::skill("<!-- weft:ignore ZZ-001 -- it went away -->\nnothing");
+    assert_eq!(dir.scan(&["s"]).count("unused-ignore"), 0);
+    let said = dir.scan(&["--persona", "pedantic", "s"]);
+    assert_eq!((said.code, said.count("unused-ignore"), said.count("s/SKILL.md:5:1")), (0, 1, 1), "{said:?}");
+    assert_eq!(dir.scan(&["--gate", "--persona", "pedantic", "s"]).count("unused-ignore"), 0);
+}
+
+#[test]
 fn settings_come_from_weft_toml_but_not_in_a_gate() {
     let dir = Dir::skill(HIGH);
     dir.file("s/old/x.md", HIGH);

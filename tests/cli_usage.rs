@@ -92,7 +92,7 @@ fn mistakes_are_told_with_the_next_step() {
         (&["version", "x"], "unexpected argument: x"),
     ] {
         let said = dir.weft(args);
-        println!("{args:?}");
+        eprintln!("{args:?}");
         said.refused(with);
     }
 }
@@ -135,7 +135,7 @@ fn arguments_need_not_be_utf8() {
     let dir = Dir::new();
     let name = OsStr::from_bytes(b"b\xff\xf4\x8f\xbc\x80.md");
     if std::fs::write(dir.0.join(name), HIGH).is_err() {
-        println!("SKIPPED: this file system has no such names");
+        eprintln!("SKIPPED: this file system has no such names");
         return;
     }
     let args: Vec<&OsStr> =
