@@ -198,7 +198,10 @@ fn forbids(sentence: &str) -> bool {
 }
 
 /// Words that say "this is an attack" and that an attack does not say of itself.
-const ATTACK_WORDS: [&str; 32] = [
+const ATTACK_WORDS: [&str; 35] = [
+    "attempted to",
+    "attempts to",
+    "tries to",
     "malicious",
     "attacker",
     "attack ",
@@ -234,7 +237,10 @@ const ATTACK_WORDS: [&str; 32] = [
 ];
 
 /// What says so even beside a command, where "detect", "risk" and the like are ordinary words ("# Detect the platform").
-const PLAIN_WORDS: [&str; 14] = [
+const PLAIN_WORDS: [&str; 17] = [
+    "attempted to",
+    "attempts to",
+    "tries to",
     "malicious",
     "attacker",
     "red flag",

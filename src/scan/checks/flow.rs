@@ -8,7 +8,7 @@
 use super::statements::{Statement, identifiers, statements};
 use super::{Doc, Raise};
 use crate::rules::{Lang, Place};
-use crate::scan::checks::hosts::{host_in, is_well_known, related};
+use crate::scan::checks::hosts::{host_in, is_well_known, related, service};
 use crate::scan::checks::secrets::{Secret, sources};
 use std::collections::HashMap;
 use std::ops::Range;
@@ -138,6 +138,8 @@ struct Tainted {
     line: usize,
     /// Indentation of the statement that gave it the name.
     depth: usize,
+    /// How many different secrets of well-known services it holds.
+    many: usize,
 }
 
 fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
@@ -151,7 +153,7 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
         let words = identifiers(statement.text);
         let mut held: Vec<Tainted> = sources(statement.text, lang)
             .into_iter()
-            .map(|secret| Tainted { secret, line: statement.line, depth: 0 })
+            .map(|secret| Tainted { secret, line: statement.line, depth: 0, many: 1 })
             .collect();
         held.extend(words.iter().filter_map(|w| names.get(w.text).cloned()));
 
@@ -171,9 +173,12 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
         }
         if !held.is_empty() && names.len() < NAMES {
             // What was read last into a name is what it holds; the worst of several is what matters.
+            // `a or b` is one key under two names.
+            let either = [" or ", "||", "??", ":-"].iter().any(|o| statement.text.contains(o));
+            let many = if either { 1 } else { variety(&held) };
             if let Some(worst) = held.iter().max_by_key(|t| t.secret.rank()) {
                 for name in &targets {
-                    names.insert(name, Tainted { depth: depth_of(statement), ..worst.clone() });
+                    names.insert(name, Tainted { depth: depth_of(statement), many, ..worst.clone() });
                 }
             }
         }
@@ -188,24 +193,57 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
                 _ => hosts.remove(name),
             };
         }
+        if variety(&held) >= 2 && serialises(statement.text) && said < MOST {
+            said += 1;
+            let what = format!("{} secrets of different services", variety(&held));
+            raise("secrets-gathered", place(origin, base, statement), Some(what));
+        }
         if held.is_empty() || !sends(statement.text, lang, &words, &senders) {
             continue;
         }
         for tainted in &held {
             if let Some((rule, note)) = verdict(tainted, statement, host) {
                 said += 1;
-                let range = match origin {
-                    Some(origin) => origin.clone(),
-                    None => base + statement.start..base + statement.start + first_line(statement.text).len(),
-                };
-                raise(rule, range, Some(note));
+                raise(rule, place(origin, base, statement), Some(note));
                 break;
             }
         }
-        if said > 20 {
+        if said > MOST {
             return;
         }
     }
+}
+
+/// Findings in one piece of code, at most; more add nothing.
+const MOST: usize = 20;
+
+/// Where a statement stands in the file: the encoded piece it came from, or its first line.
+fn place(origin: Option<&Range<usize>>, base: usize, statement: &Statement) -> Range<usize> {
+    match origin {
+        Some(origin) => origin.clone(),
+        None => base + statement.start..base + statement.start + first_line(statement.text).len(),
+    }
+}
+
+/// How many different secrets of well-known services are held at once.
+fn variety(held: &[Tainted]) -> usize {
+    let mut names: Vec<&str> = held
+        .iter()
+        .filter_map(|t| match &t.secret {
+            Secret::Variable(name) => service(name),
+            _ => None,
+        })
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len().max(held.iter().map(|t| t.many).max().unwrap_or(0))
+}
+
+/// Is something made one text, as what is to be sent or stored is?
+fn serialises(text: &str) -> bool {
+    ["json.dumps(", "JSON.stringify(", "pickle.dumps(", "b64encode(", "urlencode(", "btoa("]
+        .iter()
+        .any(|c| text.contains(c))
 }
 
 fn first_line(text: &str) -> &str {

@@ -160,6 +160,20 @@ const WELL_KNOWN: [&str; 58] = [
     "binance",
 ];
 
+/// The well-known service a secret's name says it belongs to, under one name where it has several.
+pub fn service(secret: &str) -> Option<&'static str> {
+    let lower = secret.to_ascii_lowercase();
+    let known = lower.split('_').find_map(|part| WELL_KNOWN.iter().find(|w| **w == part))?;
+    Some(match *known {
+        "gemini" | "gcp" | "gcloud" => "google",
+        "gh" => "github",
+        "claude" => "anthropic",
+        "db" | "postgres" | "postgresql" => "database",
+        "hf" => "huggingface",
+        other => other,
+    })
+}
+
 /// Does a variable's name say that it holds a secret of a well-known service or of the machine?
 pub fn is_well_known(secret: &str) -> bool {
     let lower = secret.to_ascii_lowercase();

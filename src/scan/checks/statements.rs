@@ -35,23 +35,23 @@ pub fn statements(text: &str, lang: Lang) -> Vec<Statement<'_>> {
     let mut out = Vec::new();
     let mut start = 0;
     let mut first = 0;
-    let mut depth = 0i32;
+    let mut open = Open::default();
     let mut at = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
         let joined = number - first;
         let end = at + line.len();
         if brackets {
-            depth += balance(line);
+            open.line(line);
         }
-        let open = (brackets && depth > 0) || line.trim_end().ends_with('\\');
+        let unfinished = (brackets && open.any()) || line.trim_end().ends_with('\\');
         at = end;
-        if open && joined < LINES && end - start < BYTES {
+        if unfinished && joined < LINES && end - start < BYTES {
             continue;
         }
         push(&mut out, text, start, end, first);
         start = end;
         first = number + 1;
-        depth = 0;
+        open = Open::default();
     }
     if start < text.len() {
         push(&mut out, text, start, text.len(), first);
@@ -72,28 +72,50 @@ fn push<'t>(out: &mut Vec<Statement<'t>>, text: &'t str, start: usize, end: usiz
     }
 }
 
-/// Brackets opened less brackets closed on a line, those in quotes left out.
-fn balance(line: &str) -> i32 {
-    let mut depth = 0;
-    let mut quote = None;
-    let mut escaped = false;
-    for b in line.bytes() {
-        if escaped {
-            escaped = false;
-            continue;
-        }
-        match (quote, b) {
-            (_, b'\\') => escaped = true,
-            (Some(q), _) if q == b => quote = None,
-            (Some(_), _) => {}
-            (None, b'"' | b'\'') => quote = Some(b),
-            // A brace opens a block, not a statement; a call's object is inside its parenthesis.
-            (None, b'(' | b'[') => depth += 1,
-            (None, b')' | b']') => depth -= 1,
-            _ => {}
+/// What is open at the end of a line.
+#[derive(Default)]
+struct Open {
+    /// Round and square brackets.
+    brackets: i32,
+    /// Braces of data: after `=`, `(`, `[`, `,`, `:` or `return`. The others open blocks of statements.
+    braces: u32,
+}
+
+impl Open {
+    fn any(&self) -> bool {
+        self.brackets > 0 || self.braces > 0
+    }
+
+    /// Counts a line, what stands in quotes left out.
+    fn line(&mut self, line: &str) {
+        let mut quote = None;
+        let mut escaped = false;
+        let mut before = b' ';
+        for (i, b) in line.bytes().enumerate() {
+            if escaped {
+                escaped = false;
+                continue;
+            }
+            match (quote, b) {
+                (_, b'\\') => escaped = true,
+                (Some(q), _) if q == b => quote = None,
+                (Some(_), _) => {}
+                (None, b'"' | b'\'') => quote = Some(b),
+                (None, b'(' | b'[') => self.brackets += 1,
+                (None, b')' | b']') => self.brackets -= 1,
+                (None, b'{') => {
+                    let data = matches!(before, b'=' | b'(' | b'[' | b',' | b':')
+                        || line[..i].trim_end().ends_with("return");
+                    self.braces += u32::from(data || self.braces > 0);
+                }
+                (None, b'}') => self.braces = self.braces.saturating_sub(1),
+                _ => {}
+            }
+            if !b.is_ascii_whitespace() {
+                before = b;
+            }
         }
     }
-    depth
 }
 
 /// The identifiers of a statement, in order.
@@ -136,8 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn quotes_hide_brackets() {
-        assert_eq!(balance("x = \"(((\""), 0);
-        assert_eq!(balance("f('\\'(', [1,"), 2);
+    fn quotes_hide_brackets_and_blocks_are_no_data() {
+        let open = |line: &str| {
+            let mut open = Open::default();
+            open.line(line);
+            open.any()
+        };
+        assert!(!open("x = \"(((\""));
+        assert!(open("f('\\'(', [1,"));
+        assert!(open("x = {") && open("post(url, {") && open("return {"));
+        assert!(!open("if (x) {") && !open("function f() {") && !open("} else {"));
     }
 }
