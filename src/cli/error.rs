@@ -1,5 +1,6 @@
 //! How a command fails: one line that says what, where and what to do, and the exit code a script goes by.
 
+use crate::scan::names;
 use crate::scan::report::visible::visible;
 use std::fmt;
 use std::io;
@@ -54,7 +55,11 @@ impl Failure {
             io::ErrorKind::StorageFull => "make room on the disk",
             _ => "",
         };
-        Failure::usage(format!("{what}: {}", reason(error)), path.to_string_lossy(), fix)
+        Failure::usage(
+            format!("{what}: {}", reason(error)),
+            names::escape(path.as_os_str().as_encoded_bytes()),
+            fix,
+        )
     }
 
     /// Standard output could not be written. A closed pipe is no error of ours: `| head` is a normal thing to do.

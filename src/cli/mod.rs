@@ -23,7 +23,7 @@ use std::process::ExitCode;
     example = "weft security scan ~/.claude/skills     what is wrong with the skills I have?",
     example = "weft security scan --gate ./new-skill   would I let this one in?",
     example = "weft security explain US-001            what does a finding mean?",
-    example = "weft completions bash >> ~/.bashrc      complete commands with the Tab key",
+    example = "source <(weft completions bash)         complete commands with the Tab key",
     note = "`weft COMMAND --help` says more about a command; docs/weft.1 is the manual.",
     error_code(0, "nothing to object to"),
     error_code(1, "findings, or denied"),
@@ -69,6 +69,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
+    let mut args = args.into_iter().peekable();
+    if args.next_if(|first| first == completions::ASK).is_some() {
+        return completions::answer(args);
+    }
     let top = Weft::get_args_info();
     let words = match args::read(args, &top)? {
         Asked::Help(path) => return print(&help::render(&top, &path)),

@@ -236,6 +236,7 @@ impl<'r> Examiner<'r> {
             }
         }
         if hits.is_empty() {
+            out.ignores = (!ignores.is_empty()).then(|| (doc.path.clone(), ignores));
             return;
         }
         hits.sort_by_key(|h| (doc.origin(h).start, h.layer.is_some(), h.rule.id));
@@ -312,7 +313,7 @@ pub const fn skip_rule(reason: SkipReason) -> &'static str {
 }
 
 /// A finding about a whole file.
-fn plain(rule: &'static Rule, path: &Arc<str>, message: String) -> Finding {
+pub(super) fn plain(rule: &'static Rule, path: &Arc<str>, message: String) -> Finding {
     Finding {
         rule: rule.id,
         name: rule.name,

@@ -1,10 +1,10 @@
 //! Skills: which files belong together, what their evidence means together, and the fingerprint of every finding.
 
 use super::combine::{Evidence, combine};
-use super::examine::Outcome;
+use super::examine::{Outcome, plain};
 use super::finding::{Finding, Report};
 use super::ignore::Ignores;
-use crate::rules::Combo;
+use crate::rules::RuleSet;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub fn parent(path: &str) -> &str {
 
 /// Puts the outcomes of all files together: skills, combinations, fingerprints, order.
 pub fn finish(
-    combos: &[&'static Combo],
+    rules: &RuleSet,
     outcome: Outcome,
     skills: &HashSet<String>,
     roots: &[String],
@@ -53,13 +53,25 @@ pub fn finish(
         evidence.sort_by(|a, b| {
             (&a.path, a.span.line, a.span.column, a.rule).cmp(&(&b.path, b.span.line, b.span.column, b.rule))
         });
-        for finding in combine(combos, &evidence, &skill) {
+        for finding in combine(&rules.combos, &evidence, &skill) {
             if ignores.get(&finding.path).is_some_and(|i| {
                 i.covers(finding.rule, finding.span.line) || i.covers(finding.name, finding.span.line)
             }) {
                 report.stats.ignored_inline += 1;
                 continue;
             }
+            report.findings.push(finding);
+        }
+    }
+    if let Some(rule) = rules.rules.iter().find(|rule| rule.name == "unused-ignore") {
+        for (path, ignore) in ignores.iter().flat_map(|(path, all)| all.unused().map(move |one| (path, one)))
+        {
+            let mut finding = plain(rule, path, rule.message.to_owned());
+            finding.skill = home(path).0;
+            finding.span.line = ignore.line;
+            finding.span.end_line = ignore.line;
+            finding.snippet.text.clone_from(&ignore.text);
+            finding.snippet.mark = 0..ignore.text.len();
             report.findings.push(finding);
         }
     }

@@ -2,6 +2,8 @@
 //! required: without one the comment ignores nothing and is itself reported. Not honoured in gate mode, where the
 //! comment comes with what is judged.
 
+use std::cell::Cell;
+
 /// The word that starts a comment.
 const MARK: &str = "weft:ignore";
 
@@ -14,6 +16,10 @@ pub struct Ignore {
     pub rules: Vec<String>,
     /// Empty if none was given.
     pub reason: String,
+    /// The comment as it stands, to be shown; not longer than anyone would read.
+    pub text: String,
+    /// It took a finding away.
+    used: Cell<bool>,
 }
 
 /// The comments of one file.
@@ -30,7 +36,7 @@ impl Ignores {
             return Ignores { all };
         }
         for (line, content) in (1..).zip(text.lines()) {
-            let Some((_, rest)) = content.split_once(MARK) else { continue };
+            let Some((before, rest)) = content.split_once(MARK) else { continue };
             // What closes the comment is neither a separator nor a reason.
             let rest = rest.split("-->").next().unwrap_or("").split("*/").next().unwrap_or("");
             let (rules, reason) = rest.split_once("--").unwrap_or((rest, ""));
@@ -40,18 +46,29 @@ impl Ignores {
                 .filter(|word| !word.is_empty())
                 .map(str::to_owned)
                 .collect();
-            all.push(Ignore { line, rules, reason: reason.trim().to_owned() });
+            let text = content[before.len()..].chars().take(200).collect();
+            let reason = reason.trim().to_owned();
+            all.push(Ignore { line, rules, reason, text, used: Cell::new(false) });
         }
         Ignores { all }
     }
 
     /// Is a finding of the rule (id or name) on this line ignored, with a reason?
     pub fn covers(&self, rule: &str, line: u32) -> bool {
-        self.all.iter().any(|i| {
+        let covering = self.all.iter().filter(|i| {
             !i.reason.is_empty()
                 && (i.line == line || i.line.checked_add(1) == Some(line))
                 && i.rules.iter().any(|r| r.eq_ignore_ascii_case(rule))
+        });
+        covering.fold(false, |_, ignore| {
+            ignore.used.set(true);
+            true
         })
+    }
+
+    /// Comments that are complete and took nothing away.
+    pub fn unused(&self) -> impl Iterator<Item = &Ignore> {
+        self.all.iter().filter(|i| !i.used.get() && !i.reason.is_empty() && !i.rules.is_empty())
     }
 
     /// Lines of comments that give no reason or name no rule, and so ignore nothing.
@@ -74,6 +91,14 @@ mod tests {
             Ignores::parse("# weft:ignore US-001, sudo -- installs from our own mirror\ncurl x | sh\nmore\n");
         assert!(found.covers("US-001", 1) && found.covers("us-001", 2) && found.covers("sudo", 2));
         assert!(!found.covers("US-001", 3) && !found.covers("US-002", 2));
+    }
+
+    #[test]
+    fn what_took_nothing_away_is_known() {
+        let found =
+            Ignores::parse("# weft:ignore US-001 -- a\n\n# weft:ignore US-002 -- b\n# weft:ignore US-003\n");
+        assert!(found.covers("US-001", 2) && !found.covers("US-002", 2));
+        assert_eq!(found.unused().map(|i| i.text.as_str()).collect::<Vec<_>>(), ["weft:ignore US-002 -- b"]);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub fn scan(request: &ScanRequest) -> Result<Report, RootError> {
     ignores.extend(all.ignores);
     let roots: Vec<String> = request.roots.iter().map(|r| walk::root_display(r)).collect();
     let excluded = all.excluded;
-    let mut report = group::finish(&request.rules.combos, all.outcome, &all.skills, &roots, &ignores);
+    let mut report = group::finish(request.rules, all.outcome, &all.skills, &roots, &ignores);
     report.stats.excluded = excluded;
     report.stats.files = state.counters.files.load(Ordering::Relaxed);
     report.stats.bytes = state.counters.bytes.load(Ordering::Relaxed);

@@ -19,13 +19,14 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
         explained: HashSet::new(),
         out,
     };
-    let mut skill = None;
-    for finding in &report.findings {
-        if skill != Some(&finding.skill) {
-            skill = Some(&finding.skill);
-            page.heading(report, &finding.skill)?;
+    // Findings come sorted by skill.
+    for group in report.findings.chunk_by(|a, b| a.skill == b.skill) {
+        if let Some(first) = group.first() {
+            page.heading(&first.skill, group.len())?;
         }
-        page.finding(finding)?;
+        for finding in group {
+            page.finding(finding)?;
+        }
     }
     if options.quiet { Ok(()) } else { page.totals(report) }
 }
@@ -79,8 +80,7 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    fn heading(&mut self, report: &Report, skill: &str) -> io::Result<()> {
-        let count = report.findings.iter().filter(|finding| &*finding.skill == skill).count();
+    fn heading(&mut self, skill: &str, count: usize) -> io::Result<()> {
         let name = if skill.is_empty() { "." } else { skill };
         writeln!(
             self.out,
