@@ -284,9 +284,7 @@ fn without_hosts(text: &str) -> String {
     text.split_whitespace()
         .filter(|word| {
             let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-            !bare.contains("://")
-                && !bare.contains('/')
-                && !bare.split('.').nth(1).is_some_and(|l| !l.is_empty())
+            !bare.contains("://") && !bare.contains('/') && bare.split('.').nth(1).is_none_or(str::is_empty)
         })
         .collect::<Vec<_>>()
         .join(" ")

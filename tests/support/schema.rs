@@ -21,7 +21,8 @@ fn check(root: &Node, schema: &Node, node: &Node, at: &str, found: &mut Vec<Stri
             Some(list) => list.iter().filter_map(Node::as_str).collect(),
             None => types.as_str().into_iter().collect(),
         };
-        if !types.contains(&kind(node)) && !(types.contains(&"number") && kind(node) == "integer") {
+        let integral = kind(node) == "integer" && types.contains(&"number");
+        if !integral && !types.contains(&kind(node)) {
             found.push(format!("{at}: {} instead of {types:?}", kind(node)));
             return;
         }
