@@ -9,6 +9,12 @@ mod model;
 #[path = "src/rules/schema.rs"]
 mod schema;
 
+#[path = "src/rules/requirements.rs"]
+mod requirements;
+#[allow(dead_code)]
+#[path = "src/scan/trigrams.rs"]
+mod trigrams;
+
 use model::{Scope, Within};
 use schema::{ComboSpec, MatcherSpec, RuleFile, RuleSpec};
 use std::collections::HashMap;
@@ -19,6 +25,8 @@ fn main() {
     println!("cargo::rerun-if-changed=rules");
     println!("cargo::rerun-if-changed=src/rules/model.rs");
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
+    println!("cargo::rerun-if-changed=src/rules/requirements.rs");
+    println!("cargo::rerun-if-changed=src/scan/trigrams.rs");
     commit();
     if let Err(message) = rules() {
         eprintln!("error: {message}");
@@ -147,7 +155,17 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
 
     let mut text = Text::default();
     let mut rows = String::new();
+    let mut clauses: Vec<u32> = Vec::new();
     for r in &rules {
+        let first_clause = clauses.len();
+        if let MatcherSpec::Regex(pattern) = &r.matcher {
+            for clause in requirements::clauses(pattern) {
+                let packed: Vec<u32> = clause.iter().filter_map(|l| trigrams::pack(l.as_bytes())).collect();
+                clauses.push(packed.len() as u32);
+                clauses.extend(packed);
+            }
+        }
+        let clause_list = (first_clause as u32, clauses.len() - first_clause);
         let (kind, pattern) = match &r.matcher {
             MatcherSpec::Literal => ("Literal", ""),
             MatcherSpec::Regex(pattern) => ("Regex", pattern.as_str()),
@@ -157,7 +175,7 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
         let Scope { places, langs } = r.scope;
         rows += &format!(
             "RuleRow {{ id: {}, name: {}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
-             Confidence::{:?}, persona: Persona::{:?}, literals: {:?}, also: {:?}, kind: Kind::{kind}, pattern: {}, \
+             Confidence::{:?}, persona: Persona::{:?}, literals: {:?}, also: {:?}, clauses: {clause_list:?}, kind: Kind::{kind}, pattern: {}, \
              scope: Scope {{ places: {places}, langs: {langs} }}, context: Context::{:?}, signals: {:?}, secret: {}, \
              message: {}, remediation: {}, references: {:?}, example: {}, counter_example: {} }},\n",
             text.add(&r.id)?,
@@ -208,11 +226,14 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
         "const LENGTH_BITS: u32 = {LENGTH_BITS};\n\
          static TEXT: &str = {:?};\n\
          static LISTS: [u32; {}] = {:?};\n\
+         static CLAUSES: [u32; {}] = {:?};\n\
          static RULES: [RuleRow; {}] = [\n{rows}];\n\
          static COMBOS: [ComboRow; {}] = [\n{combo_rows}];\n",
         text.all,
         text.lists.len(),
         text.lists,
+        clauses.len(),
+        clauses,
         rules.len(),
         combos.len(),
     ))

@@ -30,6 +30,7 @@ struct RuleRow {
     persona: Persona,
     literals: PackedList,
     also: PackedList,
+    clauses: PackedList,
     kind: Kind,
     pattern: Packed,
     scope: Scope,
@@ -76,6 +77,10 @@ fn list((start, length): PackedList) -> &'static [&'static str] {
     lists().get(start as usize..start as usize + length).unwrap_or(&[])
 }
 
+fn clauses((start, length): PackedList) -> &'static [u32] {
+    CLAUSES.get(start as usize..start as usize + length).unwrap_or(&[])
+}
+
 fn rule(row: &RuleRow) -> Rule {
     Rule {
         id: text(row.id),
@@ -86,6 +91,7 @@ fn rule(row: &RuleRow) -> Rule {
         persona: row.persona,
         literals: list(row.literals),
         also: list(row.also),
+        clauses: clauses(row.clauses),
         matcher: match row.kind {
             Kind::Literal => Matcher::Literal,
             Kind::Regex => Matcher::Regex(text(row.pattern)),

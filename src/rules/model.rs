@@ -357,6 +357,8 @@ pub struct Rule {
     /// Lower case; unless empty, the line of a match contains one of these too. Spares the pattern where a literal is
     /// common.
     pub also: &'static [&'static str],
+    /// What the pattern cannot match without, found at build time: see `scan::trigrams`. Empty for a user's rule.
+    pub clauses: &'static [u32],
     pub matcher: Matcher,
     pub scope: Scope,
     pub context: Context,

@@ -12,6 +12,7 @@
 use super::doc::Segment;
 use super::matchers::{self, Native};
 use super::prefilter::Prefilter;
+use super::trigrams::Trigrams;
 use crate::rules::{Matcher, Rule, RuleSet};
 use regex_lite::Regex;
 use std::collections::HashMap;
@@ -74,6 +75,7 @@ impl Engine {
         let mut tried: Vec<Range<usize>> = vec![0..0; self.rules.len()];
         let mut counts: Vec<usize> = vec![0; self.rules.len()];
         let mut line = 0..0;
+        let mut trigrams: (Range<usize>, Trigrams) = (0..0, Trigrams::of(b""));
         let first = out.len();
         self.prefilter.scan(text.as_bytes(), |literal, at| {
             if !(line.start <= at && at < line.end) {
@@ -88,11 +90,11 @@ impl Engine {
                 let ready = &self.rules[user];
                 if line.len() <= CELL {
                     tried[user] = line.clone();
-                    counts[user] += ready.run(text, line.clone(), segments, out);
+                    counts[user] += ready.run(text, line.clone(), segments, &mut trigrams, out);
                 } else {
                     for cell in cells(text, line.clone()).filter(|c| c.start <= at && at < c.end) {
                         tried[user] = cell.clone();
-                        counts[user] += ready.run(text, cell, segments, out);
+                        counts[user] += ready.run(text, cell, segments, &mut trigrams, out);
                     }
                 }
             }
@@ -167,9 +169,24 @@ fn floor(text: &str, mut at: usize) -> usize {
 
 impl Ready {
     /// Tries the rule on a piece of text that has one of its literals.
-    fn run(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
+    fn run(
+        &self,
+        text: &str,
+        piece: Range<usize>,
+        segments: &[Segment],
+        trigrams: &mut (Range<usize>, Trigrams),
+        out: &mut Vec<Match>,
+    ) -> usize {
         if !self.may_cover(&piece, segments) {
             return 0;
+        }
+        if !self.rule.clauses.is_empty() {
+            if trigrams.0 != piece {
+                *trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
+            }
+            if !trigrams.1.may_satisfy(self.rule.clauses) {
+                return 0;
+            }
         }
         if !self.rule.also.is_empty() {
             let bytes = text[piece.clone()].as_bytes();
