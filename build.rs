@@ -5,6 +5,8 @@
 #[allow(dead_code)]
 #[path = "src/rules/model.rs"]
 mod model;
+#[path = "build/needs.rs"]
+mod needs;
 #[allow(dead_code)]
 #[path = "src/rules/schema.rs"]
 mod schema;
@@ -17,6 +19,7 @@ use std::process::{Command, exit};
 
 fn main() {
     println!("cargo::rerun-if-changed=rules");
+    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/rules/model.rs");
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
     commit();
@@ -104,8 +107,27 @@ fn write_table(out: &mut String, all: &RuleFile) -> std::fmt::Result {
     let mut combos: Vec<&ComboSpec> = all.combos.iter().collect();
     combos.sort_by(|a, b| a.id.cmp(&b.id));
 
+    let mut missing = Vec::new();
     writeln!(out, "static RULES: [Rule; {}] = [", rules.len())?;
     for r in rules {
+        let (mut literals, mut also) = (r.literals.clone(), r.also.clone());
+        let mut needs = "Need::Nothing".to_owned();
+        if let MatcherSpec::Regex(pattern) = &r.matcher {
+            // The schema has compiled the pattern with the matcher; a form that only this parser rejects fails the build.
+            let need = needs::of(pattern).map_err(|e| eprintln!("error: {}: {e}", r.id));
+            if let Some(need) = need.map_err(|()| std::fmt::Error)? {
+                literals = needs::literals(&need, &literals);
+                also.clear();
+                needs.clear();
+                needs::write(Some(&need), &mut needs)?;
+            } else {
+                missing.push(&r.id);
+            }
+            if std::env::var_os("WEFT_SHOW_LITERALS").is_some() {
+                let added: Vec<_> = literals.iter().filter(|l| !r.literals.contains(l)).collect();
+                println!("cargo::warning={} {} declared, adds {added:?}", r.id, r.literals.len());
+            }
+        }
         let matcher = match &r.matcher {
             MatcherSpec::Literal => "Matcher::Literal".to_owned(),
             MatcherSpec::Regex(pattern) => format!("Matcher::Regex({pattern:?})"),
@@ -116,7 +138,7 @@ fn write_table(out: &mut String, all: &RuleFile) -> std::fmt::Result {
         writeln!(
             out,
             "Rule {{ id: {:?}, name: {:?}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
-             Confidence::{:?}, persona: Persona::{:?}, literals: &{:?}, also: &{:?}, matcher: {matcher}, scope: \
+             Confidence::{:?}, persona: Persona::{:?}, literals: &{:?}, also: &{:?}, needs: {needs}, matcher: {matcher}, scope: \
              Scope {{ places: {places}, langs: {langs} }}, context: Context::{:?}, signals: &{:?}, secret: {}, \
              message: {:?}, remediation: {:?}, references: &{:?}, example: {:?}, counter_example: {:?} }},",
             r.id,
@@ -125,8 +147,8 @@ fn write_table(out: &mut String, all: &RuleFile) -> std::fmt::Result {
             r.severity,
             r.confidence,
             r.persona,
-            r.literals,
-            r.also,
+            literals,
+            also,
             r.context,
             r.signals,
             r.secret,
@@ -136,6 +158,10 @@ fn write_table(out: &mut String, all: &RuleFile) -> std::fmt::Result {
             first(&r.matches),
             first(&r.no_matches),
         )?;
+    }
+    if !missing.is_empty() {
+        eprintln!("error: nothing that every match of the pattern contains: {missing:?}");
+        return Err(std::fmt::Error);
     }
     writeln!(out, "];\nstatic COMBOS: [Combo; {}] = [", combos.len())?;
     for c in combos {

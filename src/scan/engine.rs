@@ -12,7 +12,7 @@
 use super::doc::Segment;
 use super::matchers::{self, Native};
 use super::prefilter::Prefilter;
-use crate::rules::{Matcher, Rule, RuleSet};
+use crate::rules::{Matcher, Need, Rule, RuleSet};
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -102,8 +102,23 @@ impl Engine {
 
     /// The same by trying every rule on every line: slow, and what [`Engine::scan`] is held against.
     pub fn scan_reference(&self, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+        self.reference(text, segments, out, |_| true);
+    }
+
+    /// [`Engine::scan_reference`] for one rule.
+    pub fn scan_reference_of(&self, id: &str, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+        self.reference(text, segments, out, |rule| rule.id == id);
+    }
+
+    fn reference(
+        &self,
+        text: &str,
+        segments: &[Segment],
+        out: &mut Vec<Match>,
+        wanted: impl Fn(&Rule) -> bool,
+    ) {
         let first = out.len();
-        for ready in &self.rules {
+        for ready in self.rules.iter().filter(|r| wanted(r.rule)) {
             let mut count = 0;
             let mut at = 0;
             while at <= text.len() && count < MOST {
@@ -171,11 +186,8 @@ impl Ready {
         if !self.may_cover(&piece, segments) {
             return 0;
         }
-        if !self.rule.also.is_empty() {
-            let bytes = text[piece.clone()].as_bytes();
-            if !self.rule.also.iter().any(|literal| contains(bytes, literal.as_bytes())) {
-                return 0;
-            }
+        if !met(&self.rule.needs, text[piece.clone()].as_bytes()) {
+            return 0;
         }
         self.try_on(text, piece, segments, out)
     }
@@ -184,6 +196,11 @@ impl Ready {
     fn try_on(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
         let haystack = &text[piece.clone()];
         let before = out.len();
+        // What a rule's author declares is a part of what the rule says; the table's own patterns declare none.
+        let also = self.rule.also;
+        if !also.is_empty() && !also.iter().any(|literal| contains(haystack.as_bytes(), literal.as_bytes())) {
+            return 0;
+        }
         let mut push = |found: Range<usize>| {
             let range = piece.start + found.start..piece.start + found.end;
             if covers(self.rule, range.start, segments) {
@@ -264,6 +281,16 @@ fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
         from = at + 1;
     }
     None
+}
+
+/// Does a line have what a pattern needs?
+fn met(need: &Need, line: &[u8]) -> bool {
+    match need {
+        Need::Nothing => true,
+        Need::Any(list) => list.iter().any(|literal| contains(line, literal.as_bytes())),
+        Need::All(list) => list.iter().all(|need| met(need, line)),
+        Need::Or(list) => list.iter().any(|need| met(need, line)),
+    }
 }
 
 fn contains(text: &[u8], literal: &[u8]) -> bool {
