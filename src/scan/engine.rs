@@ -104,8 +104,23 @@ impl Engine {
 
     /// The same by trying every rule on every line: slow, and what [`Engine::scan`] is held against.
     pub fn scan_reference(&self, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+        self.reference(text, segments, out, |_| true);
+    }
+
+    /// [`Engine::scan_reference`] for one rule.
+    pub fn scan_reference_of(&self, id: &str, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+        self.reference(text, segments, out, |rule| rule.id == id);
+    }
+
+    fn reference(
+        &self,
+        text: &str,
+        segments: &[Segment],
+        out: &mut Vec<Match>,
+        wanted: impl Fn(&Rule) -> bool,
+    ) {
         let first = out.len();
-        for ready in &self.rules {
+        for ready in self.rules.iter().filter(|r| wanted(r.rule)) {
             let mut count = 0;
             let mut at = 0;
             while at <= text.len() && count < MOST {
@@ -180,17 +195,11 @@ impl Ready {
         if !self.may_cover(&piece, segments) {
             return 0;
         }
-        if !self.rule.clauses.is_empty() {
+        if !self.rule.needs.is_empty() {
             if trigrams.0 != piece {
                 *trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
             }
-            if !trigrams.1.may_satisfy(self.rule.clauses) {
-                return 0;
-            }
-        }
-        if !self.rule.also.is_empty() {
-            let bytes = text[piece.clone()].as_bytes();
-            if !self.rule.also.iter().any(|literal| contains(bytes, literal.as_bytes())) {
+            if !trigrams.1.may_meet(self.rule.needs) {
                 return 0;
             }
         }
@@ -201,6 +210,11 @@ impl Ready {
     fn try_on(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
         let haystack = &text[piece.clone()];
         let before = out.len();
+        // What a rule's author declares is a part of what the rule says; the table's own patterns declare none.
+        let also = self.rule.also;
+        if !also.is_empty() && !also.iter().any(|literal| contains(haystack.as_bytes(), literal.as_bytes())) {
+            return 0;
+        }
         let mut push = |found: Range<usize>| {
             let range = piece.start + found.start..piece.start + found.end;
             if covers(self.rule, range.start, segments) {

@@ -34,8 +34,8 @@ pub struct Prefilter {
     entries: Vec<Entry>,
     /// Bitmap over folded windows of three bytes.
     three: [u64; 1 << (THREE_BITS - 6)],
-    /// Literals of three bytes.
-    threes: Vec<u16>,
+    /// Literals of three bytes, by their place in that bitmap.
+    threes: Vec<(u16, u16)>,
     /// Literals of two bytes.
     twos: Vec<u16>,
 }
@@ -78,7 +78,7 @@ impl Prefilter {
                 [a, b, c] => {
                     let slot = three_slot(fold(u32::from_le_bytes([0, a, b, c])));
                     filter.three[slot >> 6] |= 1 << (slot & 63);
-                    filter.threes.push(index);
+                    filter.threes.push((u16::try_from(slot).unwrap_or(0), index));
                     continue;
                 }
                 [_, _] => {
@@ -106,6 +106,7 @@ impl Prefilter {
             });
             filter.heads[head(slot)] = entry;
         }
+        filter.threes.sort_unstable();
         filter
     }
 
@@ -139,7 +140,7 @@ impl Prefilter {
             if THREES {
                 let slot = three_slot(folded);
                 if self.three[slot >> 6] & (1 << (slot & 63)) != 0 && end >= 2 {
-                    self.short(text, end - 2, found);
+                    self.short(text, end - 2, slot, found);
                 }
             }
         }
@@ -147,8 +148,9 @@ impl Prefilter {
 
     /// The literals of three bytes that may stand at `at`.
     #[inline(never)]
-    fn short(&self, text: &[u8], at: usize, found: &mut impl FnMut(usize, usize)) {
-        for &three in &self.threes {
+    fn short(&self, text: &[u8], at: usize, slot: usize, found: &mut impl FnMut(usize, usize)) {
+        let from = self.threes.partition_point(|(s, _)| usize::from(*s) < slot);
+        for &(_, three) in self.threes[from..].iter().take_while(|(s, _)| usize::from(*s) == slot) {
             if is_at(text, at, self.literals[usize::from(three)].as_bytes()) {
                 found(usize::from(three), at);
             }

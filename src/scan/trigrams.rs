@@ -1,7 +1,7 @@
 //! Trigrams of a line: a small set that answers "can this literal stand here?" without looking at the line again.
 //!
 //! A pattern is only worth running where every part that it cannot do without may stand. `build.rs` finds those parts
-//! (see `requirements.rs`) and keeps three trigrams of each, ten bits a trigram, in one number.
+//! (see `build/needs.rs`) and keeps three trigrams of each, ten bits a trigram, in one number.
 
 /// Bits of the set.
 const BITS: u32 = 10;
@@ -38,17 +38,44 @@ impl Trigrams {
             && self.has((packed >> (2 * BITS)) & mask)
     }
 
-    /// May every clause hold? A clause is a count and as many packed literals, one of which must stand in the line.
-    pub fn may_satisfy(&self, mut clauses: &[u32]) -> bool {
-        while let [count, rest @ ..] = clauses {
-            let (clause, next) = rest.split_at((*count as usize).min(rest.len()));
-            if !clause.iter().any(|literal| self.may_hold(*literal)) {
-                return false;
-            }
-            clauses = next;
-        }
-        true
+    /// May the line have what a pattern needs? An empty need is met by every line.
+    pub fn may_meet(&self, need: &[u32]) -> bool {
+        need.is_empty() || self.meets(need).0
     }
+
+    /// The answer for the need at the start of `need`, and what follows it.
+    fn meets<'n>(&self, need: &'n [u32]) -> (bool, &'n [u32]) {
+        let Some((head, mut rest)) = need.split_first() else { return (true, need) };
+        let count = (head & COUNT) as usize;
+        if head >> KIND_SHIFT == ANY {
+            let (literals, rest) = rest.split_at(count.min(rest.len()));
+            let met = literals.is_empty() || literals.iter().any(|literal| self.may_hold(*literal));
+            return (met, rest);
+        }
+        let all = head >> KIND_SHIFT == ALL;
+        let mut met = all;
+        for _ in 0..count {
+            let (one, next) = self.meets(rest);
+            rest = next;
+            met = if all { met && one } else { met || one };
+        }
+        (met, rest)
+    }
+}
+
+/// One of the literals that follow; none: no line can be told.
+pub const ANY: u32 = 0;
+/// All of the needs that follow.
+pub const ALL: u32 = 1;
+/// One of the needs that follow.
+pub const OR: u32 = 2;
+
+const KIND_SHIFT: u32 = 28;
+const COUNT: u32 = (1 << KIND_SHIFT) - 1;
+
+/// The number that starts a need: its kind, and how many entries follow.
+pub const fn head(kind: u32, entries: usize) -> u32 {
+    kind << KIND_SHIFT | (entries as u32 & COUNT)
 }
 
 /// Where a folded trigram (in the low three bytes) is kept.
