@@ -5,23 +5,28 @@
 #[allow(dead_code)]
 #[path = "src/rules/model.rs"]
 mod model;
-#[path = "build/needs.rs"]
-mod needs;
 #[allow(dead_code)]
 #[path = "src/rules/schema.rs"]
 mod schema;
 
+#[path = "build/needs.rs"]
+mod needs;
+#[allow(dead_code)]
+#[path = "src/scan/trigrams.rs"]
+mod trigrams;
+
 use model::{Scope, Within};
 use schema::{ComboSpec, MatcherSpec, RuleFile, RuleSpec};
-use std::fmt::Write as _;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, exit};
 
 fn main() {
     println!("cargo::rerun-if-changed=rules");
-    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/rules/model.rs");
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
+    println!("cargo::rerun-if-changed=build/needs.rs");
+    println!("cargo::rerun-if-changed=src/scan/trigrams.rs");
     commit();
     if let Err(message) = rules() {
         eprintln!("error: {message}");
@@ -71,8 +76,7 @@ fn rules() -> Result<(), String> {
         all.combos.extend(file.combos);
     }
     unique(&all)?;
-    let mut out = String::new();
-    write_table(&mut out, &all).map_err(|e| e.to_string())?;
+    let out = write_table(&all)?;
     let target = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?).join("rules.rs");
     std::fs::write(&target, out).map_err(|e| format!("{}: {e}", target.display()))
 }
@@ -101,95 +105,141 @@ fn unique(all: &RuleFile) -> Result<(), String> {
     Ok(())
 }
 
-fn write_table(out: &mut String, all: &RuleFile) -> std::fmt::Result {
+/// All text of the table in one string, and every string in it as one number: where it starts and how long it is. Pointers
+/// in a static table would cost 24 bytes each for the loader to adjust, besides the 16 of the slice itself.
+#[derive(Default)]
+struct Text {
+    all: String,
+    known: HashMap<String, u32>,
+    /// Entries of all lists, one after the other.
+    lists: Vec<u32>,
+}
+
+/// Bits of a packed string that hold its length.
+const LENGTH_BITS: u32 = 12;
+
+impl Text {
+    fn add(&mut self, text: &str) -> Result<u32, String> {
+        if let Some(packed) = self.known.get(text) {
+            return Ok(*packed);
+        }
+        let at = self.all.len();
+        self.all.push_str(text);
+        if text.len() >= 1 << LENGTH_BITS || at >= 1 << (32 - LENGTH_BITS) {
+            return Err(format!(
+                "{:?}… is too long for the table",
+                &text.chars().take(40).collect::<String>()
+            ));
+        }
+        let packed = (at as u32) << LENGTH_BITS | text.len() as u32;
+        self.known.insert(text.to_owned(), packed);
+        Ok(packed)
+    }
+
+    /// A list as its first entry in `lists` and its length.
+    fn list(&mut self, entries: &[String]) -> Result<(u32, usize), String> {
+        let at = self.lists.len() as u32;
+        for entry in entries {
+            let packed = self.add(entry)?;
+            self.lists.push(packed);
+        }
+        Ok((at, entries.len()))
+    }
+}
+
+fn write_table(all: &RuleFile) -> Result<String, String> {
     let mut rules: Vec<&RuleSpec> = all.rules.iter().collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     let mut combos: Vec<&ComboSpec> = all.combos.iter().collect();
     combos.sort_by(|a, b| a.id.cmp(&b.id));
 
-    let mut missing = Vec::new();
-    writeln!(out, "static RULES: [Rule; {}] = [", rules.len())?;
-    for r in rules {
+    let mut text = Text::default();
+    let mut rows = String::new();
+    let mut clauses: Vec<u32> = Vec::new();
+    for r in &rules {
+        let first_clause = clauses.len();
         let (mut literals, mut also) = (r.literals.clone(), r.also.clone());
-        let mut needs = "Need::Nothing".to_owned();
         if let MatcherSpec::Regex(pattern) = &r.matcher {
-            // The schema has compiled the pattern with the matcher; a form that only this parser rejects fails the build.
-            let need = needs::of(pattern).map_err(|e| eprintln!("error: {}: {e}", r.id));
-            if let Some(need) = need.map_err(|()| std::fmt::Error)? {
-                literals = needs::literals(&need, &literals);
-                also.clear();
-                needs.clear();
-                needs::write(Some(&need), &mut needs)?;
-            } else {
-                missing.push(&r.id);
-            }
-            if std::env::var_os("WEFT_SHOW_LITERALS").is_some() {
-                let added: Vec<_> = literals.iter().filter(|l| !r.literals.contains(l)).collect();
-                println!("cargo::warning={} {} declared, adds {added:?}", r.id, r.literals.len());
-            }
+            let need = needs::of(pattern)
+                .map_err(|e| format!("{}: {e}", r.id))?
+                .ok_or_else(|| format!("{}: the pattern has nothing that every match contains", r.id))?;
+            // Literals that the author did not think of; and what the pattern needs besides is in the clauses.
+            literals = needs::literals(&need, &literals);
+            also.clear();
+            clauses.extend(needs::program(&need, &trigrams::pack).unwrap_or_default());
         }
-        let matcher = match &r.matcher {
-            MatcherSpec::Literal => "Matcher::Literal".to_owned(),
-            MatcherSpec::Regex(pattern) => format!("Matcher::Regex({pattern:?})"),
-            MatcherSpec::Native(name) => format!("Matcher::Native({name:?})"),
-            MatcherSpec::Check => "Matcher::Check".to_owned(),
+        let clause_list = (first_clause as u32, clauses.len() - first_clause);
+        let (kind, pattern) = match &r.matcher {
+            MatcherSpec::Literal => ("Literal", ""),
+            MatcherSpec::Regex(pattern) => ("Regex", pattern.as_str()),
+            MatcherSpec::Native(name) => ("Native", name.as_str()),
+            MatcherSpec::Check => ("Check", ""),
         };
         let Scope { places, langs } = r.scope;
-        writeln!(
-            out,
-            "Rule {{ id: {:?}, name: {:?}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
-             Confidence::{:?}, persona: Persona::{:?}, literals: &{:?}, also: &{:?}, needs: {needs}, matcher: {matcher}, scope: \
-             Scope {{ places: {places}, langs: {langs} }}, context: Context::{:?}, signals: &{:?}, secret: {}, \
-             message: {:?}, remediation: {:?}, references: &{:?}, example: {:?}, counter_example: {:?} }},",
-            r.id,
-            r.name,
+        rows += &format!(
+            "RuleRow {{ id: {}, name: {}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
+             Confidence::{:?}, persona: Persona::{:?}, literals: {:?}, also: {:?}, clauses: {clause_list:?}, kind: Kind::{kind}, pattern: {}, \
+             scope: Scope {{ places: {places}, langs: {langs} }}, context: Context::{:?}, signals: {:?}, secret: {}, \
+             message: {}, remediation: {}, references: {:?}, example: {}, counter_example: {} }},\n",
+            text.add(&r.id)?,
+            text.add(&r.name)?,
             r.category,
             r.severity,
             r.confidence,
             r.persona,
-            literals,
-            also,
+            text.list(&literals)?,
+            text.list(&also)?,
+            text.add(pattern)?,
             r.context,
-            r.signals,
+            text.list(&r.signals)?,
             r.secret,
-            r.message,
-            r.remediation,
-            r.references,
-            first(&r.matches),
-            first(&r.no_matches),
-        )?;
+            text.add(&r.message)?,
+            text.add(&r.remediation)?,
+            text.list(&r.references)?,
+            text.add(first(&r.matches))?,
+            text.add(first(&r.no_matches))?,
+        );
     }
-    if !missing.is_empty() {
-        eprintln!("error: nothing that every match of the pattern contains: {missing:?}");
-        return Err(std::fmt::Error);
-    }
-    writeln!(out, "];\nstatic COMBOS: [Combo; {}] = [", combos.len())?;
-    for c in combos {
+    let mut combo_rows = String::new();
+    for c in &combos {
         let within = match c.within {
             Within::Skill => "Within::Skill".to_owned(),
             Within::File => "Within::File".to_owned(),
             Within::Lines(n) => format!("Within::Lines({n})"),
         };
-        writeln!(
-            out,
-            "Combo {{ id: {:?}, name: {:?}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
-             Confidence::{:?}, all: &{:?}, none: &{:?}, within: {within}, message: {:?}, remediation: {:?}, \
-             references: &{:?}, example: {:?}, counter_example: {:?} }},",
-            c.id,
-            c.name,
+        combo_rows += &format!(
+            "ComboRow {{ id: {}, name: {}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
+             Confidence::{:?}, all: {:?}, none: {:?}, within: {within}, message: {}, remediation: {}, references: {:?}, \
+             example: {}, counter_example: {} }},\n",
+            text.add(&c.id)?,
+            text.add(&c.name)?,
             c.category,
             c.severity,
             c.confidence,
-            c.all,
-            c.none,
-            c.message,
-            c.remediation,
-            c.references,
-            first(&c.matches),
-            first(&c.no_matches),
-        )?;
+            text.list(&c.all)?,
+            text.list(&c.none)?,
+            text.add(&c.message)?,
+            text.add(&c.remediation)?,
+            text.list(&c.references)?,
+            text.add(first(&c.matches))?,
+            text.add(first(&c.no_matches))?,
+        );
     }
-    writeln!(out, "];")
+    Ok(format!(
+        "const LENGTH_BITS: u32 = {LENGTH_BITS};\n\
+         static TEXT: &str = {:?};\n\
+         static LISTS: [u32; {}] = {:?};\n\
+         static CLAUSES: [u32; {}] = {:?};\n\
+         static RULES: [RuleRow; {}] = [\n{rows}];\n\
+         static COMBOS: [ComboRow; {}] = [\n{combo_rows}];\n",
+        text.all,
+        text.lists.len(),
+        text.lists,
+        clauses.len(),
+        clauses,
+        rules.len(),
+        combos.len(),
+    ))
 }
 
 fn first(examples: &[String]) -> &str {

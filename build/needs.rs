@@ -3,7 +3,6 @@
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 
 /// Strings that a part of a pattern can be, at most; more are not worth telling apart.
 const MOST: usize = 48;
@@ -120,7 +119,7 @@ fn info(hir: &Hir) -> Info {
             // Blanks and digits are ASCII to the matcher, and a line has no line feed in it.
             let space = class.ranges().iter().any(|r| matches!(r.start(), '\u{1680}' | '\u{660}'));
             for range in class.ranges() {
-                if !(space && !range.start().is_ascii())
+                if (!space || range.start().is_ascii())
                     && u32::from(range.end()) - u32::from(range.start()) > 16
                 {
                     return Info { exact: None, need: None, first: None };
@@ -238,21 +237,21 @@ fn cross(a: &[String], b: &[String]) -> Option<Vec<String>> {
     Some(joined.into_iter().collect())
 }
 
-/// As Rust, for the table.
-pub fn write(need: Option<&Need>, out: &mut String) -> std::fmt::Result {
+/// The need as a program for `scan::trigrams`: a node is its kind and how many follow, then those. Only what has three
+/// bytes can be asked for there; what has less is taken as met, and so is what hangs on it.
+pub fn program(need: &Need, pack: &impl Fn(&[u8]) -> Option<u32>) -> Option<Vec<u32>> {
+    let node = |kind: u32, parts: Vec<Vec<u32>>| {
+        let count = u32::try_from(parts.len()).ok()?;
+        Some(std::iter::once(kind << 30 | count).chain(parts.into_iter().flatten()).collect())
+    };
     match need {
-        None => write!(out, "Need::Nothing"),
-        Some(Need::Any(list)) => write!(out, "Need::Any(&{list:?})"),
-        Some(Need::All(list)) => nested("All", list, out),
-        Some(Need::Or(list)) => nested("Or", list, out),
+        Need::Any(list) => {
+            node(0, list.iter().map(|l| pack(l.as_bytes()).map(|p| vec![p])).collect::<Option<_>>()?)
+        }
+        Need::All(list) => {
+            let parts: Vec<Vec<u32>> = list.iter().filter_map(|n| program(n, pack)).collect();
+            if parts.is_empty() { None } else { node(1, parts) }
+        }
+        Need::Or(list) => node(2, list.iter().map(|n| program(n, pack)).collect::<Option<_>>()?),
     }
-}
-
-fn nested(name: &str, list: &[Need], out: &mut String) -> std::fmt::Result {
-    write!(out, "Need::{name}(&[")?;
-    for need in list {
-        write(Some(need), out)?;
-        write!(out, ", ")?;
-    }
-    write!(out, "])")
 }

@@ -357,8 +357,8 @@ pub struct Rule {
     /// Lower case; unless empty, the line of a match contains one of these too. Spares the pattern where a literal is
     /// common.
     pub also: &'static [&'static str],
-    /// What the line of a match contains besides, derived from the pattern when weft was built.
-    pub needs: Need,
+    /// What the pattern cannot match without, found at build time: see `scan::trigrams`. Empty for a user's rule.
+    pub clauses: &'static [u32],
     pub matcher: Matcher,
     pub scope: Scope,
     pub context: Context,
@@ -376,15 +376,6 @@ pub struct Rule {
     pub example: &'static str,
     /// The first `no_match` example.
     pub counter_example: &'static str,
-}
-
-/// What a line must contain, in any ASCII case, so that a pattern can match on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    Nothing,
-    Any(&'static [&'static str]),
-    All(&'static [Need]),
-    Or(&'static [Need]),
 }
 
 /// How near to each other the parts of a combination must stand.

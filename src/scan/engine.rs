@@ -12,7 +12,8 @@
 use super::doc::Segment;
 use super::matchers::{self, Native};
 use super::prefilter::Prefilter;
-use crate::rules::{Matcher, Need, Rule, RuleSet};
+use super::trigrams::Trigrams;
+use crate::rules::{Matcher, Rule, RuleSet};
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -74,6 +75,7 @@ impl Engine {
         let mut tried: Vec<Range<usize>> = vec![0..0; self.rules.len()];
         let mut counts: Vec<usize> = vec![0; self.rules.len()];
         let mut line = 0..0;
+        let mut trigrams: (Range<usize>, Trigrams) = (0..0, Trigrams::of(b""));
         let first = out.len();
         self.prefilter.scan(text.as_bytes(), |literal, at| {
             if !(line.start <= at && at < line.end) {
@@ -88,11 +90,11 @@ impl Engine {
                 let ready = &self.rules[user];
                 if line.len() <= CELL {
                     tried[user] = line.clone();
-                    counts[user] += ready.run(text, line.clone(), segments, out);
+                    counts[user] += ready.run(text, line.clone(), segments, &mut trigrams, out);
                 } else {
                     for cell in cells(text, line.clone()).filter(|c| c.start <= at && at < c.end) {
                         tried[user] = cell.clone();
-                        counts[user] += ready.run(text, cell, segments, out);
+                        counts[user] += ready.run(text, cell, segments, &mut trigrams, out);
                     }
                 }
             }
@@ -182,12 +184,24 @@ fn floor(text: &str, mut at: usize) -> usize {
 
 impl Ready {
     /// Tries the rule on a piece of text that has one of its literals.
-    fn run(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
+    fn run(
+        &self,
+        text: &str,
+        piece: Range<usize>,
+        segments: &[Segment],
+        trigrams: &mut (Range<usize>, Trigrams),
+        out: &mut Vec<Match>,
+    ) -> usize {
         if !self.may_cover(&piece, segments) {
             return 0;
         }
-        if !met(&self.rule.needs, text[piece.clone()].as_bytes()) {
-            return 0;
+        if !self.rule.clauses.is_empty() {
+            if trigrams.0 != piece {
+                *trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
+            }
+            if !trigrams.1.may_satisfy(self.rule.clauses) {
+                return 0;
+            }
         }
         self.try_on(text, piece, segments, out)
     }
@@ -196,7 +210,7 @@ impl Ready {
     fn try_on(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
         let haystack = &text[piece.clone()];
         let before = out.len();
-        // What a rule's author declares is a part of what the rule says; the table's own patterns declare none.
+        // What an author declares is a part of the rule; of the built-in patterns the build has made clauses instead.
         let also = self.rule.also;
         if !also.is_empty() && !also.iter().any(|literal| contains(haystack.as_bytes(), literal.as_bytes())) {
             return 0;
@@ -281,16 +295,6 @@ fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
         from = at + 1;
     }
     None
-}
-
-/// Does a line have what a pattern needs?
-fn met(need: &Need, line: &[u8]) -> bool {
-    match need {
-        Need::Nothing => true,
-        Need::Any(list) => list.iter().any(|literal| contains(line, literal.as_bytes())),
-        Need::All(list) => list.iter().all(|need| met(need, line)),
-        Need::Or(list) => list.iter().any(|need| met(need, line)),
-    }
 }
 
 fn contains(text: &[u8], literal: &[u8]) -> bool {

@@ -31,6 +31,7 @@ pub mod report;
 pub mod segment;
 pub mod strings;
 pub mod text;
+pub mod trigrams;
 pub mod walk;
 pub mod window;
 

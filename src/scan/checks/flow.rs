@@ -9,7 +9,7 @@ use super::statements::{Statement, identifiers, statements};
 use super::{Doc, Raise};
 use crate::rules::{Lang, Place};
 use crate::scan::checks::hosts::{host_in, is_well_known, related, service};
-use crate::scan::checks::secrets::{Secret, sources};
+use crate::scan::checks::secrets::{self, Secret, sources};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -90,9 +90,6 @@ const HEADER_WORDS: [&str; 17] = [
 ];
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
-    if !mentions(doc.text.as_bytes()) {
-        return;
-    }
     if doc.place == Place::Script {
         piece(&doc.text, 0, doc.lang, None, raise);
     } else {
@@ -100,36 +97,13 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
             piece(&doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
         }
     }
-    for layer in doc.layers.iter().filter(|l| {
-        l.chain.last().is_some_and(|c| {
-            ["mcp-args", "argv", "inline", "run", "base64", "json", "hex", "continued lines"].contains(c)
-        })
-    }) {
+    for layer in doc.layers.iter().filter(|l| l.chain.last().is_some_and(|c| CODE.contains(c))) {
         piece(&layer.text, 0, layer.lang, Some(&layer.origin), raise);
     }
 }
 
-/// Is there anything in the text that could be a secret's source? One pass, so that most files cost no more.
-fn mentions(bytes: &[u8]) -> bool {
-    [
-        "env",
-        "ENV",
-        ".ssh",
-        ".aws",
-        "_KEY",
-        "_TOKEN",
-        "id_rsa",
-        "SECRET",
-        "PASSWORD",
-        "wallet",
-        "keychain",
-        "redential",
-        "Cookies",
-        "Login Data",
-    ]
-    .iter()
-    .any(|w| memchr::memmem::find(bytes, w.as_bytes()).is_some())
-}
+/// Decoders whose result may be code.
+const CODE: [&str; 8] = ["mcp-args", "argv", "inline", "run", "base64", "json", "hex", "continued lines"];
 
 /// A name that holds a secret.
 #[derive(Clone)]
@@ -143,6 +117,11 @@ struct Tainted {
 }
 
 fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
+    // Most code reads no secret; one pass finds that out, and where to look in the rest.
+    let places = secrets::places(text);
+    if places.is_empty() {
+        return;
+    }
     let mut names: HashMap<&str, Tainted> = HashMap::new();
     let mut hosts: HashMap<&str, &str> = HashMap::new();
     let code = statements(text, lang);
@@ -150,8 +129,14 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
     let mut said = 0;
     let depth_of = |s: &Statement| s.text.len() - s.text.trim_start().len();
     for statement in &code {
+        let end = statement.start + statement.text.len();
+        let reads = places.get(places.partition_point(|p| *p < statement.start)).is_some_and(|p| *p < end);
+        if !reads && names.is_empty() && !statement.text.contains("://") {
+            continue;
+        }
         let words = identifiers(statement.text);
-        let mut held: Vec<Tainted> = sources(statement.text, lang)
+        let read = if reads { sources(statement.text, lang) } else { Vec::new() };
+        let mut held: Vec<Tainted> = read
             .into_iter()
             .map(|secret| Tainted { secret, line: statement.line, depth: 0, many: 1 })
             .collect();
@@ -183,10 +168,10 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
             }
         }
         // What is assigned is no source of what it is assigned.
-        let read = |w: &&super::statements::Word| !targets.contains(&w.text);
+        let other = |w: &&super::statements::Word| !targets.contains(&w.text);
         let host = host_in(statement.text)
             .or_else(|| decodes(statement.text).then_some(ENCODED))
-            .or_else(|| words.iter().filter(read).find_map(|w| hosts.get(w.text).copied()));
+            .or_else(|| words.iter().filter(other).find_map(|w| hosts.get(w.text).copied()));
         for name in &targets {
             match host {
                 Some(host) if hosts.len() < NAMES => hosts.insert(name, host),

@@ -3,6 +3,7 @@
 
 use super::hosts::host_in;
 use super::{Doc, Raise};
+use std::collections::HashMap;
 
 /// Hosts of well-known installers, and of package and code hosts that name an owner in the path.
 const KNOWN: [&str; 62] = [
@@ -70,24 +71,35 @@ const KNOWN: [&str; 62] = [
     "get.sdkman.io",
 ];
 
+/// Findings in one file, at most: each is held against the whole text.
+const MOST: usize = 20;
+
 pub fn check(doc: &Doc, raise: &mut Raise) {
+    let mut said = 0;
+    let mut known: HashMap<String, bool> = HashMap::new();
     let bytes = doc.text.as_bytes();
-    if doc.layers.is_empty()
-        && ["curl", "wget", "irm ", "iwr ", "Invoke-"]
-            .iter()
-            .all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none())
-    {
-        return;
+    let mut lines: Vec<usize> = Vec::new();
+    for command in ["curl ", "wget ", "irm ", "iwr ", "Invoke-Web", "Invoke-Rest"] {
+        lines.extend(
+            memchr::memmem::find_iter(bytes, command).map(|at| doc.lines.line_range(&doc.text, at).start),
+        );
     }
-    let mut start = 0;
-    for line in doc.text.split_inclusive('\n') {
-        let range = start..start + line.trim_end().len();
-        start += line.len();
+    lines.sort_unstable();
+    lines.dedup();
+    for start in lines {
+        let range = doc.lines.line_range(&doc.text, start);
+        let line = &doc.text[range.clone()];
         if let Some(host) = piped(line)
             && !is_known(host)
-            && !belongs(&doc.text, line, host)
+            && !*known.entry(host.to_owned()).or_insert_with(|| belongs(&doc.text, line, host))
         {
             raise("download-run-from-unrelated-host", range, Some(format!("the host is {host}")));
+            said += 1;
+        }
+        // Each new host is held against the whole text, so a text full of them is not looked at to its end: by then
+        // it has said enough.
+        if said == MOST || known.len() == MOST {
+            return;
         }
     }
     for layer in &doc.layers {

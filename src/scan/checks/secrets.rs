@@ -1,6 +1,8 @@
 //! Where secrets come from: the environment, key files, and the variables whose names say what they hold.
 
 use crate::rules::Lang;
+use crate::scan::prefilter::Prefilter;
+use std::sync::OnceLock;
 
 /// A secret as the code names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,64 @@ const ENDINGS: [&str; 21] = [
     "_PAT",
     "_COOKIE",
 ];
+
+/// Texts without which a statement reads no secret.
+const MARKS: [&str; 44] = [
+    "environ",
+    "process.env",
+    "getenv",
+    "printenv",
+    "(env)",
+    "`env`",
+    "(env ",
+    "(env|",
+    "<(env",
+    "env |",
+    "env|",
+    "env >",
+    "$(set)",
+    "set |",
+    "export -p",
+    "env.to_",
+    "env::var",
+    "env[",
+    "env.get",
+    "env!(",
+    "env:",
+    "config(\"",
+    "_key",
+    "_token",
+    "_secret",
+    "_pass",
+    "_pwd",
+    "_credential",
+    "_mnemonic",
+    "_seed",
+    "_pat",
+    "_cookie",
+    "database_url",
+    "_uri",
+    "redis_url",
+    "_dsn",
+    "_connection",
+    "$token",
+    "{token",
+    "api_key",
+    "$secret",
+    "$password",
+    "\"token",
+    "\"secret",
+];
+
+/// Where a text may read a secret, sorted: one pass of a prefilter.
+pub fn places(text: &str) -> Vec<usize> {
+    static FILTER: OnceLock<Prefilter> = OnceLock::new();
+    let filter = FILTER.get_or_init(|| Prefilter::new([&FILES[..], &SETTINGS, &MARKS].concat()));
+    let mut out = Vec::new();
+    filter.scan(text.as_bytes(), |_, at| out.push(at));
+    out.sort_unstable();
+    out
+}
 
 /// The secrets a statement reads.
 pub fn sources(text: &str, lang: Lang) -> Vec<Secret> {

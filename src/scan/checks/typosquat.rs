@@ -31,6 +31,9 @@ const REAL: &str = "preact requests request reacts colour color glob globs jests
     debug dotenvx uuidv4 uuidv7 uuid7 tabulator zods sharps hone pillow-simd typed typer types execa dockers stripes httpx \
     httpx2 http2 pypdf2 pypdf3 pypdf4 websocket network cheeriojs open-ai nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
 
+/// Lines with install commands, and commands on one, that are looked at.
+const MOST: usize = 500;
+
 fn installs() -> Option<&'static Regex> {
     static RE: OnceLock<Option<Regex>> = OnceLock::new();
     RE.get_or_init(|| {
@@ -77,21 +80,30 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         return;
     }
     let bytes = text.as_bytes();
-    if ["install", " add ", "npm i", "npx "]
-        .iter()
-        .all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none())
-    {
+    let mut lines: Vec<usize> = Vec::new();
+    for word in ["install ", " add ", "npm i ", "npx "] {
+        lines.extend(memchr::memmem::find_iter(bytes, word).map(|at| doc.lines.line_range(text, at).start));
+    }
+    if lines.is_empty() {
         return;
     }
+    lines.sort_unstable();
+    lines.dedup();
     let Some(installs) = installs() else { return };
-    for found in installs.captures_iter(text) {
+    let found = lines.iter().take(MOST).flat_map(|&start| {
+        let line = &text[doc.lines.line_range(text, start)];
+        installs.captures_iter(line).take(MOST).map(move |c| (start, c))
+    });
+    for (line_start, found) in found {
         let (Some(tool), Some(rest)) = (found.get(1), found.get(2)) else { continue };
         let tool = tool.as_str().to_ascii_lowercase();
         let python = ["pip", "uv", "poetry"].iter().any(|t| tool.starts_with(t));
         let list = if python { PYPI } else { NPM };
         let most = if tool == "npx" { 1 } else { 20 };
-        for (range, word) in
-            words(text, rest.range(), ' ').into_iter().filter(|(_, w)| !w.starts_with('-')).take(most)
+        for (range, word) in words(text, line_start + rest.start()..line_start + rest.end(), ' ')
+            .into_iter()
+            .filter(|(_, w)| !w.starts_with('-'))
+            .take(most)
         {
             judge(word, &range, list, raise);
         }

@@ -1,7 +1,7 @@
 //! A report built by hand, with everything in it that a format must get right. Test data only.
 
 use crate::rules::{
-    Category, Combo, Confidence, Context, Matcher, Need, Persona, Rule, RuleSet, Scope, Severity, Within,
+    Category, Combo, Confidence, Context, Matcher, Persona, Rule, RuleSet, Scope, Severity, Within,
 };
 use crate::scan::finding::{Decoded, Finding, Part, Report, Skip, SkipReason, Snippet, Span, Stats};
 
@@ -17,7 +17,7 @@ static RULE: Rule = Rule {
     persona: Persona::Regular,
     literals: &["ngrok.io"],
     also: &[],
-    needs: Need::Nothing,
+    clauses: &[],
     matcher: Matcher::Literal,
     scope: Scope::ANY,
     context: Context::Demote,
