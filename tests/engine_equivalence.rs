@@ -76,7 +76,7 @@ impl Wrong {
 }
 
 /// A text that the pattern matches, if what it says about word borders happens to hold too.
-fn sample(hir: &Hir, random: &mut Random, out: &mut String, budget: usize) {
+fn sample(hir: &Hir, random: &mut Random, out: &mut String) {
     match hir.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => out.push_str(&String::from_utf8_lossy(&literal.0)),
@@ -105,12 +105,12 @@ fn sample(hir: &Hir, random: &mut Random, out: &mut String, budget: usize) {
             let spare = repetition.max.map_or(3, |max| (max - min).min(3));
             let more = u32::try_from(random.below(spare as usize + 1)).unwrap();
             for _ in 0..min + more {
-                sample(&repetition.sub, random, out, budget);
+                sample(&repetition.sub, random, out);
             }
         }
-        HirKind::Capture(capture) => sample(&capture.sub, random, out, budget),
-        HirKind::Concat(list) => list.iter().for_each(|h| sample(h, random, out, budget)),
-        HirKind::Alternation(list) => sample(random.pick(list), random, out, budget),
+        HirKind::Capture(capture) => sample(&capture.sub, random, out),
+        HirKind::Concat(list) => list.iter().for_each(|h| sample(h, random, out)),
+        HirKind::Alternation(list) => sample(random.pick(list), random, out),
     }
 }
 
@@ -135,7 +135,7 @@ fn what_patterns_match_is_found() {
             let mut text = String::new();
             for _ in 0..30 {
                 let mut line = String::new();
-                sample(&hir, &mut random, &mut line, 0);
+                sample(&hir, &mut random, &mut line);
                 let line = recase(&line, &mut random);
                 text.push_str(&line);
                 text.push('\n');
