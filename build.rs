@@ -25,7 +25,7 @@ fn main() {
     println!("cargo::rerun-if-changed=rules");
     println!("cargo::rerun-if-changed=src/rules/model.rs");
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
-    println!("cargo::rerun-if-changed=build/needs.rs");
+    println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/scan/trigrams.rs");
     commit();
     if let Err(message) = rules() {
@@ -155,20 +155,20 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
 
     let mut text = Text::default();
     let mut rows = String::new();
-    let mut clauses: Vec<u32> = Vec::new();
+    let mut packed_needs: Vec<u32> = Vec::new();
     for r in &rules {
-        let first_clause = clauses.len();
         let (mut literals, mut also) = (r.literals.clone(), r.also.clone());
+        let first_need = packed_needs.len();
         if let MatcherSpec::Regex(pattern) = &r.matcher {
-            let need = needs::of(pattern)
-                .map_err(|e| format!("{}: {e}", r.id))?
-                .ok_or_else(|| format!("{}: the pattern has nothing that every match contains", r.id))?;
-            // Literals that the author did not think of; and what the pattern needs besides is in the clauses.
+            // The schema has compiled the pattern with the matcher; a form that only this parser rejects fails the build.
+            let need = needs::of(pattern).map_err(|e| format!("{}: {e}", r.id))?;
+            let need =
+                need.ok_or_else(|| format!("{}: its matches have nothing in common to look for", r.id))?;
             literals = needs::literals(&need, &literals);
             also.clear();
-            clauses.extend(needs::program(&need, &trigrams::pack).unwrap_or_default());
+            needs::pack(&need, &mut packed_needs);
         }
-        let clause_list = (first_clause as u32, clauses.len() - first_clause);
+        let need_list = (first_need as u32, packed_needs.len() - first_need);
         let (kind, pattern) = match &r.matcher {
             MatcherSpec::Literal => ("Literal", ""),
             MatcherSpec::Regex(pattern) => ("Regex", pattern.as_str()),
@@ -178,7 +178,7 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
         let Scope { places, langs } = r.scope;
         rows += &format!(
             "RuleRow {{ id: {}, name: {}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
-             Confidence::{:?}, persona: Persona::{:?}, literals: {:?}, also: {:?}, clauses: {clause_list:?}, kind: Kind::{kind}, pattern: {}, \
+             Confidence::{:?}, persona: Persona::{:?}, literals: {:?}, also: {:?}, needs: {need_list:?}, kind: Kind::{kind}, pattern: {}, \
              scope: Scope {{ places: {places}, langs: {langs} }}, context: Context::{:?}, signals: {:?}, secret: {}, \
              message: {}, remediation: {}, references: {:?}, example: {}, counter_example: {} }},\n",
             text.add(&r.id)?,
@@ -229,14 +229,14 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
         "const LENGTH_BITS: u32 = {LENGTH_BITS};\n\
          static TEXT: &str = {:?};\n\
          static LISTS: [u32; {}] = {:?};\n\
-         static CLAUSES: [u32; {}] = {:?};\n\
+         static NEEDS: [u32; {}] = {:?};\n\
          static RULES: [RuleRow; {}] = [\n{rows}];\n\
          static COMBOS: [ComboRow; {}] = [\n{combo_rows}];\n",
         text.all,
         text.lists.len(),
         text.lists,
-        clauses.len(),
-        clauses,
+        packed_needs.len(),
+        packed_needs,
         rules.len(),
         combos.len(),
     ))

@@ -1,6 +1,7 @@
 //! What a line must have in it for a pattern to match there: derived from the pattern, so that no rule depends on its
 //! author having thought of every literal. Only for the build; the binary gets the result.
 
+use super::trigrams;
 use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::BTreeSet;
 
@@ -237,21 +238,23 @@ fn cross(a: &[String], b: &[String]) -> Option<Vec<String>> {
     Some(joined.into_iter().collect())
 }
 
-/// The need as a program for `scan::trigrams`: a node is its kind and how many follow, then those. Only what has three
-/// bytes can be asked for there; what has less is taken as met, and so is what hangs on it.
-pub fn program(need: &Need, pack: &impl Fn(&[u8]) -> Option<u32>) -> Option<Vec<u32>> {
-    let node = |kind: u32, parts: Vec<Vec<u32>>| {
-        let count = u32::try_from(parts.len()).ok()?;
-        Some(std::iter::once(kind << 30 | count).chain(parts.into_iter().flatten()).collect())
-    };
+/// The need as numbers, for `scan::trigrams` to read: a head of kind and length, then the entries. A literal is three of
+/// its trigrams; one too short for any is left out with all that could stand for it.
+pub fn pack(need: &Need, out: &mut Vec<u32>) {
     match need {
         Need::Any(list) => {
-            node(0, list.iter().map(|l| pack(l.as_bytes()).map(|p| vec![p])).collect::<Option<_>>()?)
+            let packed: Option<Vec<u32>> = list.iter().map(|l| trigrams::pack(l.as_bytes())).collect();
+            // Where one of them cannot be told, any line may have it.
+            let packed = packed.unwrap_or_default();
+            out.push(trigrams::head(trigrams::ANY, packed.len()));
+            out.extend(packed);
         }
-        Need::All(list) => {
-            let parts: Vec<Vec<u32>> = list.iter().filter_map(|n| program(n, pack)).collect();
-            if parts.is_empty() { None } else { node(1, parts) }
+        Need::All(list) | Need::Or(list) => {
+            let kind = if matches!(need, Need::All(_)) { trigrams::ALL } else { trigrams::OR };
+            out.push(trigrams::head(kind, list.len()));
+            for need in list {
+                pack(need, out);
+            }
         }
-        Need::Or(list) => node(2, list.iter().map(|n| program(n, pack)).collect::<Option<_>>()?),
     }
 }

@@ -310,3 +310,16 @@ fn what_is_not_scanned_is_said() {
     let lax = scan(&ScanRequest { stdin, inline_ignores: true, ..request(&set) }).unwrap();
     assert!(lax.findings.iter().any(|f| f.rule == "SC-222"));
 }
+
+/// In gate mode a file above 64 MiB is not read to its end: sparse here, so that it costs nothing.
+#[test]
+fn an_oversize_file_is_said() {
+    let set = RuleSet::builtin();
+    let dir = Dir::new();
+    dir.file("SKILL.md", "---\nname: s\ndescription: d\n---\nText.\n");
+    let file = fs::File::create(dir.0.join("large.txt")).unwrap();
+    file.set_len(200 << 20).unwrap();
+    let gate = ScanRequest { roots: vec![dir.0.clone()], gate: true, max_file: 64 << 20, ..request(&set) };
+    let gate = scan(&gate).unwrap();
+    assert!(gate.findings.iter().any(|f| f.rule == "SC-211"), "{:?}", gate.findings);
+}

@@ -30,7 +30,7 @@ struct RuleRow {
     persona: Persona,
     literals: PackedList,
     also: PackedList,
-    clauses: PackedList,
+    needs: PackedList,
     kind: Kind,
     pattern: Packed,
     scope: Scope,
@@ -77,8 +77,8 @@ fn list((start, length): PackedList) -> &'static [&'static str] {
     lists().get(start as usize..start as usize + length).unwrap_or(&[])
 }
 
-fn clauses((start, length): PackedList) -> &'static [u32] {
-    CLAUSES.get(start as usize..start as usize + length).unwrap_or(&[])
+fn needs((start, length): PackedList) -> &'static [u32] {
+    NEEDS.get(start as usize..start as usize + length).unwrap_or(&[])
 }
 
 fn rule(row: &RuleRow) -> Rule {
@@ -91,7 +91,7 @@ fn rule(row: &RuleRow) -> Rule {
         persona: row.persona,
         literals: list(row.literals),
         also: list(row.also),
-        clauses: clauses(row.clauses),
+        needs: needs(row.needs),
         matcher: match row.kind {
             Kind::Literal => Matcher::Literal,
             Kind::Regex => Matcher::Regex(text(row.pattern)),

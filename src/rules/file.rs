@@ -62,7 +62,7 @@ fn kept_rule(rule: RuleSpec) -> Rule {
         persona: rule.persona,
         literals: kept_list(rule.literals),
         also: kept_list(rule.also),
-        clauses: &[],
+        needs: &[],
         matcher: match rule.matcher {
             MatcherSpec::Literal => Matcher::Literal,
             MatcherSpec::Regex(pattern) => Matcher::Regex(kept(pattern)),

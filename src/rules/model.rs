@@ -357,8 +357,9 @@ pub struct Rule {
     /// Lower case; unless empty, the line of a match contains one of these too. Spares the pattern where a literal is
     /// common.
     pub also: &'static [&'static str],
-    /// What the pattern cannot match without, found at build time: see `scan::trigrams`. Empty for a user's rule.
-    pub clauses: &'static [u32],
+    /// What the line of a match contains besides, derived from the pattern when weft was built: see
+    /// `scan::trigrams`. Empty for a user's rule.
+    pub needs: &'static [u32],
     pub matcher: Matcher,
     pub scope: Scope,
     pub context: Context,

@@ -195,11 +195,11 @@ impl Ready {
         if !self.may_cover(&piece, segments) {
             return 0;
         }
-        if !self.rule.clauses.is_empty() {
+        if !self.rule.needs.is_empty() {
             if trigrams.0 != piece {
                 *trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
             }
-            if !trigrams.1.may_satisfy(self.rule.clauses) {
+            if !trigrams.1.may_meet(self.rule.needs) {
                 return 0;
             }
         }
@@ -210,7 +210,7 @@ impl Ready {
     fn try_on(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
         let haystack = &text[piece.clone()];
         let before = out.len();
-        // What an author declares is a part of the rule; of the built-in patterns the build has made clauses instead.
+        // What a rule's author declares is a part of what the rule says; the table's own patterns declare none.
         let also = self.rule.also;
         if !also.is_empty() && !also.iter().any(|literal| contains(haystack.as_bytes(), literal.as_bytes())) {
             return 0;

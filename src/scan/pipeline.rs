@@ -30,7 +30,7 @@ pub struct ScanRequest<'a> {
     pub gate: bool,
     /// Worker threads; 0: as many as there are processors.
     pub jobs: usize,
-    /// Files larger than this many bytes are skipped (in gate mode: scanned in windows up to a higher limit).
+    /// Files larger than this many bytes are skipped; in gate mode, no more than this is read of a file.
     pub max_file: u64,
     /// Globs of paths below a root to leave out.
     pub exclude: Vec<String>,
@@ -79,7 +79,7 @@ pub fn scan(request: &ScanRequest) -> Result<Report, RootError> {
 
 fn options(request: &ScanRequest) -> WalkOptions {
     if request.gate {
-        WalkOptions::gate()
+        WalkOptions { max_read: request.max_file, ..WalkOptions::gate() }
     } else {
         WalkOptions { max_file: request.max_file, ..WalkOptions::default() }
     }

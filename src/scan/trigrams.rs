@@ -38,28 +38,44 @@ impl Trigrams {
             && self.has((packed >> (2 * BITS)) & mask)
     }
 
-    /// May the line have what a pattern needs? `program` is a node after the other, each its kind (the upper two bits: one
-    /// of these literals, all of these nodes, one of these nodes) and how many follow; `build.rs` writes it.
-    pub fn may_satisfy(&self, program: &[u32]) -> bool {
-        self.node(program).0
+    /// May the line have what a pattern needs? An empty need is met by every line.
+    pub fn may_meet(&self, need: &[u32]) -> bool {
+        need.is_empty() || self.meets(need).0
     }
 
-    /// Whether a node may hold, and what stands behind it. Nodes are as deep as patterns nest.
-    fn node<'p>(&self, program: &'p [u32]) -> (bool, &'p [u32]) {
-        let [head, rest @ ..] = program else { return (true, program) };
-        let count = (head & 0x3fff_ffff) as usize;
-        let (mut met, mut rest) = (head >> 30 == 1, rest);
-        if head >> 30 == 0 {
-            let (literals, behind) = rest.split_at(count.min(rest.len()));
-            return (literals.iter().any(|literal| self.may_hold(*literal)), behind);
+    /// The answer for the need at the start of `need`, and what follows it.
+    fn meets<'n>(&self, need: &'n [u32]) -> (bool, &'n [u32]) {
+        let Some((head, mut rest)) = need.split_first() else { return (true, need) };
+        let count = (head & COUNT) as usize;
+        if head >> KIND_SHIFT == ANY {
+            let (literals, rest) = rest.split_at(count.min(rest.len()));
+            let met = literals.is_empty() || literals.iter().any(|literal| self.may_hold(*literal));
+            return (met, rest);
         }
+        let all = head >> KIND_SHIFT == ALL;
+        let mut met = all;
         for _ in 0..count {
-            let (one, behind) = self.node(rest);
-            rest = behind;
-            met = if head >> 30 == 1 { met && one } else { met || one };
+            let (one, next) = self.meets(rest);
+            rest = next;
+            met = if all { met && one } else { met || one };
         }
         (met, rest)
     }
+}
+
+/// One of the literals that follow; none: no line can be told.
+pub const ANY: u32 = 0;
+/// All of the needs that follow.
+pub const ALL: u32 = 1;
+/// One of the needs that follow.
+pub const OR: u32 = 2;
+
+const KIND_SHIFT: u32 = 28;
+const COUNT: u32 = (1 << KIND_SHIFT) - 1;
+
+/// The number that starts a need: its kind, and how many entries follow.
+pub const fn head(kind: u32, entries: usize) -> u32 {
+    kind << KIND_SHIFT | (entries as u32 & COUNT)
 }
 
 /// Where a folded trigram (in the low three bytes) is kept.

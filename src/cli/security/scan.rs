@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 
 /// Standard input is read to this many bytes; more is refused rather than half looked at.
 const MAX_STDIN: u64 = 64 << 20;
+/// How much of a file `--gate` reads, unless `--max-size` says otherwise.
+const MAX_GATE: u64 = 64 << 20;
 
 /// Scan files and folders: every skill below them, its scripts, settings and archives
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -260,14 +262,14 @@ fn scanned(
 ) -> Result<Report, Failure> {
     let progress = Progress::new(!command.quiet);
     let update = |files, bytes| progress.update(files, bytes);
-    let default = if command.gate { WalkOptions::gate() } else { WalkOptions::default() };
+    let most = if command.gate { MAX_GATE } else { WalkOptions::default().max_file };
     let request = ScanRequest {
         rules,
         stdin: stdin(command)?,
         roots,
         gate: command.gate,
         jobs: command.jobs.map_or(0, |jobs| jobs.0),
-        max_file: command.max_size.map_or(default.max_file, |size| size.0),
+        max_file: command.max_size.map_or(most, |size| size.0),
         exclude: config.exclude.clone(),
         inline_ignores: !command.gate,
         progress: Some(&update),

@@ -17,7 +17,7 @@ static RULE: Rule = Rule {
     persona: Persona::Regular,
     literals: &["ngrok.io"],
     also: &[],
-    clauses: &[],
+    needs: &[],
     matcher: Matcher::Literal,
     scope: Scope::ANY,
     context: Context::Demote,
