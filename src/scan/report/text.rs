@@ -17,6 +17,7 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
         paint: Paint { on: options.color },
         options,
         explained: HashSet::new(),
+        folded: 0,
         out,
     };
     // Findings come sorted by skill.
@@ -24,8 +25,16 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
         if let Some(first) = group.first() {
             page.heading(&first.skill, group.len())?;
         }
-        for finding in group {
-            page.finding(finding)?;
+        if options.verbose {
+            for finding in group {
+                page.finding(finding, &[])?;
+            }
+        } else {
+            let (blocks, folded) = blocks(group);
+            page.folded += folded;
+            for (finding, also) in blocks {
+                page.finding(finding, &also)?;
+            }
         }
     }
     if options.quiet { Ok(()) } else { page.totals(report) }
@@ -76,7 +85,34 @@ struct Page<'a> {
     options: &'a RenderOptions<'a>,
     /// Rules whose remediation was said already.
     explained: HashSet<&'static str>,
+    /// Findings that are only shown as parts of others.
+    folded: usize,
     out: &'a mut dyn Write,
+}
+
+/// A finding to show, and the lesser ones on the same line, which are only named.
+type Block<'f> = (&'f Finding, Vec<&'f Finding>);
+
+/// The findings of one skill, worst first, one a line of the file: what else was found there is named beside it, and
+/// what is no more than a part of a combination that is shown is left to that. Says how many were left out whole.
+fn blocks(group: &[Finding]) -> (Vec<Block<'_>>, usize) {
+    let mut blocks: Vec<Block> = Vec::new();
+    for line in group.chunk_by(|a, b| a.path == b.path && a.span.line == b.span.line) {
+        let mut line: Vec<&Finding> = line.iter().collect();
+        line.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.parts.is_empty()));
+        if let Some((worst, rest)) = line.split_first() {
+            blocks.push((worst, rest.to_vec()));
+        }
+    }
+    let parts: HashSet<(&str, &str, u32)> =
+        group.iter().flat_map(|f| &f.parts).map(|part| (part.rule, &*part.path, part.span.line)).collect();
+    let is_part =
+        |f: &Finding| f.severity <= Severity::Medium && parts.contains(&(f.rule, &*f.path, f.span.line));
+    let before: usize = blocks.iter().map(|(_, also)| 1 + also.len()).sum();
+    blocks.retain(|(worst, also)| !is_part(worst) || !also.iter().all(|f| is_part(f)));
+    let after: usize = blocks.iter().map(|(_, also)| 1 + also.len()).sum();
+    blocks.sort_by_key(|(worst, _)| std::cmp::Reverse(worst.severity));
+    (blocks, before - after)
 }
 
 impl Page<'_> {
@@ -90,7 +126,7 @@ impl Page<'_> {
         )
     }
 
-    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+    fn finding(&mut self, finding: &Finding, also: &[&Finding]) -> io::Result<()> {
         let paint = self.paint;
         let severity = finding.severity;
         writeln!(
@@ -120,6 +156,11 @@ impl Page<'_> {
         }
         if let Some(why) = finding.demoted {
             writeln!(self.out, "  {} {}", paint.dim("lowered:"), visible(why))?;
+        }
+        if !also.is_empty() {
+            let names: Vec<String> =
+                also.iter().map(|f| format!("{} {} {}", f.severity.as_str(), f.rule, f.name)).collect();
+            writeln!(self.out, "  {} {}", paint.dim("also here:"), names.join(", "))?;
         }
         let first = self.explained.insert(finding.rule);
         if !finding.remediation.is_empty() && (first || self.options.verbose) {
@@ -198,6 +239,10 @@ impl Page<'_> {
             for (reason, count) in skips_by_reason(report) {
                 writeln!(self.out, "not scanned: {count} × {}", reason.as_str())?;
             }
+        }
+        if self.folded > 0 {
+            let folded = plural(self.folded, "finding");
+            writeln!(self.out, "not shown: {folded} that are parts of those above (--verbose shows them)")?;
         }
         let taken = [
             (stats.hidden, "by --persona, --category, --min-severity or --diff"),
@@ -348,6 +393,26 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(page, include_str!("samples/page.txt"), "{page}");
+    }
+
+    #[test]
+    fn a_line_is_shown_once_and_parts_are_folded() {
+        let report = samples::report();
+        let one = report.findings.iter().find(|f| !f.parts.is_empty()).unwrap();
+        let mut part = one.clone();
+        let first = &one.parts[0];
+        (part.rule, part.path, part.span) = (first.rule, first.path.clone(), first.span.clone());
+        (part.parts, part.severity) = (Vec::new(), Severity::Low);
+        let mut lesser = one.clone();
+        (lesser.severity, lesser.parts) = (Severity::Low, Vec::new());
+        let (shown, folded) = blocks(std::slice::from_ref(&part));
+        assert_eq!((shown.len(), folded), (1, 0));
+        let mut group = vec![one.clone(), lesser];
+        if part.span.line != one.span.line || part.path != one.path {
+            group.push(part);
+        }
+        let (shown, folded) = blocks(&group);
+        assert_eq!((shown.len(), shown[0].1.len(), folded), (1, 1, group.len() - 2));
     }
 
     #[test]
