@@ -276,7 +276,14 @@ fn scanned(
     };
     let report = scan::scan(&request);
     progress.finish();
-    report.map_err(|error| Failure::file("cannot scan", &error.path, &error.error))
+    report.map_err(|error| {
+        let mut failure = Failure::file("cannot scan", &error.path, &error.error);
+        if error.error.kind() == io::ErrorKind::InvalidInput {
+            // A pipe, as `<(command)` makes one.
+            failure.fix = "pipe it in and name -".into();
+        }
+        failure
+    })
 }
 
 fn stdin(command: &Scan) -> Result<Option<(String, Vec<u8>)>, Failure> {
