@@ -46,7 +46,7 @@ pub struct Scan {
     /// what the report looks like: text, json, sarif, github or junit (default: text)
     #[argh(option, short = 'f', arg_name = "FORMAT", default = "Format::Text")]
     format: Format,
-    /// write the report to a file, complete or not at all
+    /// write the report to a file, complete or not at all; - is standard output
     #[argh(option, short = 'o', arg_name = "FILE")]
     output: Option<PathArg>,
     /// show only findings of this severity or above: info, low, medium, high, critical
@@ -147,7 +147,7 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
     let fail_on = fail_on.filter(|_| command.write_baseline.is_none());
     let options = RenderOptions {
         rules: &rules,
-        color: command.output.is_none() && command.color.unwrap_or_default().for_stdout(),
+        color: command.output_file().is_none() && command.color.unwrap_or_default().for_stdout(),
         verbose: command.verbose,
         quiet: command.quiet,
         show_secrets: command.show_secrets,
@@ -161,6 +161,11 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
 }
 
 impl Scan {
+    /// Where the report goes, unless that is standard output.
+    fn output_file(&self) -> Option<&Path> {
+        self.output.as_ref().map(|path| path.0.as_path()).filter(|path| *path != Path::new("-"))
+    }
+
     /// What argh cannot say: options that contradict each other.
     fn check(&self) -> Result<(), Failure> {
         let piped = self.paths.iter().filter(|path| path.0 == Path::new("-")).count();
@@ -177,6 +182,9 @@ impl Scan {
         }
         if self.stdin_name.is_some() && piped == 0 {
             return contradiction("--stdin-name without -", "add - to read standard input");
+        }
+        if self.write_baseline.as_ref().is_some_and(|path| path.0 == Path::new("-")) {
+            return Err(Failure::usage("a baseline is a file", "--write-baseline -", "name one"));
         }
         if self.diff.is_some() && self.staged {
             return contradiction("--diff and --staged", "choose one");
@@ -303,9 +311,9 @@ fn stdin(command: &Scan) -> Result<Option<(String, Vec<u8>)>, Failure> {
 }
 
 fn emit(command: &Scan, report: &Report, options: &RenderOptions) -> Result<(), Failure> {
-    match &command.output {
-        Some(path) => write_atomic(&path.0, |out| report::write(command.format, report, options, out))
-            .map_err(|error| Failure::file("cannot write", &path.0, &error)),
+    match command.output_file() {
+        Some(path) => write_atomic(path, |out| report::write(command.format, report, options, out))
+            .map_err(|error| Failure::file("cannot write", path, &error)),
         None => {
             let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
             let written = report::write(command.format, report, options, &mut out).and_then(|()| out.flush());
