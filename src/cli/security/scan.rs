@@ -94,7 +94,7 @@ pub struct Scan {
     /// colour: auto (default), always or never
     #[argh(option, arg_name = "WHEN")]
     color: Option<Color>,
-    /// also list what was not scanned, and everything known of each finding
+    /// show every finding by itself with all that is known of it, and list what was not scanned
     #[argh(switch, short = 'v')]
     verbose: bool,
     /// findings only: no totals, notes or progress
@@ -126,8 +126,15 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
     let changed = changed.map_err(|error| Failure::usage(error.what, error.at, error.fix))?;
 
     let mut report = scanned(&command, &config, &rules, roots)?;
-    filter::persona(&mut report, command.persona.or(config.persona).unwrap_or(Persona::Regular));
-    filter::categories(&mut report, &command.category);
+    let persona = command.persona.or(config.persona).unwrap_or(Persona::Regular);
+    let by_persona = match persona {
+        Persona::Regular => "by --persona regular, the default",
+        _ => "by --persona",
+    };
+    let mut hidden = vec![
+        (filter::persona(&mut report, persona), by_persona),
+        (filter::categories(&mut report, &command.category), "by --category"),
+    ];
     if let Some(path) = &command.write_baseline {
         let baseline = Baseline::of(&report);
         write_atomic(&path.0, |out| baseline.write(out))
@@ -138,9 +145,11 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
         baseline.apply(&mut report);
     }
     if let Some(changed) = &changed {
-        filter::changed(&mut report, changed);
+        let option = if command.staged { "by --staged" } else { "by --diff" };
+        hidden.push((filter::changed(&mut report, changed), option));
     }
-    filter::severity(&mut report, command.min_severity.or(config.min_severity));
+    let least = command.min_severity.or(config.min_severity);
+    hidden.push((filter::severity(&mut report, least), "by --min-severity"));
 
     // A baseline is written to accept what is there: the scan that writes it passes.
     let fail_on = command.fail_on.or(config.fail_on).unwrap_or(FailOn(Some(Severity::High))).0;
@@ -150,8 +159,10 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
         color: command.output_file().is_none() && command.color.unwrap_or_default().for_stdout(),
         verbose: command.verbose,
         quiet: command.quiet,
+        fold: persona == Persona::Regular,
         show_secrets: command.show_secrets,
         fail_on,
+        hidden: &hidden,
         notes: &notes,
         root: std::env::current_dir().ok(),
         width: term::width(),

@@ -1,5 +1,6 @@
 //! The report for people: grouped by skill, the line with a caret, what it is made of, what to do.
 
+use super::fold::{Block, fold};
 use super::secret::{Masker, Shown};
 use super::visible::{is_deceptive, push, visible, visible_lines, width};
 use super::{RenderOptions, by_severity, plural, skips_by_reason};
@@ -24,9 +25,11 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
         if let Some(first) = group.first() {
             page.heading(&first.skill, group.len())?;
         }
-        for finding in group {
-            page.finding(finding)?;
+        let folded = fold(group, options.fold && !options.verbose);
+        for block in &folded.shown {
+            page.finding(block)?;
         }
+        page.folded(folded.parts)?;
     }
     if options.quiet { Ok(()) } else { page.totals(report) }
 }
@@ -90,7 +93,19 @@ impl Page<'_> {
         )
     }
 
-    fn finding(&mut self, finding: &Finding) -> io::Result<()> {
+    /// How many findings of the skill were not shown by themselves.
+    fn folded(&mut self, count: usize) -> io::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let (are, parts) = if count == 1 { ("is", "a part") } else { ("are", "parts") };
+        let more = plural(count, "more finding");
+        writeln!(self.out, "  {more} {are} {parts} of these; --verbose shows all\n")
+    }
+
+    /// A finding, and the composites that say the same of the same line.
+    fn finding(&mut self, block: &Block) -> io::Result<()> {
+        let finding = block.finding;
         let paint = self.paint;
         let severity = finding.severity;
         writeln!(
@@ -110,13 +125,19 @@ impl Page<'_> {
         if let Some(decoded) = &finding.decoded {
             self.decoded(finding, decoded)?;
         }
-        if !finding.parts.is_empty() {
+        if !block.parts.is_empty() {
             writeln!(self.out, "  made of:")?;
-            for part in &finding.parts {
-                // The line that stands above needs no second look.
-                let shown = part.path == finding.path && part.span.line == finding.span.line;
-                self.part(part, severity, !shown || self.options.verbose)?;
+            // A line that stands above needs no second look.
+            let mut shown: HashSet<(&str, u32)> = HashSet::from([(&*finding.path, finding.span.line)]);
+            for part in &block.parts {
+                let new = shown.insert((&part.path, part.span.line));
+                self.part(part, severity, new || self.options.verbose)?;
             }
+        }
+        for (i, other) in block.also.iter().enumerate() {
+            let severity = paint.severity(other.severity, other.severity.as_str());
+            let label = if i == 0 { "also:" } else { "     " };
+            writeln!(self.out, "  {label} {severity} {} {}", paint.bold(other.rule), other.name)?;
         }
         if let Some(why) = finding.demoted {
             writeln!(self.out, "  {} {}", paint.dim("lowered:"), visible(why))?;
@@ -187,24 +208,26 @@ impl Page<'_> {
         for note in self.options.notes {
             writeln!(self.out, "note: {}", visible(note))?;
         }
-        if stats.excluded > 0 {
-            writeln!(self.out, "not scanned: {} × excluded by weft.toml", stats.excluded)?;
-        }
         if self.options.verbose {
             for skip in &report.skips {
                 writeln!(self.out, "not scanned: {}: {}", visible(&skip.path), skip.reason.as_str())?;
             }
-        } else {
-            for (reason, count) in skips_by_reason(report) {
-                writeln!(self.out, "not scanned: {count} × {}", reason.as_str())?;
-            }
         }
-        let taken = [
-            (stats.hidden, "by --persona, --category, --min-severity or --diff"),
+        let skips = skips_by_reason(report);
+        let mut counts: Vec<String> =
+            skips.iter().map(|(reason, count)| format!("{count} × {}", reason.as_str())).collect();
+        if stats.excluded > 0 {
+            counts.push(format!("{} × excluded by weft.toml", stats.excluded));
+        }
+        if !counts.is_empty() {
+            let more = if skips.is_empty() || self.options.verbose { "" } else { "; --verbose lists them" };
+            writeln!(self.out, "not scanned: {}{more}", counts.join(", "))?;
+        }
+        let taken = self.options.hidden.iter().copied().chain([
             (stats.ignored_inline, "by comments in the files"),
             (stats.ignored_baseline, "by the baseline"),
-        ];
-        for (count, why) in taken.into_iter().filter(|(count, _)| *count > 0) {
+        ]);
+        for (count, why) in taken.filter(|(count, _)| *count > 0) {
             writeln!(self.out, "not shown: {count} {why}")?;
         }
         let scanned = format!(
@@ -334,8 +357,9 @@ mod tests {
     use super::*;
 
     fn rendered(options: &RenderOptions) -> String {
+        let options = RenderOptions { hidden: &[(0, "by nothing"), (3, "by --diff")], ..options.clone() };
         let mut out = Vec::new();
-        write(&samples::report(), options, &mut out).unwrap();
+        write(&samples::report(), &options, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
