@@ -56,14 +56,20 @@ fn bidi(text: &str, raise: &mut Raise) {
         let embedding = matches!(c, '\u{202A}' | '\u{202B}' | '\u{2066}' | '\u{2067}' | '\u{2068}');
         if (overriding || (embedding && !right_to_left)) && count < MOST {
             count += 1;
-            let note = format!("the control character U+{:04X} changes the order in which text is shown", u32::from(c));
+            let note = format!(
+                "the control character U+{:04X} changes the order in which text is shown",
+                u32::from(c)
+            );
             raise("bidi-control", i..i + c.len_utf8(), Some(note));
         }
     }
 }
 
 fn is_zero_width(c: char) -> bool {
-    matches!(c, '\u{200B}' | '\u{200C}' | '\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{00AD}' | '\u{180E}')
+    matches!(
+        c,
+        '\u{200B}' | '\u{200C}' | '\u{200D}' | '\u{2060}'..='\u{2064}' | '\u{FEFF}' | '\u{00AD}' | '\u{180E}'
+    )
 }
 
 /// Zero-width characters between two ASCII letters or digits hide a word from a filter, and a run of many of them is a
@@ -87,7 +93,11 @@ fn zero_width(text: &str, raise: &mut Raise) {
             let soft = text[range.clone()].chars().all(|c| c == '\u{00AD}');
             if many >= 8 {
                 count += 1;
-                raise("zero-width-run", range, Some(format!("{many} zero-width characters in a row carry data")));
+                raise(
+                    "zero-width-run",
+                    range,
+                    Some(format!("{many} zero-width characters in a row carry data")),
+                );
             } else if left.is_ascii_alphanumeric() && c.is_ascii_alphanumeric() && !soft {
                 count += 1;
                 raise("zero-width-in-word", range, None);
@@ -122,7 +132,11 @@ fn mixed_words(text: &str, raise: &mut Raise) {
         // Units and formulas ("μm", "Δx", "αβ") are short or have letters that look like nothing Latin.
         if latin >= 2 && alike >= 1 && other == 0 && latin + alike >= 4 {
             count += 1;
-            raise("mixed-script-word", start..i, Some(format!("the word \"{w}\" mixes Latin letters with look-alikes")));
+            raise(
+                "mixed-script-word",
+                start..i,
+                Some(format!("the word \"{w}\" mixes Latin letters with look-alikes")),
+            );
         }
     }
 }
@@ -130,8 +144,8 @@ fn mixed_words(text: &str, raise: &mut Raise) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::doc::LineIndex;
     use crate::rules::{Lang, Place};
+    use crate::scan::doc::LineIndex;
 
     fn names(text: &str) -> Vec<String> {
         let doc = Doc {
@@ -150,10 +164,16 @@ mod tests {
 
     #[test]
     fn hidden_characters_are_named() {
-        assert_eq!(names("x \u{E0069}\u{E0067}\u{E006E}\u{E006F}\u{E0072}\u{E0065}\u{E0020}\u{E0061}"), ["unicode-tags"]);
+        assert_eq!(
+            names("x \u{E0069}\u{E0067}\u{E006E}\u{E006F}\u{E0072}\u{E0065}\u{E0020}\u{E0061}"),
+            ["unicode-tags"]
+        );
         assert_eq!(names("a\u{202E}b"), ["bidi-control"]);
         assert_eq!(names("ig\u{200B}nore"), ["zero-width-in-word"]);
-        assert_eq!(names("a \u{200B}\u{200C}\u{200B}\u{200C}\u{200B}\u{200C}\u{200B}\u{200C} b"), ["zero-width-run"]);
+        assert_eq!(
+            names("a \u{200B}\u{200C}\u{200B}\u{200C}\u{200B}\u{200C}\u{200B}\u{200C} b"),
+            ["zero-width-run"]
+        );
         assert_eq!(names("іgnоre this"), ["mixed-script-word"]);
     }
 

@@ -25,8 +25,21 @@ fn repository() -> Option<&'static Regex> {
 }
 
 /// Endings of what runs, or unpacks to what runs, on the reader's own machine.
-const DELIVERS: [&str; 13] =
-    [".zip", ".exe", ".msi", ".dmg", ".pkg", ".rar", ".7z", ".scr", ".bat", ".ps1", ".cmd", ".jar", ".appimage"];
+const DELIVERS: [&str; 13] = [
+    ".zip",
+    ".exe",
+    ".msi",
+    ".dmg",
+    ".pkg",
+    ".rar",
+    ".7z",
+    ".scr",
+    ".bat",
+    ".ps1",
+    ".cmd",
+    ".jar",
+    ".appimage",
+];
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
     if memchr::memmem::find(doc.text.as_bytes(), b"://").is_none() {
@@ -52,7 +65,9 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         raise(
             "unrelated-owner-archive",
             range,
-            Some(format!("the download comes from the repository {owner}/{repo}, which nothing else in the skill points to")),
+            Some(format!(
+                "the download comes from the repository {owner}/{repo}, which nothing else in the skill points to"
+            )),
         );
     }
 }
@@ -115,12 +130,25 @@ mod tests {
     #[test]
     fn a_download_from_elsewhere_is_told_from_ones_own() {
         let front = "---\nname: weather\n---\n";
-        assert_eq!(hits(&format!("{front}Get [tool](https://github.com/someone9/toolkit/releases/download/v1/tool.zip)")), 1);
-        assert_eq!(hits(&format!("{front}Get https://github.com/jo/weather-cli/releases/download/v1/w.zip")), 0);
         assert_eq!(
-            hits(&format!("{front}Source: https://github.com/jo/x\nGet https://github.com/jo/y/releases/download/v1/y.exe.")),
+            hits(&format!(
+                "{front}Get [tool](https://github.com/someone9/toolkit/releases/download/v1/tool.zip)"
+            )),
+            1
+        );
+        assert_eq!(
+            hits(&format!("{front}Get https://github.com/jo/weather-cli/releases/download/v1/w.zip")),
             0
         );
-        assert_eq!(hits(&format!("{front}https://github.com/someone9/toolkit/releases/download/v1/notes.txt")), 0);
+        assert_eq!(
+            hits(&format!(
+                "{front}Source: https://github.com/jo/x\nGet https://github.com/jo/y/releases/download/v1/y.exe."
+            )),
+            0
+        );
+        assert_eq!(
+            hits(&format!("{front}https://github.com/someone9/toolkit/releases/download/v1/notes.txt")),
+            0
+        );
     }
 }

@@ -32,10 +32,15 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         }
         let padded = lines > BLANK_LINES || (lines == 0 && i - start > SPACES);
         if padded {
-            let what = if lines > 0 { format!("{lines} blank lines") } else { format!("{} spaces", i - start) };
+            let what =
+                if lines > 0 { format!("{lines} blank lines") } else { format!("{} spaces", i - start) };
             // The finding stands where the text goes on: that is what was to be hidden.
             let end = doc.lines.line_range(&doc.text, i).end;
-            raise("padding", i..end.max(i), Some(format!("{what} stand before this text and hide it from a reader")));
+            raise(
+                "padding",
+                i..end.max(i),
+                Some(format!("{what} stand before this text and hide it from a reader")),
+            );
         }
     }
 }

@@ -21,8 +21,13 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     });
     if let Some(segment) = shell {
         let at = segment.range.start;
-        let declared: String = declared.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
-        raise("undeclared-shell", doc.lines.line_range(&doc.text, at), Some(format!("the skill declares only the tools {declared} but has commands to run")));
+        let declared: String =
+            declared.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
+        raise(
+            "undeclared-shell",
+            doc.lines.line_range(&doc.text, at),
+            Some(format!("the skill declares only the tools {declared} but has commands to run")),
+        );
     }
 }
 

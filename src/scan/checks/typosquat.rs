@@ -59,7 +59,10 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         return;
     }
     let bytes = text.as_bytes();
-    if ["install", " add ", "npm i", "npx "].iter().all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none()) {
+    if ["install", " add ", "npm i", "npx "]
+        .iter()
+        .all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none())
+    {
         return;
     }
     let Some(installs) = installs() else { return };
@@ -69,7 +72,9 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         let python = ["pip", "uv", "poetry"].iter().any(|t| tool.starts_with(t));
         let list = if python { PYPI } else { NPM };
         let most = if tool == "npx" { 1 } else { 20 };
-        for (range, word) in words(text, rest.range(), ' ').into_iter().filter(|(_, w)| !w.starts_with('-')).take(most) {
+        for (range, word) in
+            words(text, rest.range(), ' ').into_iter().filter(|(_, w)| !w.starts_with('-')).take(most)
+        {
             judge(word, &range, list, raise);
         }
     }
@@ -93,7 +98,9 @@ fn words(text: &str, range: Range<usize>, separator: char) -> Vec<(Range<usize>,
 
 /// Keys of the dependency tables of a package.json, found without a parser so that a broken one is read too.
 fn dependencies(text: &str, raise: &mut Raise) {
-    for table in ["\"dependencies\"", "\"devDependencies\"", "\"optionalDependencies\"", "\"peerDependencies\""] {
+    for table in
+        ["\"dependencies\"", "\"devDependencies\"", "\"optionalDependencies\"", "\"peerDependencies\""]
+    {
         let Some(at) = text.find(table) else { continue };
         let Some(open) = text[at..].find('{').map(|i| at + i) else { continue };
         let close = text[open..].find('}').map_or(text.len(), |i| open + i);
@@ -109,7 +116,11 @@ fn dependencies(text: &str, raise: &mut Raise) {
 fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     let trimmed = word.trim_matches(['"', '\'', ',', ')', '(', '.']);
     // Versions, extras and scopes are not part of the name that is mistyped.
-    let end = trimmed.char_indices().skip(1).find(|(_, c)| matches!(c, '=' | '<' | '>' | '~' | '!' | '[' | '@' | '^')).map_or(trimmed.len(), |(i, _)| i);
+    let end = trimmed
+        .char_indices()
+        .skip(1)
+        .find(|(_, c)| matches!(c, '=' | '<' | '>' | '~' | '!' | '[' | '@' | '^'))
+        .map_or(trimmed.len(), |(i, _)| i);
     let name = trimmed[..end].to_ascii_lowercase();
     if name.len() < 5 || name.contains(['/', '\\', ':', '$', '{', '<']) || !name.is_ascii() {
         return;
@@ -120,7 +131,11 @@ fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     }
     let near = list.split_whitespace().filter(|k| k.len() >= 5).find(|k| one_slip(&name, k));
     if let Some(meant) = near {
-        raise("typosquat-package", range.clone(), Some(format!("the package \"{name}\" is one slip away from the well-known \"{meant}\"")));
+        raise(
+            "typosquat-package",
+            range.clone(),
+            Some(format!("the package \"{name}\" is one slip away from the well-known \"{meant}\"")),
+        );
     }
 }
 
@@ -154,10 +169,22 @@ mod tests {
 
     #[test]
     fn slips() {
-        for (a, b) in [("requets", "requests"), ("reqeusts", "requests"), ("expresss", "express"), ("crossenv", "cross-env"), ("lodahs", "lodash"), ("nunpy", "numpy")] {
+        for (a, b) in [
+            ("requets", "requests"),
+            ("reqeusts", "requests"),
+            ("expresss", "express"),
+            ("crossenv", "cross-env"),
+            ("lodahs", "lodash"),
+            ("nunpy", "numpy"),
+        ] {
             assert!(one_slip(a, b), "{a} {b}");
         }
-        for (a, b) in [("requests", "requests"), ("react", "redux"), ("scikit_learn", "scikit-learn"), ("flask-cors", "flask")] {
+        for (a, b) in [
+            ("requests", "requests"),
+            ("react", "redux"),
+            ("scikit_learn", "scikit-learn"),
+            ("flask-cors", "flask"),
+        ] {
             assert!(!one_slip(a, b), "{a} {b}");
         }
     }
