@@ -5,4 +5,6 @@
 
 pub mod policy;
 pub mod rules;
+pub mod sandbox;
 pub mod scan;
+pub mod sys;
