@@ -417,7 +417,7 @@ mod tests {
             4 => arch,
             _ => {
                 let arg = args[(offset as usize - 16) / 8];
-                if offset % 8 == 0 { arg as u32 } else { (arg >> 32) as u32 }
+                if offset.is_multiple_of(8) { arg as u32 } else { (arg >> 32) as u32 }
             }
         };
         let (mut at, mut acc, mut steps) = (0, 0u32, 0);

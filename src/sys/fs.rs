@@ -150,10 +150,10 @@ pub fn chdir(path: &CStr) -> io::Result<()> {
     check(unsafe { libc::chdir(path.as_ptr()) }.into()).map(drop)
 }
 
-/// `access(2)` for the real ids, as a program would find it.
-pub fn may_execute(path: &CStr) -> io::Result<()> {
+/// Whether this user may write there, as `access(2)` sees it.
+pub fn may_write(path: &CStr) -> bool {
     // SAFETY: path is NUL-terminated.
-    check(unsafe { libc::access(path.as_ptr(), libc::X_OK) }.into()).map(drop)
+    check(unsafe { libc::access(path.as_ptr(), libc::W_OK) }.into()).is_ok()
 }
 
 /// Takes ownership of a descriptor the kernel just returned.

@@ -53,8 +53,9 @@ fn open_tree(dir: impl AsFd, path: &CStr, flags: u32) -> io::Result<OwnedFd> {
     Ok(own(fd))
 }
 
-/// Sets attributes on a mount and everything below it.
-pub fn set_attr(tree: impl AsFd, attr: Attr) -> io::Result<()> {
+/// Sets attributes on a mount, and with `below` on everything mounted below it.
+pub fn set_attr(tree: impl AsFd, attr: Attr, below: bool) -> io::Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if below { libc::AT_RECURSIVE } else { 0 };
     #[repr(C)]
     struct MountAttr {
         set: u64,
@@ -69,7 +70,7 @@ pub fn set_attr(tree: impl AsFd, attr: Attr) -> io::Result<()> {
             libc::SYS_mount_setattr,
             tree.as_fd().as_raw_fd(),
             c"".as_ptr(),
-            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            flags,
             &raw const args,
             size_of::<MountAttr>(),
         )
@@ -137,11 +138,14 @@ pub fn make_private() -> io::Result<()> {
     check(done.into()).map(drop)
 }
 
-/// Makes the working folder (a mount) the root and lets go of the old one for good.
+/// Makes the working folder (a mount) the root and lets go of the old one for good, and of the one mount that lies over the old.
 pub fn pivot_to_cwd() -> io::Result<()> {
     // SAFETY: the strings are NUL-terminated.
     check(unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) })?;
-    // SAFETY: as above. The old root lies over the new one at "." now and is the mount that goes.
-    check(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }.into())?;
+    // The old root lies over the new one at "." now, with what was mounted over it on top: the topmost goes first.
+    for _ in 0..2 {
+        // SAFETY: as above.
+        check(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }.into())?;
+    }
     super::fs::chdir(c"/")
 }
