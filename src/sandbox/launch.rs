@@ -184,7 +184,6 @@ impl Drop for Placeholders {
 pub fn run(
     plan: &Plan,
     command: &[OsString],
-    name: &str,
     witness: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> Result<End, Error> {
     let nowhere = Path::new("");
@@ -192,7 +191,7 @@ pub fn run(
     let filter = pid1::filter(plan);
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
     let _placeholders = Placeholders::make(&plan.mounts.placeholders)?;
-    let groups = Groups::make(&plan.limits, name).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
+    let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
@@ -276,19 +275,24 @@ impl Watch<'_> {
             ];
             let [message, call, signal, ended] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
-            if message && self.read_message(witness)? {
+            if message.any() && self.read_message(witness)? {
                 return Ok(self.end);
             }
-            if call {
+            if call.readable {
                 self.answer(witness).map_err(&told)?;
+            } else if call.closed {
+                // Nobody is left who could call.
+                self.listener = None;
             }
-            while signal && let Ok(Some(received)) = signal::next(&signals) {
+            while signal.readable
+                && let Ok(Some(received)) = signal::next(&signals)
+            {
                 // Keys on the terminal reach the command by themselves; it is in the same process group.
                 if received.signal != libc::SIGCHLD && !received.from_kernel {
                     let _ = process::signal(&self.first.fd, received.signal);
                 }
             }
-            if ended && !message {
+            if ended.any() && !message.any() {
                 return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
             }
             if deadline.is_some_and(|at| at <= Instant::now()) {
@@ -351,11 +355,7 @@ impl Watch<'_> {
         let call = match listener::receive(listener) {
             Ok(Some(call)) => call,
             Ok(None) => return Ok(()),
-            Err(_) => {
-                // Nobody is left who could call.
-                self.listener = None;
-                return Ok(());
-            }
+            Err(error) => return Err(error),
         };
         let number = call.number as u32;
         let error = seccomp::error_for(number, &call.args, self.plan.calls);

@@ -4,6 +4,7 @@ use super::plan::Refusal;
 use super::probe::Probe;
 use crate::policy::Policy;
 use crate::sys::limits::{self, Resource};
+use crate::sys::process;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -44,16 +45,13 @@ impl Limits {
             limits.each.push((Resource::CpuTime, time.value.as_secs().max(1)));
         }
         if let Some(memory) = &process.max_memory {
+            // Moving a process between groups of version 1 costs a grace period of the whole machine, some 10 ms.
             match group("memory") {
-                Some((parent, 1)) => {
-                    let values = vec![("memory.limit_in_bytes", memory.value)];
-                    limits.groups.push(Group { parent, values });
-                }
-                Some((parent, _)) => {
+                Some((parent, 2)) => {
                     let values = vec![("memory.max", memory.value), ("memory.swap.max", 0)];
                     limits.groups.push(Group { parent, values });
                 }
-                None => limits.each.push((Resource::Data, memory.value)),
+                _ => limits.each.push((Resource::Data, memory.value)),
             }
         }
         if let Some(most) = &process.max_processes {
@@ -88,11 +86,20 @@ impl Limits {
 pub struct Groups(Vec<PathBuf>);
 
 impl Groups {
-    /// Makes the groups.
-    pub fn make(limits: &Limits, run: &str) -> Result<Self, (PathBuf, io::Error)> {
+    /// Makes the groups, and takes away those of runs whose weft was killed.
+    pub fn make(limits: &Limits) -> Result<Self, (PathBuf, io::Error)> {
         let mut made = Self::default();
         for group in &limits.groups {
-            let path = group.parent.join(format!("weft-{run}"));
+            for entry in fs::read_dir(&group.parent).into_iter().flatten().flatten() {
+                let name = entry.file_name();
+                let pid = name.to_str().and_then(|name| name.strip_prefix("weft-")?.parse::<u32>().ok());
+                let ours = |pid| pid as i32 == process::pid();
+                if pid.is_some_and(|pid| ours(pid) || !Path::new("/proc").join(pid.to_string()).exists()) {
+                    // Refused by the kernel as long as anything is in it.
+                    let _ = fs::remove_dir(entry.path());
+                }
+            }
+            let path = group.parent.join(format!("weft-{}", process::pid()));
             fs::create_dir(&path).map_err(|error| (path.clone(), error))?;
             made.0.push(path.clone());
             for (file, value) in &group.values {

@@ -2,7 +2,7 @@
 //! a new mount namespace and makes the result the root. Nothing that is not named exists inside.
 
 use super::plan::Refusal;
-use super::probe::Probe;
+use super::probe::{Probe, command_dirs};
 use crate::policy::path::{FileId, Kind};
 use crate::policy::{DenyPath, Policy};
 use crate::sys::fs::{self as sys, BENEATH, CWD, NO_SYMLINKS, c_path};
@@ -149,7 +149,7 @@ impl Mounts {
         };
         let mut steps: Vec<Step> = links(policy, probe);
         steps.extend(places.iter().filter(|(path, step)| !shown(path, step)).map(|(_, step)| step.clone()));
-        steps.extend(only(policy, probe));
+        steps.extend(only(policy));
         let mut placeholders = Vec::new();
         let (pins, masks) = denied(policy, &mut placeholders)?;
         steps.extend(pins.into_iter().map(Step::Pin));
@@ -260,23 +260,21 @@ fn links(policy: &Policy, probe: &Probe) -> Vec<Step> {
 }
 
 /// With `process.allow`: the folders of commands show only what is allowed, because whatever can be read can be run through the loader.
-fn only(policy: &Policy, probe: &Probe) -> Vec<Step> {
+fn only(policy: &Policy) -> Vec<Step> {
     let Some(allow) = &policy.process.allow else { return Vec::new() };
-    let dirs = probe.command_dirs.iter().filter(|dir| {
+    let dirs = command_dirs().into_iter().filter(|dir| {
         visible(policy, dir)
             && !writable(policy, dir)
             && !allow.iter().any(|rule| rule.paths.iter().any(|path| dir.starts_with(path)))
     });
     dirs.map(|dir| {
         let inside = |path: &&PathBuf| {
-            path.parent()
-                .and_then(|parent| fs::canonicalize(parent).ok())
-                .is_some_and(|parent| parent == *dir)
+            path.parent().and_then(|parent| fs::canonicalize(parent).ok()).is_some_and(|parent| parent == dir)
         };
         let found = allow.iter().flat_map(|rule| &rule.paths).filter(inside);
         let names: BTreeSet<PathBuf> =
             found.filter_map(|path| path.file_name()).map(|name| dir.join(name)).collect();
-        Step::Only { dir: dir.clone(), entries: names.into_iter().collect() }
+        Step::Only { entries: names.into_iter().collect(), dir }
     })
     .collect()
 }

@@ -58,14 +58,6 @@ fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     write(c"/proc/self/setgroups", "deny".to_owned()).map_err(at("give up groups"))?;
     write(c"/proc/self/uid_map", format!("{uid} {uid} 1")).map_err(at("map the user"))?;
     write(c"/proc/self/gid_map", format!("{gid} {gid} 1")).map_err(at("map the group"))?;
-    if inside.grouped {
-        socket::wait_any([Some(weft.as_fd())], None).map_err(at("wait for the cgroup"))?;
-        let mut go = [0; 1];
-        match socket::receive(weft, &mut go) {
-            Ok(Some((1, _))) => {}
-            _ => return Err(("wait for the cgroup", PathBuf::new(), io::Error::other("weft ended"))),
-        }
-    }
     write(c"/proc/sys/user/max_user_namespaces", "0".to_owned()).map_err(at("forbid user namespaces"))?;
     if inside.plan.own_network {
         process::loopback_up().map_err(at("bring up the loopback"))?;
@@ -76,6 +68,15 @@ fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     if !places.iter().any(there) {
         return Err(("enter the workspace", inside.plan.workspace.clone(), io::Error::other("not there")));
     }
+    // weft moves this process while it builds its world; the command starts only afterwards.
+    if inside.grouped {
+        socket::wait_any([Some(weft.as_fd())], None).map_err(at("wait for the cgroup"))?;
+        let mut go = [0; 1];
+        match socket::receive(weft, &mut go) {
+            Ok(Some((1, _))) => {}
+            _ => return Err(("wait for the cgroup", PathBuf::new(), io::Error::other("weft ended"))),
+        }
+    }
     inside.plan.limits.apply().map_err(at("set limits"))?;
     caps::forbid_for_good().map_err(at("empty the bounding set"))?;
     caps::drop_all().map_err(at("drop capabilities"))?;
@@ -85,7 +86,7 @@ fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     caps::die_with_parent().map_err(at("tie this process to weft"))?;
     // Had weft ended before that call, its end of the socket would be closed.
     match socket::wait_any([Some(weft.as_fd())], Some(Duration::ZERO)) {
-        Ok([false]) => Ok(()),
+        Ok([ready]) if !ready.any() => Ok(()),
         _ => Err(("tie this process to weft", PathBuf::new(), io::Error::other("weft ended"))),
     }
 }

@@ -21,8 +21,6 @@ pub struct Probe {
     pub root_links: Vec<(PathBuf, PathBuf)>,
     /// The dynamic loaders that are installed, links followed.
     pub loaders: Vec<PathBuf>,
-    /// Folders in which commands are looked for, links followed.
-    pub command_dirs: Vec<PathBuf>,
 }
 
 /// Loaders by the path that is written into programs.
@@ -46,16 +44,6 @@ impl Probe {
         });
         let mut root_links: Vec<_> = links.collect();
         root_links.sort();
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let on_path = std::env::split_paths(&path).filter(|dir| dir.is_absolute());
-        let mut command_dirs: Vec<PathBuf> = COMMAND_DIRS
-            .iter()
-            .map(PathBuf::from)
-            .chain(on_path)
-            .filter_map(|dir| fs::canonicalize(dir).ok().filter(|dir| dir.is_dir()))
-            .collect();
-        command_dirs.sort();
-        command_dirs.dedup();
         Self {
             landlock: landlock::abi(),
             errata: landlock::errata(),
@@ -64,9 +52,23 @@ impl Probe {
             root: process::ids().0 == 0,
             root_links,
             loaders: LOADERS.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
-            command_dirs,
         }
     }
+}
+
+/// Folders in which commands are looked for, links followed.
+pub fn command_dirs() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter(|dir| dir.is_absolute());
+    let mut dirs: Vec<PathBuf> = COMMAND_DIRS
+        .iter()
+        .map(PathBuf::from)
+        .chain(on_path)
+        .filter_map(|dir| fs::canonicalize(dir).ok().filter(|dir| dir.is_dir()))
+        .collect();
+    dirs.sort();
+    dirs.dedup();
+    dirs
 }
 
 /// What the usual switches say; the clone itself has the last word.

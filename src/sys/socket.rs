@@ -78,11 +78,27 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(usize
     Ok(Some((length, fd)))
 }
 
-/// Waits until one of the descriptors has something to say; `true` at its place. `None` waits without end.
+/// What a descriptor that was waited for has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ready {
+    /// There is something to read.
+    pub readable: bool,
+    /// The other side is gone; what it left can still be read.
+    pub closed: bool,
+}
+
+impl Ready {
+    /// Either.
+    pub fn any(self) -> bool {
+        self.readable || self.closed
+    }
+}
+
+/// Waits until one of the descriptors has something to say. `None` waits without end.
 pub fn wait_any<const N: usize>(
     fds: [Option<BorrowedFd<'_>>; N],
     timeout: Option<Duration>,
-) -> io::Result<[bool; N]> {
+) -> io::Result<[Ready; N]> {
     // A negative descriptor is skipped by poll(2).
     let mut polls = fds.map(|fd| libc::pollfd {
         fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
@@ -96,8 +112,11 @@ pub fn wait_any<const N: usize>(
     let spec = spec.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: polls and the timeout outlive the call; the signal mask stays as it is.
     match check(unsafe { libc::ppoll(polls.as_mut_ptr(), N as _, spec, std::ptr::null()) }.into()) {
-        Ok(_) => Ok(polls.map(|poll| poll.revents != 0)),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([false; N]),
+        Ok(_) => Ok(polls.map(|poll| Ready {
+            readable: poll.revents & libc::POLLIN != 0,
+            closed: poll.revents & !libc::POLLIN != 0,
+        })),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([Ready::default(); N]),
         Err(error) => Err(error),
     }
 }

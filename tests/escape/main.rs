@@ -89,8 +89,7 @@ fn inside(args: &[String]) -> i32 {
             return 125;
         }
     };
-    let name = std::process::id().to_string();
-    match launch::run(&plan, &launch::words(command), &name, &mut |_| Ok(())) {
+    match launch::run(&plan, &launch::words(command), &mut |_| Ok(())) {
         Ok(end) => end.code(),
         Err(error) => {
             eprintln!("{error}");
