@@ -238,3 +238,172 @@ fn mode(attr: Attr) -> String {
     let exec = if attr.has(Attr::NO_EXEC) { "noexec" } else { "exec" };
     format!("{write} {exec}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::path::{Glob, Kind, PathRule, PathRules};
+    use crate::policy::vars::Places;
+    use crate::policy::{
+        Audit, AuditLevel, DenyGlob, Env, Filesystem, Monitor, Network, Process, Sandbox, Set, Syscalls,
+        Tools,
+    };
+    use std::path::Path;
+
+    fn origin(line: u32, key: &'static str) -> Origin {
+        Origin { file: "weft.toml".into(), line, key }
+    }
+
+    fn kernel() -> Probe {
+        Probe {
+            landlock: 7,
+            errata: 0,
+            no_namespaces: None,
+            listener: true,
+            root: false,
+            root_links: Vec::new(),
+            loaders: Vec::new(),
+        }
+    }
+
+    fn rules(paths: &[(&str, bool)]) -> PathRules {
+        let rule = |&(path, private): &(&str, bool)| PathRule {
+            written: path.into(),
+            path: path.into(),
+            kind: Kind::Dir,
+            id: None,
+            private,
+            origin: origin(1, "filesystem"),
+        };
+        PathRules::new(paths.iter().map(rule).collect())
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            agent: "test".into(),
+            sandbox: Sandbox { kind: None, privileged: None, best_effort: Vec::new() },
+            filesystem: Filesystem {
+                read: rules(&[("/nowhere/usr", false), ("/tmp/ro", false)]),
+                write: rules(&[("/nowhere/ws", false), ("/tmp", true)]),
+                exec: rules(&[("/nowhere/usr", false)]),
+                exec_is_default: true,
+                ..Filesystem::default()
+            },
+            network: Network::default(),
+            process: Process {
+                allow: None,
+                deny: Vec::new(),
+                shell: true,
+                shell_origin: None,
+                shells: Vec::new(),
+                max_processes: None,
+                max_memory: None,
+                max_cpu_time: None,
+                max_wall_time: None,
+                max_file_size: None,
+                max_open_files: None,
+                syscalls: Syscalls::Agent,
+                syscalls_origin: None,
+            },
+            env: Env::default(),
+            inject: Vec::new(),
+            tools: Tools::default(),
+            audit: Audit { file: None, level: AuditLevel::All },
+            monitor: Monitor::default(),
+            tests: Vec::new(),
+            places: Places::below(Path::new("/nowhere/home"), Path::new("/nowhere/ws")),
+            sources: Vec::new(),
+            notes: Vec::new(),
+            hash: String::new(),
+        }
+    }
+
+    fn refused(policy: &Policy, probe: &Probe) -> Refusal {
+        plan(policy, probe, std::iter::empty()).expect_err("a refusal")
+    }
+
+    fn attr(plan: &Plan, at: &str) -> Option<Attr> {
+        plan.mounts.steps.iter().find_map(|step| match step {
+            Step::Bind { path, attr, .. } | Step::Private { path, attr } if path == Path::new(at) => {
+                Some(*attr)
+            }
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn places_get_what_the_policy_says_and_no_more() {
+        let plan = plan(&policy(), &kernel(), std::iter::empty()).expect("a plan");
+        let base = Attr::NO_SUID.and(Attr::NO_DEV);
+        assert_eq!(attr(&plan, "/nowhere/usr"), Some(base.and(Attr::READ_ONLY)));
+        assert_eq!(attr(&plan, "/nowhere/ws"), Some(base.and(Attr::NO_EXEC)));
+        assert_eq!(attr(&plan, "/tmp"), Some(base.and(Attr::NO_EXEC)));
+        // A place of the host below the private folder is not writable because that is.
+        assert!(attr(&plan, "/tmp/ro").is_some_and(|attr| attr.has(Attr::READ_ONLY)));
+        assert!(plan.own_network);
+    }
+
+    #[test]
+    fn missing_features_are_refusals() {
+        let none = Probe { landlock: 0, ..kernel() };
+        assert!(refused(&policy(), &none).why.contains("no Landlock"));
+        let old = Probe { landlock: 2, ..kernel() };
+        assert!(refused(&policy(), &old).why.contains("ABI 2"));
+        let closed = Probe { no_namespaces: Some("switched off".into()), ..kernel() };
+        assert!(refused(&policy(), &closed).why.contains("switched off"));
+    }
+
+    #[test]
+    fn host_rules_name_their_key() {
+        let mut policy = policy();
+        policy.network.mode = NetworkMode::Hosts;
+        assert_eq!(refused(&policy, &kernel()).origin.key, "network.allow");
+        policy.sandbox.best_effort =
+            vec![Set { value: "network.allow", origin: origin(3, "sandbox.best_effort") }];
+        let plan = plan(&policy, &kernel(), std::iter::empty()).expect("a plan");
+        assert!(plan.own_network);
+        assert_eq!(plan.unenforced.len(), 1);
+    }
+
+    #[test]
+    fn sharing_the_network_needs_scopes() {
+        let mut policy = policy();
+        policy.network.mode = NetworkMode::Unrestricted(origin(5, "network.unrestricted"));
+        assert_eq!(refused(&policy, &Probe { landlock: 5, ..kernel() }).origin.line, 5);
+        assert!(!plan(&policy, &kernel(), std::iter::empty()).expect("a plan").own_network);
+    }
+
+    #[test]
+    fn a_pattern_that_can_be_made_again_is_refused() {
+        let mut policy = policy();
+        policy.filesystem.deny_globs = vec![DenyGlob {
+            glob: Glob::new("/nowhere/ws/**/.env").expect("a glob"),
+            creatable: Some(origin(8, "filesystem.write")),
+            origin: origin(9, "filesystem.deny"),
+        }];
+        assert_eq!(refused(&policy, &kernel()).origin.line, 9);
+    }
+
+    #[test]
+    fn loader_variables_never_pass() {
+        let mut policy = policy();
+        policy.env.allow = vec![Set { value: "*".into(), origin: origin(1, "env.allow") }];
+        policy.env.deny = vec![Set { value: "*_TOKEN".into(), origin: origin(2, "env.deny") }];
+        let outside =
+            ["PATH", "LD_PRELOAD", "BASH_ENV", "A_TOKEN", "LANG"].map(|name| (name.into(), "x".into()));
+        let plan = plan(&policy, &kernel(), outside.into_iter()).expect("a plan");
+        let names: Vec<_> = plan.env.iter().map(|v| v.to_string_lossy().into_owned()).collect();
+        assert_eq!(names, ["LANG=x", "PATH=x", "TMPDIR=/tmp"]);
+    }
+
+    #[test]
+    fn the_plan_prints() {
+        let plan = plan(&policy(), &kernel(), std::iter::empty()).expect("a plan");
+        let text = plan.to_string();
+        for part in
+            ["ro exec /nowhere/usr", "rw noexec /nowhere/ws", "(private, empty)", "seccomp", "landlock"]
+        {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+}
