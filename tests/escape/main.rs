@@ -1,6 +1,6 @@
 //! Attempts to leave the sandbox. Each is one script in `attempts/`, named after its trick; it prints ESCAPED when the trick
 //! worked. Each runs twice: without the sandbox, where it has to work (or the test would prove nothing), and inside, where it
-//! must not. A line `# needs: root` or `# needs: user` limits an attempt to that user; `# only-inside` marks one that has no
+//! must not. A line `# needs: root` or `# needs: user` limits an attempt to that user; `# policy: NAME` chooses a variant of the policy; `# only-inside` marks one that has no
 //! meaning outside. Words on the command line choose attempts by name.
 
 mod policy;
@@ -29,8 +29,8 @@ fn main() -> io::Result<()> {
         return say(&format!("\n!!! SKIPPED, nothing was tested: {why}\n"));
     }
     let fixture = Fixture::new()?;
+    let mut wrong = fixture.ordinary()?;
     let mut held = 0;
-    let mut wrong: Vec<String> = Vec::new();
     let mut names: Vec<PathBuf> =
         fs::read_dir(fixture.at("attempts"))?.flatten().map(|entry| entry.path()).collect();
     names.sort();
@@ -81,7 +81,7 @@ fn say(line: &str) -> io::Result<()> {
 /// Runs a command under the policy of the fixture: what a subprocess of the test does.
 fn inside(args: &[String]) -> i32 {
     let Some((fix, command)) = args.split_first() else { return 2 };
-    let policy = policy::policy(Path::new(fix));
+    let policy = policy::variant(Path::new(fix), &std::env::var("ESC_POLICY").unwrap_or_default());
     let plan = match plan::plan(&policy, &Probe::here(), std::env::vars_os()) {
         Ok(plan) => plan,
         Err(refusal) => {
@@ -154,6 +154,63 @@ impl Fixture {
         Ok(())
     }
 
+    /// Ordinary work has to go on as ever, or attempts would be held because nothing runs at all.
+    fn ordinary(&self) -> io::Result<Vec<String>> {
+        let cases: [(&str, i32); 12] = [
+            ("exit 7", 7),
+            ("kill -TERM $$", 143),
+            ("echo hello > new && mv new newer && cat newer && rm newer && mkdir -p a/b && rmdir a/b a", 0),
+            ("t=$(mktemp) && echo x > $t && cat $t && echo x > /dev/shm/x", 0),
+            ("python3 -c 'import multiprocessing as m; print(sum(m.Pool(2).map(abs, [-1, 2])))'", 0),
+            (
+                "python3 -c 'import socket, threading; s = socket.create_server((\"127.0.0.1\", 0)); socket.create_connection(s.getsockname())'",
+                0,
+            ),
+            ("cat <(echo x) | grep -q x && : > /dev/null && read -r x < /dev/zero & kill %1", 0),
+            (
+                "git --version && cd /tmp && git init -q x && cd x && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && git status",
+                0,
+            ),
+            ("exec nosuchcommand", 127),
+            ("exec /etc/passwd", 126),
+            ("[ \"$PWD\" = \"$ESC_FIX/ws\" ] && [ $(id -u) = \"$(stat -c %u file)\" ]", 0),
+            ("exec nl", 126),
+        ];
+        let mut wrong = Vec::new();
+        for (text, code) in cases {
+            self.reset()?;
+            let mut command = Command::new(std::env::current_exe()?);
+            command.arg("--inside").arg(&self.dir).args(["/bin/bash", "-c", text]);
+            command.current_dir(self.at("ws")).env_clear().env("PATH", PATH).env("ESC_FIX", &self.dir);
+            let output = command.stdin(Stdio::null()).output()?;
+            if output.status.code() != Some(code) {
+                let said = String::from_utf8_lossy(&output.stderr).into_owned();
+                wrong.push(format!("`{text}` gave {:?}, not {code}: {said}", output.status));
+            }
+        }
+        wrong.extend(self.dies_with_weft()?);
+        Ok(wrong)
+    }
+
+    /// When weft is killed, nothing inside goes on.
+    fn dies_with_weft(&self) -> io::Result<Option<String>> {
+        self.reset()?;
+        let mut command = Command::new(std::env::current_exe()?);
+        let text = "echo > started; (sleep 0.5; echo > late) & sleep 0.5; echo > late";
+        command.arg("--inside").arg(&self.dir).args(["/bin/bash", "-c", text]);
+        let mut weft = command.current_dir(self.at("ws")).spawn()?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while !self.at("ws/started").exists() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let started = self.at("ws/started").exists();
+        weft.kill()?;
+        weft.wait()?;
+        std::thread::sleep(Duration::from_millis(800));
+        let wrong = !started || self.at("ws/late").exists();
+        Ok(wrong.then(|| format!("after SIGKILL of weft: started {started}, and something went on")))
+    }
+
     /// What the script said, and whether it got out.
     fn attempt(&self, script: &Path, sandboxed: bool) -> io::Result<(String, bool)> {
         let shell =
@@ -174,6 +231,9 @@ impl Fixture {
         command
             .env("ESC_VICTIM", self.victim.id().to_string())
             .env("ESC_TEST", std::process::id().to_string());
+        let text = fs::read_to_string(script)?;
+        let variant = text.lines().find_map(|line| line.strip_prefix("# policy: ")).unwrap_or("plain");
+        command.env("ESC_POLICY", variant);
         command.env("ESC_INSIDE", if sandboxed { "1" } else { "" });
         command
             .env("ESC_API_TOKEN", "SECRET")

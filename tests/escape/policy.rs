@@ -55,6 +55,29 @@ fn deny(path: PathBuf, creatable: bool) -> DenyPath {
     }
 }
 
+fn command(name: &str) -> CommandRule {
+    let found = Path::new("/usr/bin").join(name);
+    let real = std::fs::canonicalize(&found).unwrap_or_else(|_| found.clone());
+    CommandRule { name: name.into(), paths: vec![found, real], origin: origin("process.allow") }
+}
+
+/// The policy of an attempt that says `# policy: NAME`.
+pub fn variant(fix: &Path, name: &str) -> Policy {
+    let mut policy = policy(fix);
+    let process = &mut policy.process;
+    match name {
+        "allow" => process.allow = Some(["bash", "python3", "grep", "cp", "nl"].map(command).into()),
+        "noshell" => {
+            process.shell = false;
+            process.shells = ["bash", "sh", "dash"].map(|name| Path::new("/usr/bin").join(name)).into();
+        }
+        "readonly" => process.syscalls = Syscalls::ReadOnly,
+        "file-worker" => process.syscalls = Syscalls::FileWorker,
+        _ => {}
+    }
+    policy
+}
+
 /// The policy for a fixture: system folders readable, `ws` writable, `ro` readable, `home` readable but for its keys.
 pub fn policy(fix: &Path) -> Policy {
     let at = |name: &str| fix.join(name);
