@@ -34,10 +34,8 @@ fn page(args: &[&str]) -> Page {
         let starts = |rest: &str| severities.iter().any(|severity| rest.starts_with(severity));
         if line.starts_with('/') {
             page.skills.push(Vec::new());
-        } else if words.strip_prefix("also: ").is_some_and(starts)
-            || line.starts_with("        ") && starts(words)
-        {
-            page.also += 1;
+        } else if let Some(names) = words.strip_prefix("also here: ") {
+            page.also += names.split(", ").count();
         } else if line.starts_with("  ") && starts(words) {
             page.skills.last_mut().unwrap().push(words.split(' ').next().unwrap().to_owned());
         } else if let Some((count, _)) = words.split_once(" more finding") {

@@ -1,8 +1,8 @@
-//! Which findings of a skill a reader sees in full: the worst first, what a composite is made of within it, and of
-//! several composites about one line only the worst. For people; data formats hold everything.
+//! Which findings of a skill a reader sees in full: the worst first, one a line of a file, and what a combination is
+//! made of only within it. For people; data formats hold everything.
 
 use crate::rules::Severity;
-use crate::scan::finding::{Finding, Part, Span};
+use crate::scan::finding::{Decoded, Finding, Part, Span};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
@@ -10,27 +10,31 @@ use std::collections::{HashMap, HashSet};
 pub struct Folded<'a> {
     /// Worst first.
     pub shown: Vec<Block<'a>>,
-    /// How many are left out, because they are among the parts of a composite that is shown.
+    /// How many are left out, because they are among the parts of a combination that is shown.
     pub parts: usize,
 }
 
-/// One finding, or several composites that speak of one line.
+/// What was found on one line.
 pub struct Block<'a> {
-    /// The worst of them.
+    /// The worst of it.
     pub finding: &'a Finding,
-    /// The others.
+    /// The rest, which is only named.
     pub also: Vec<&'a Finding>,
-    /// What all of them are made of.
+    /// What all of it is made of.
     pub parts: Vec<&'a Part>,
+    /// What stood behind an encoding, as the first of them that knows shows it.
+    pub decoded: Option<&'a Decoded>,
 }
 
 impl<'a> Block<'a> {
     fn new(finding: &'a Finding) -> Block<'a> {
-        Block { finding, also: Vec::new(), parts: finding.parts.iter().collect() }
+        let parts = finding.parts.iter().collect();
+        Block { finding, also: Vec::new(), parts, decoded: finding.decoded.as_ref() }
     }
 
     fn add(&mut self, other: &'a Finding) {
         self.also.push(other);
+        self.decoded = self.decoded.or(other.decoded.as_ref());
         for part in &other.parts {
             if !self.parts.iter().any(|one| part_place(one) == part_place(part)) {
                 self.parts.push(part);
@@ -41,38 +45,31 @@ impl<'a> Block<'a> {
 
 /// Puts the findings of one skill in order. Unless `fold` is set, each stands for itself.
 pub fn fold(group: &[Finding], fold: bool) -> Folded<'_> {
-    let (composites, mut singles): (Vec<&Finding>, Vec<&Finding>) =
-        worst_first(group.iter().collect()).into_iter().partition(|finding| !finding.parts.is_empty());
-    let mut blocks: Vec<Block> = Vec::new();
-    let mut at_line: HashMap<(&str, u32), usize> = HashMap::new();
-    for finding in composites {
-        let next = blocks.len();
-        let first = *at_line.entry((&finding.path, finding.span.line)).or_insert(next);
-        match blocks.get_mut(first) {
-            Some(block) if fold => block.add(finding),
-            _ => blocks.push(Block::new(finding)),
-        }
-    }
-    let before = singles.len();
+    let mut all: Vec<&Finding> = group.iter().collect();
     if fold {
-        let said: HashSet<Place> =
-            blocks.iter().flat_map(|block| &block.parts).map(|part| part_place(part)).collect();
-        singles.retain(|one| {
-            one.severity > Severity::Medium || !said.contains(&place(one.rule, &one.path, &one.span))
+        let said: HashSet<Place> = group.iter().flat_map(|one| &one.parts).map(part_place).collect();
+        all.retain(|one| {
+            let part = one.parts.is_empty() && said.contains(&place(one.rule, &one.path, &one.span));
+            !part || one.severity > Severity::Medium
         });
     }
-    let parts = before - singles.len();
-    blocks.extend(singles.into_iter().map(Block::new));
-    blocks.sort_by_key(|block| Reverse(block.finding.severity));
-    Folded { shown: blocks, parts }
+    let parts = group.len() - all.len();
+    // Stable: findings of the same weight stay in the order of the files.
+    all.sort_by_key(|one| (Reverse(one.severity), one.parts.is_empty()));
+    let mut shown: Vec<Block> = Vec::new();
+    let mut at_line: HashMap<(&str, u32), usize> = HashMap::new();
+    for finding in all {
+        let next = shown.len();
+        let first = *at_line.entry((&finding.path, finding.span.line)).or_insert(next);
+        match shown.get_mut(first) {
+            Some(block) if fold => block.add(finding),
+            _ => shown.push(Block::new(finding)),
+        }
+    }
+    Folded { shown, parts }
 }
 
-/// Stable: findings of the same weight stay in the order of the files.
-fn worst_first(mut all: Vec<&Finding>) -> Vec<&Finding> {
-    all.sort_by_key(|finding| Reverse(finding.severity));
-    all
-}
-
+/// A rule at a place in a file.
 type Place<'a> = (&'a str, &'a str, u32, u32);
 
 fn part_place(part: &Part) -> Place<'_> {
@@ -121,9 +118,9 @@ mod tests {
     }
 
     #[test]
-    fn parts_go_into_their_composite_unless_they_are_grave() {
+    fn parts_go_into_their_combination_unless_they_are_grave() {
         let (a, b) = (one("A", Severity::Medium, 1), one("B", Severity::High, 2));
-        let c = composite("C", Severity::High, 2, &[&a, &b]);
+        let c = composite("C", Severity::High, 5, &[&a, &b]);
         let group = [a.clone(), one("A", Severity::Medium, 9), b, c];
         let folded = fold(&group, true);
         assert_eq!((rules(&folded).as_str(), folded.parts), ("C(A B) B() A()", 1));
@@ -133,19 +130,22 @@ mod tests {
     }
 
     #[test]
-    fn composites_about_one_line_are_one() {
+    fn a_line_is_shown_once_with_the_parts_of_all_that_it_says() {
         let (a, b) = (one("A", Severity::Low, 1), one("B", Severity::Low, 2));
+        let decoded = samples::report().findings.into_iter().find_map(|finding| finding.decoded);
         let group = [
             a.clone(),
             composite("C", Severity::High, 2, &[&b]),
             composite("D", Severity::Critical, 2, &[&a]),
             composite("E", Severity::High, 3, &[&a]),
             b.clone(),
+            Finding { decoded, ..one("F", Severity::High, 2) },
         ];
         let folded = fold(&group, true);
-        assert_eq!((rules(&folded).as_str(), folded.parts), ("D+C(A B) E(A)", 2));
+        assert_eq!((rules(&folded).as_str(), folded.parts), ("D+C+F(A B) E(A)", 2));
+        assert!(folded.shown[0].decoded.is_some() && folded.shown[1].decoded.is_none());
         let all = fold(&group, false);
-        assert_eq!((rules(&all).as_str(), all.parts), ("D(A) C(B) E(A) A() B()", 0));
+        assert_eq!((rules(&all).as_str(), all.parts), ("D(A) C(B) E(A) F() A() B()", 0));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct RenderOptions<'a> {
     pub color: bool,
     pub verbose: bool,
     pub quiet: bool,
-    /// Show what a composite is made of only as a part of it, and say of how much that is so. Text only.
+    /// Show a line once, what a combination is made of only within it, and say of how much that is so. Text only.
     pub fold: bool,
     pub show_secrets: bool,
     /// The severity from which on a finding fails the scan; `None`: never.

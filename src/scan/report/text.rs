@@ -103,7 +103,7 @@ impl Page<'_> {
         writeln!(self.out, "  {more} {are} {parts} of these; --verbose shows all\n")
     }
 
-    /// A finding, and the composites that say the same of the same line.
+    /// A finding, and what else was found on its line.
     fn finding(&mut self, block: &Block) -> io::Result<()> {
         let finding = block.finding;
         let paint = self.paint;
@@ -122,7 +122,7 @@ impl Page<'_> {
         writeln!(self.out, "  {}", paint.dim(&no_command(place(&finding.path, &finding.span))))?;
         let shown = self.masker.snippet(&finding.path, &finding.snippet);
         self.snippet(finding.span.line, &shown, severity)?;
-        if let Some(decoded) = &finding.decoded {
+        if let Some(decoded) = block.decoded {
             self.decoded(finding, decoded)?;
         }
         if !block.parts.is_empty() {
@@ -134,13 +134,13 @@ impl Page<'_> {
                 self.part(part, severity, new || self.options.verbose)?;
             }
         }
-        for (i, other) in block.also.iter().enumerate() {
-            let severity = paint.severity(other.severity, other.severity.as_str());
-            let label = if i == 0 { "also:" } else { "     " };
-            writeln!(self.out, "  {label} {severity} {} {}", paint.bold(other.rule), other.name)?;
-        }
         if let Some(why) = finding.demoted {
             writeln!(self.out, "  {} {}", paint.dim("lowered:"), visible(why))?;
+        }
+        if !block.also.is_empty() {
+            let name = |one: &&Finding| format!("{} {} {}", one.severity.as_str(), one.rule, one.name);
+            let names: Vec<String> = block.also.iter().map(name).collect();
+            writeln!(self.out, "  {} {}", paint.dim("also here:"), names.join(", "))?;
         }
         let first = self.explained.insert(finding.rule);
         if !finding.remediation.is_empty() && (first || self.options.verbose) {
