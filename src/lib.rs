@@ -6,5 +6,8 @@
 pub mod cli;
 pub mod files;
 pub mod json;
+pub mod policy;
 pub mod rules;
+pub mod sandbox;
 pub mod scan;
+pub mod sys;
