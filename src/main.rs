@@ -1,3 +1,7 @@
-//! The `weft` binary: parse, dispatch, error to exit code.
+//! The `weft` binary: hands what was typed to `weft::cli` and its answer to the shell.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    weft::cli::main(std::env::args_os().skip(1))
+}

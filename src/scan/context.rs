@@ -5,7 +5,7 @@
 //! cue that worked from afar would let an attacker buy silence for a whole file with one sentence.
 
 use super::doc::{Doc, Hit};
-use crate::rules::{Context, Lang, Place};
+use crate::rules::{Category, Context, Lang, Place};
 
 /// How far before a match a sentence is read, in bytes.
 const SENTENCE: usize = 240;
@@ -35,23 +35,116 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
         // What a page hides is not documentation.
         return None;
     }
-    if forbids(sentence(before)) {
-        return Some("the text forbids it");
+    // In a program a comment beside the code excuses nothing: what stands there runs.
+    if segment.place != Place::Script {
+        if forbids(sentence(before)) {
+            return Some("the text forbids it");
+        }
+        let fenced = segment.place == Place::Fence;
+        if names_an_attack(line, before, matched, fenced) {
+            return Some("the text describes an attack");
+        }
+        if lines_above(doc, line_range.start).iter().any(|l| introduces_an_attack(l, fenced)) {
+            return Some("the text above introduces it as an attack");
+        }
+        if under_attack_heading(doc, line_range.start) {
+            return Some("stands under a heading about attacks");
+        }
     }
-    if names_an_attack(line, before, matched) {
-        return Some("the text describes an attack");
-    }
-    let above = lines_above(doc, line_range.start);
-    if above.iter().any(|l| introduces_an_attack(l)) {
-        return Some("the text above introduces it as an attack");
-    }
-    if segment.place != Place::Script
-        && let Some(heading) = heading_above(doc, line_range.start)
-        && is_attack_heading(heading)
+    if is_test_data(&doc.path) && matches!(segment.place, Place::Config | Place::Script) && is_text_rule(hit)
     {
-        return Some("stands under a heading about attacks");
+        return Some("stands in test data");
+    }
+    // In SKILL.md a command in a fence is one to run, whatever the title says; in a reference it may be an example.
+    let sayable =
+        is_text_rule(hit) || segment.place != Place::Fence || !super::group::is_skill_file(&doc.path);
+    if sayable && is_mention(line, before, after, segment.place) && is_about_attacks(doc) {
+        return Some("is quoted in a text about attacks");
     }
     None
+}
+
+/// Rules about what text says to an agent; the others are about what code does, wherever it stands.
+fn is_text_rule(hit: &Hit) -> bool {
+    matches!(hit.rule.category, Category::PromptInjection | Category::IndirectPromptInjection)
+}
+
+/// Does a folder or the name of the file say that it holds test cases?
+fn is_test_data(path: &str) -> bool {
+    path.rsplit('/').take(3).any(|part| {
+        let part = part.to_ascii_lowercase();
+        ["test", "tests", "spec", "specs", "fixtures", "evals", "testdata", "__tests__"]
+            .contains(&part.as_str())
+            || ["test_", "test-", "tests.", "eval_"].iter().any(|p| part.starts_with(p))
+            || [".test.", ".spec.", "_test."].iter().any(|p| part.contains(p))
+    })
+}
+
+/// Is the match quoted, listed, tabled or set as code, rather than said?
+fn is_mention(line: &str, before: &str, after: &str, place: Place) -> bool {
+    let trimmed = line.trim_start();
+    let item = ["- ", "* ", "+ ", "|", "> "].iter().any(|mark| trimmed.starts_with(mark))
+        || trimmed
+            .split_once(['.', ')'])
+            .is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()));
+    place == Place::Fence || item || is_quoted(before, after)
+}
+
+/// Does a quote open shortly before the match and close behind it? An apostrophe opens nothing.
+fn is_quoted(before: &str, after: &str) -> bool {
+    let mut from = before.len().saturating_sub(60);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    [('"', '"'), ('`', '`'), ('“', '”'), ('‘', '’'), ('「', '」'), ('«', '»'), ('\'', '\'')].iter().any(
+        |(open, close)| {
+            before[from..].rfind(*open).is_some_and(|at| {
+                let outside = before[..from + at].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+                outside && after.contains(*close)
+            })
+        },
+    )
+}
+
+/// Words of a title that make a text one about attacks.
+const TOPICS: [&str; 17] = [
+    "detect",
+    "injection",
+    "jailbreak",
+    "attack",
+    "malicious",
+    "malware",
+    "threat",
+    "vulnerab",
+    "exploit",
+    "security",
+    "guard",
+    "firewall",
+    "red team",
+    "pentest",
+    "red-team",
+    "prompt-shield",
+    "moderation",
+];
+
+/// Does the file's own title, description or name say that it is about attacks?
+fn is_about_attacks(doc: &Doc) -> bool {
+    let name = doc.path.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
+    if TOPICS.iter().any(|t| name.contains(t)) {
+        return true;
+    }
+    // Front matter whole, then headings near the top, in Markdown or HTML.
+    let mut front = doc.text.starts_with("---");
+    doc.text.lines().take(40).enumerate().any(|(i, line)| {
+        if i > 0 && line.starts_with("---") {
+            front = false;
+        }
+        let title = front || line.starts_with("# ") || line.contains("<h1");
+        title && {
+            let lower = line.to_ascii_lowercase();
+            TOPICS.iter().any(|t| lower.contains(t))
+        }
+    })
 }
 
 /// The part of the line before a match that belongs to the same sentence.
@@ -118,7 +211,10 @@ fn forbids(sentence: &str) -> bool {
 }
 
 /// Words that say "this is an attack" and that an attack does not say of itself.
-const ATTACK_WORDS: [&str; 33] = [
+const ATTACK_WORDS: [&str; 35] = [
+    "attempted to",
+    "attempts to",
+    "tries to",
     "malicious",
     "attacker",
     "attack ",
@@ -143,7 +239,6 @@ const ATTACK_WORDS: [&str; 33] = [
     "antipattern",
     "phishing",
     "malware",
-    "payload",
     "untrusted",
     "flagged",
     "flags ",
@@ -154,11 +249,46 @@ const ATTACK_WORDS: [&str; 33] = [
     "🚫",
 ];
 
+/// What says so even beside a command, where "detect", "risk" and the like are ordinary words ("# Detect the platform").
+const PLAIN_WORDS: [&str; 17] = [
+    "attempted to",
+    "attempts to",
+    "tries to",
+    "malicious",
+    "attacker",
+    "red flag",
+    "vulnerable",
+    "prompt injection",
+    "malware",
+    "bad example",
+    "bad:",
+    "anti-pattern",
+    "unsafe:",
+    "dangerous:",
+    "suspicious",
+    "❌",
+    "🚫",
+];
+
 /// Does the line, outside the match itself, speak of attacks?
-fn names_an_attack(line: &str, before: &str, matched: &str) -> bool {
-    let before = before.to_ascii_lowercase();
-    let after = line.get(before.len() + matched.len()..).unwrap_or("").to_ascii_lowercase();
-    ATTACK_WORDS.iter().any(|word| before.contains(word) || after.contains(word))
+fn names_an_attack(line: &str, before: &str, matched: &str, fenced: bool) -> bool {
+    let after = without_hosts(line.get(before.len() + matched.len()..).unwrap_or(""));
+    let before = without_hosts(before);
+    let words: &[&str] = if fenced { &PLAIN_WORDS } else { &ATTACK_WORDS };
+    words.iter().any(|word| before.contains(word) || after.contains(word))
+}
+
+/// Lower case, without addresses and host names: `evil.example.com` says nothing about the text it stands in, and whoever
+/// chose the name chose the words in it.
+fn without_hosts(text: &str) -> String {
+    text.split_whitespace()
+        .filter(|word| {
+            let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+            !bare.contains("://") && !bare.contains('/') && bare.split('.').nth(1).is_none_or(str::is_empty)
+        })
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_ascii_lowercase()
 }
 
 /// The nearest lines above a match that are not blank, fences or more of the same list.
@@ -185,15 +315,18 @@ fn lines_above(doc: &Doc, start: usize) -> Vec<&str> {
 }
 
 /// A lead-in line: it ends in a colon, is a comment, or is a bare label, and speaks of attacks.
-fn introduces_an_attack(line: &str) -> bool {
+fn introduces_an_attack(line: &str, fenced: bool) -> bool {
     let trimmed = line.trim_end_matches(['*', '_', ' ', '`']);
-    let leads = trimmed.ends_with(':')
-        || ["#", "//", "--", "❌", "🚫", "<!--"].iter().any(|c| trimmed.starts_with(c));
-    leads && is_attack_heading(line)
+    let comment = ["#", "//", "--", "❌", "🚫", "<!--"].iter().any(|c| trimmed.starts_with(c));
+    if fenced && comment && !trimmed.starts_with("##") {
+        let lower = without_hosts(line);
+        return PLAIN_WORDS.iter().any(|w| lower.contains(w)) || warns(&lower);
+    }
+    (trimmed.ends_with(':') || comment) && is_attack_heading(line)
 }
 
 /// What headings and lead-ins of attack descriptions say.
-const HEADING_WORDS: [&str; 40] = [
+const HEADING_WORDS: [&str; 35] = [
     "malicious",
     "attack",
     "adversar",
@@ -214,16 +347,11 @@ const HEADING_WORDS: [&str; 40] = [
     "antipattern",
     "phishing",
     "malware",
-    "forbidden",
     "prohibited",
     "blocked",
-    "never",
-    "don't",
-    "do not",
     "bad:",
     "bad example",
     "wrong",
-    "avoid",
     "what not to",
     "not allowed",
     "denied",
@@ -237,40 +365,49 @@ const HEADING_WORDS: [&str; 40] = [
 ];
 
 fn is_attack_heading(line: &str) -> bool {
-    let lower = line.to_ascii_lowercase();
-    HEADING_WORDS.iter().any(|word| lower.contains(word))
+    let lower = without_hosts(line);
+    warns(&lower) || HEADING_WORDS.iter().any(|word| lower.contains(word))
 }
 
-/// The nearest Markdown heading above.
-fn heading_above(doc: &Doc, start: usize) -> Option<&str> {
-    let markdown = doc.lang == Lang::Unknown || doc.place == Place::Prose;
-    if !markdown {
-        return None;
+/// "Don't:" and "Never do this" warn of what follows; "Do not remove" does not.
+fn warns(lower: &str) -> bool {
+    let bare = lower.trim_start_matches(|c: char| !c.is_alphanumeric());
+    ["never", "don't", "don’t", "do not", "avoid", "not to do", "forbidden"].iter().any(|w| {
+        bare.strip_prefix(w).is_some_and(|rest| {
+            let rest = rest.trim_start();
+            !NOT_FORBIDDING.iter().chain(&["remove", "delete", "change", "edit"]).any(|v| rest.starts_with(v))
+        })
+    })
+}
+
+/// Is the nearest heading above about attacks, or one of the next few plainly about something malicious (a quoted
+/// document has headings of its own)?
+fn under_attack_heading(doc: &Doc, start: usize) -> bool {
+    if doc.lang != Lang::Unknown && doc.place != Place::Prose {
+        return false;
     }
     // Bounded: a heading a hundred lines up says little about this line.
     let mut end = start;
-    let mut fenced = false;
+    let mut headings = 0;
     for _ in 0..100 {
-        if end == 0 {
-            return None;
+        if end == 0 || headings == 4 {
+            break;
         }
         let text = &doc.text[..end - 1];
         let from = text.rfind('\n').map_or(0, |i| i + 1);
         let line = text[from..].trim_start();
         end = from;
-        if line.starts_with("```") {
-            fenced = !fenced;
+        // One mark alone may be a comment of a script in a fence.
+        let marks = line.bytes().take_while(|b| *b == b'#').count();
+        if !(2..=6).contains(&marks) || line.as_bytes().get(marks) != Some(&b' ') {
+            continue;
         }
-        // Comments of a script in a fence start with # too; two or more are a heading even then.
-        if line.starts_with("## ")
-            || line.starts_with("### ")
-            || line.starts_with("#### ")
-            || (!fenced && line.starts_with("# "))
-        {
-            return Some(line);
+        headings += 1;
+        if headings == 1 && is_attack_heading(line) || without_hosts(line).contains("malicious") {
+            return true;
         }
     }
-    None
+    false
 }
 
 /// Is the match part of a regular expression or of a list of things to look for?
@@ -304,7 +441,7 @@ fn in_pattern(before: &str, matched: &str, after: &str, lang: Lang) -> bool {
         "regex:",
         "regex\":",
         "patterns",
-        "grep -",
+        " grep -",
         "rg -",
         "signature",
         "indicator",
@@ -345,9 +482,11 @@ mod tests {
 
     #[test]
     fn lead_ins_need_a_form_and_a_word() {
-        assert!(introduces_an_attack("**Red flags:**"));
-        assert!(introduces_an_attack("# BAD: injection"));
-        assert!(!introduces_an_attack("This avoids malware"));
-        assert!(!introduces_an_attack("Run the installer:"));
+        assert!(introduces_an_attack("**Red flags:**", false));
+        assert!(introduces_an_attack("# BAD: injection", true));
+        assert!(!introduces_an_attack("This avoids malware", false));
+        assert!(!introduces_an_attack("Run the installer:", false));
+        assert!(!introduces_an_attack("# Detect the platform", true));
+        assert!(!introduces_an_attack("# internal telemetry - DO NOT REMOVE", true));
     }
 }

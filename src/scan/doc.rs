@@ -99,6 +99,12 @@ impl LineIndex {
         u32::try_from(self.starts.partition_point(|&s| s <= offset)).unwrap_or(u32::MAX).max(1)
     }
 
+    /// Byte offset of the start of a line (from 1); the end of the last line where there are fewer.
+    pub fn start(&self, line: u32) -> usize {
+        let i = (line.max(1) as usize - 1).min(self.starts.len().saturating_sub(1));
+        self.starts.get(i).map_or(0, |&s| s as usize)
+    }
+
     /// Byte range of the line `offset` stands on, without its line end.
     pub fn line_range(&self, text: &str, offset: usize) -> Range<usize> {
         let line = self.line(offset) as usize;

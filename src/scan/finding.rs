@@ -106,6 +106,8 @@ pub enum SkipReason {
     /// An archive whose limits (ratio, members, depth, size) were hit, or which is damaged.
     ArchiveLimit,
     ArchiveDamaged,
+    /// An archive, or a member of one, packed in a way that is not read here.
+    UnsupportedArchive,
 }
 
 impl SkipReason {
@@ -125,6 +127,7 @@ impl SkipReason {
             SkipReason::ReadError => "could not be read",
             SkipReason::ArchiveLimit => "archive over its limits",
             SkipReason::ArchiveDamaged => "damaged archive",
+            SkipReason::UnsupportedArchive => "archive of a kind that is not read",
         }
     }
 }
@@ -143,6 +146,8 @@ pub struct Stats {
     pub files: u64,
     pub bytes: u64,
     pub skills: u64,
+    /// Files left out by `exclude` of the configuration.
+    pub excluded: u64,
     /// Findings taken away by inline ignores, by the baseline, and by `--persona` / `--min-severity`.
     pub ignored_inline: u64,
     pub ignored_baseline: u64,

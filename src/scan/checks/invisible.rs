@@ -8,13 +8,39 @@ use std::ops::Range;
 const MOST: usize = 20;
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
-    if doc.text.is_ascii() {
+    let bytes = doc.text.as_bytes();
+    if bytes.is_ascii() {
         return;
     }
-    tags(&doc.text, raise);
-    bidi(&doc.text, raise);
-    zero_width(&doc.text, raise);
-    mixed_words(&doc.text, raise);
+    // Each kind of character starts with a byte that most texts do not have.
+    let has = |lead: u8| memchr::memchr(lead, bytes).is_some();
+    if has(0xF3) {
+        tags(&doc.text, raise);
+    }
+    if memchr::memmem::find(bytes, b"\xE2\x80").is_some()
+        || memchr::memmem::find(bytes, b"\xE2\x81").is_some()
+    {
+        bidi(&doc.text, raise);
+    }
+    let joins = [
+        &b"\xE2\x80\x8B"[..],
+        b"\xE2\x80\x8C",
+        b"\xE2\x80\x8D",
+        b"\xE2\x81\xA0",
+        b"\xE2\x81\xA1",
+        b"\xE2\x81\xA2",
+        b"\xE2\x81\xA3",
+        b"\xE2\x81\xA4",
+        b"\xEF\xBB\xBF",
+        b"\xE1\xA0\x8E",
+    ];
+    if joins.iter().any(|j| memchr::memmem::find(bytes, j).is_some()) {
+        zero_width(&doc.text, raise);
+    }
+    // Greek and Cyrillic.
+    if [0xCE, 0xCF, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4].iter().any(|lead| has(*lead)) {
+        mixed_words(&doc.text, raise);
+    }
 }
 
 /// U+E0020..U+E007E mirror ASCII and are shown by nothing (Unicode, "Tags" block). Flags of regions use them after
@@ -25,10 +51,14 @@ fn tags(text: &str, raise: &mut Raise) {
     let mut count = 0;
     for (i, c) in text.char_indices().chain([(text.len(), '\0')]) {
         let code = u32::from(c);
-        if (0xE0000..=0xE007F).contains(&code) {
+        // Variation selectors of the supplement carry a byte each, and follow no letter of a skill.
+        if (0xE0000..=0xE007F).contains(&code) || (0xE0100..=0xE01EF).contains(&code) {
             let (range, shown) = run.get_or_insert_with(|| (i..i, String::new()));
             range.end = i + c.len_utf8();
-            if let Some(ascii) = char::from_u32(code - 0xE0000).filter(|a| !a.is_ascii_control()) {
+            if let Some(ascii) = char::from_u32(code - 0xE0000)
+                .or_else(|| char::from_u32(code - 0xE0100 + 16))
+                .filter(|a| !a.is_ascii_control())
+            {
                 shown.push(ascii);
             }
             continue;

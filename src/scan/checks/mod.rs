@@ -1,9 +1,14 @@
 //! Checks: what a regex cannot say, in code. Each raises a rule declared with `check = true` in `rules/`, so that its
 //! severity, message and remediation stand where all others stand.
 
+mod encoded;
+mod flow;
+mod hosts;
+mod installer;
 mod invisible;
 mod owner;
-mod padding;
+mod secrets;
+mod statements;
 mod tools;
 mod typosquat;
 
@@ -36,9 +41,11 @@ impl Checks {
                 hits.push(Hit { rule, layer: None, range, note });
             }
         };
+        flow::check(doc, &mut raise);
+        encoded::check(doc, &mut raise);
+        installer::check(doc, &mut raise);
         invisible::check(doc, &mut raise);
         owner::check(doc, &mut raise);
-        padding::check(doc, &mut raise);
         tools::check(doc, &mut raise);
         typosquat::check(doc, &mut raise);
     }

@@ -24,6 +24,9 @@ fn repository() -> Option<&'static Regex> {
     .as_ref()
 }
 
+/// Lines, and downloads on one, that are looked at.
+const MOST: usize = 200;
+
 /// Endings of what runs, or unpacks to what runs, on the reader's own machine.
 const DELIVERS: [&str; 13] = [
     ".zip",
@@ -42,13 +45,24 @@ const DELIVERS: [&str; 13] = [
 ];
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
-    if memchr::memmem::find(doc.text.as_bytes(), b"://").is_none() {
+    let text = &doc.text;
+    let bytes = text.as_bytes();
+    let mut lines: Vec<usize> = Vec::new();
+    for part in ["/releases/", "/raw/", "/archive/", "/downloads/"] {
+        lines.extend(memchr::memmem::find_iter(bytes, part).map(|at| doc.lines.line_range(text, at).start));
+    }
+    if lines.is_empty() {
         return;
     }
+    lines.sort_unstable();
+    lines.dedup();
     let (Some(release), Some(repository)) = (release(), repository()) else { return };
-    let text = &doc.text;
     let mut related: Option<Vec<String>> = None;
-    for found in release.captures_iter(text) {
+    let found = lines.iter().take(MOST).flat_map(|&start| {
+        let line = &text[doc.lines.line_range(text, start)];
+        release.captures_iter(line).take(MOST).map(move |c| (start, c))
+    });
+    for (line_start, found) in found {
         let Some(whole) = found.get(0) else { continue };
         let url = whole.as_str().trim_end_matches(['.', ',', ')', '"', '\'', '`', '*']);
         let path = url.split(['?', '#']).next().unwrap_or(url).to_ascii_lowercase();
@@ -61,7 +75,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         if related.iter().any(|name| *name == owner || is_same_name(name, &repo)) {
             continue;
         }
-        let range = whole.start()..whole.start() + url.len();
+        let range = line_start + whole.start()..line_start + whole.start() + url.len();
         raise(
             "unrelated-owner-archive",
             range,
@@ -89,7 +103,9 @@ fn related_names(text: &str, repository: &Regex) -> Vec<String> {
             }
         }
     }
-    for found in repository.captures_iter(text) {
+    let hosts = ["github.", "gitlab.", "codeberg.", "bitbucket.", "gitee."];
+    let lines = text.lines().filter(|line| hosts.iter().any(|h| line.contains(h)));
+    for found in lines.flat_map(|line| repository.captures_iter(line)) {
         let next = found.get(3).map_or("", |m| m.as_str());
         let download = ["/releases", "/raw", "/archive", "/downloads", "/-"].contains(&next);
         if !download && let Some(owner) = found.get(1) {

@@ -23,19 +23,22 @@ const NPM: &str = "express react react-dom lodash axios chalk commander webpack 
     langchain ethers web3 viem wagmi discord.js telegraf passport jsonwebtoken bcrypt bcryptjs nodemailer winston \
     morgan helmet multer sharp stripe firebase redux zustand graphql apollo-server typeorm colors event-stream \
     cross-spawn semver fs-extra execa shelljs zod fastify koa hono pino vitest cypress storybook turbo clawhub \
-    openclaw claude-code mcp-remote";
+    clawdhub openclaw clawdbot claude-code mcp-remote";
 
 /// Real packages that are one slip away from a listed one.
 const REAL: &str = "preact requests request reacts colour color glob globs jests axios-retry vuex vue3 nuxt nextra aysnc \
     pinot koa2 redis ioredis mockito pandas polars flasks pytest pytests arrows clicks click chalks attr attrs lxml xml \
     debug dotenvx uuidv4 uuidv7 uuid7 tabulator zods sharps hone pillow-simd typed typer types execa dockers stripes httpx \
-    httpx2 http2 nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
+    httpx2 http2 pypdf2 pypdf3 pypdf4 websocket network cheeriojs open-ai nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
+
+/// Lines with install commands, and commands on one, that are looked at.
+const MOST: usize = 500;
 
 fn installs() -> Option<&'static Regex> {
     static RE: OnceLock<Option<Regex>> = OnceLock::new();
     RE.get_or_init(|| {
         Regex::new(
-            r"(?i)\b(pip3?\s+install|pipx\s+install|uv\s+(?:pip\s+install|add|tool\s+install)|poetry\s+add|npm\s+(?:i|install|add)|pnpm\s+(?:i|install|add)|yarn\s+(?:global\s+)?add|bun\s+(?:i|install|add)|npx)\s+([^\n;&|`#>]{1,300})",
+            r"(?i)\b(pip3?\s+install|pipx\s+install|uv\s+(?:pip\s+install|add|tool\s+install)|poetry\s+add|npm\s+(?:i|install|add)|pnpm\s+(?:i|install|add)|yarn\s+(?:global\s+)?add|bun\s+(?:i|install|add)|npx)\s+([^\n;&|`#>()\[\]]{1,300})",
         )
         .ok()
     })
@@ -46,10 +49,28 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     let text = &doc.text;
     let name = doc.path.rsplit('/').next().unwrap_or("");
     if name.starts_with("requirements") && name.ends_with(".txt") {
-        for (range, word) in words(text, 0..text.len(), '\n') {
-            judge(word, &range, PYPI, raise);
+        let mut at = 0;
+        for line in text.split_inclusive('\n') {
+            if let Some((range, word)) = words(text, at..at + line.len(), ' ').first()
+                && !word.starts_with(['#', '-'])
+            {
+                judge(word, range, PYPI, raise);
+            }
+            at += line.len();
         }
         return;
+    }
+    // A tool server's command and arguments, joined by a decoder.
+    for layer in
+        doc.layers.iter().filter(|l| l.chain.last().is_some_and(|c| *c == "mcp-args" || *c == "argv"))
+    {
+        if let Some(found) = installs().and_then(|re| re.captures(&layer.text))
+            && let Some(rest) = found.get(2)
+            && let Some((_, word)) =
+                words(&layer.text, rest.range(), ' ').into_iter().find(|(_, w)| !w.starts_with('-'))
+        {
+            judge(word, &layer.origin, NPM, raise);
+        }
     }
     if name == "package.json" {
         dependencies(text, raise);
@@ -59,21 +80,30 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         return;
     }
     let bytes = text.as_bytes();
-    if ["install", " add ", "npm i", "npx "]
-        .iter()
-        .all(|w| memchr::memmem::find(bytes, w.as_bytes()).is_none())
-    {
+    let mut lines: Vec<usize> = Vec::new();
+    for word in ["install ", " add ", "npm i ", "npx "] {
+        lines.extend(memchr::memmem::find_iter(bytes, word).map(|at| doc.lines.line_range(text, at).start));
+    }
+    if lines.is_empty() {
         return;
     }
+    lines.sort_unstable();
+    lines.dedup();
     let Some(installs) = installs() else { return };
-    for found in installs.captures_iter(text) {
+    let found = lines.iter().take(MOST).flat_map(|&start| {
+        let line = &text[doc.lines.line_range(text, start)];
+        installs.captures_iter(line).take(MOST).map(move |c| (start, c))
+    });
+    for (line_start, found) in found {
         let (Some(tool), Some(rest)) = (found.get(1), found.get(2)) else { continue };
         let tool = tool.as_str().to_ascii_lowercase();
         let python = ["pip", "uv", "poetry"].iter().any(|t| tool.starts_with(t));
         let list = if python { PYPI } else { NPM };
         let most = if tool == "npx" { 1 } else { 20 };
-        for (range, word) in
-            words(text, rest.range(), ' ').into_iter().filter(|(_, w)| !w.starts_with('-')).take(most)
+        for (range, word) in words(text, line_start + rest.start()..line_start + rest.end(), ' ')
+            .into_iter()
+            .filter(|(_, w)| !w.starts_with('-'))
+            .take(most)
         {
             judge(word, &range, list, raise);
         }
@@ -113,6 +143,30 @@ fn dependencies(text: &str, raise: &mut Raise) {
     }
 }
 
+/// Scopes of well-known publishers.
+const SCOPES: &str = "modelcontextprotocol anthropic-ai openai google google-cloud aws-sdk microsoft azure types babel angular vercel supabase \
+    langchain huggingface cloudflare playwright storybook testing-library tanstack nestjs prisma sentry stripe slack octokit \
+    reduxjs mui radix-ui typescript-eslint anthropic";
+
+/// `@scope/name` whose scope is one or two slips away from a well-known one.
+fn judge_scope(name: &str, range: &Range<usize>, raise: &mut Raise) {
+    let Some((scope, _)) = name.strip_prefix('@').and_then(|rest| rest.split_once('/')) else { return };
+    if scope.len() < 5 || SCOPES.split_whitespace().any(|known| known == scope) {
+        return;
+    }
+    let slips = |known: &str| {
+        let most = if known.len() >= 9 { 2 } else { 1 };
+        crate::rules::schema::distance(scope, known) <= most
+    };
+    if let Some(meant) = SCOPES.split_whitespace().filter(|k| k.len() >= 5).find(|k| slips(k)) {
+        raise(
+            "typosquat-scope",
+            range.clone(),
+            Some(format!("the scope \"@{scope}\" is almost \"@{meant}\"")),
+        );
+    }
+}
+
 fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     let trimmed = word.trim_matches(['"', '\'', ',', ')', '(', '.']);
     // Versions, extras and scopes are not part of the name that is mistyped.
@@ -122,6 +176,10 @@ fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
         .find(|(_, c)| matches!(c, '=' | '<' | '>' | '~' | '!' | '[' | '@' | '^'))
         .map_or(trimmed.len(), |(i, _)| i);
     let name = trimmed[..end].to_ascii_lowercase();
+    if name.starts_with('@') {
+        judge_scope(&name, range, raise);
+        return;
+    }
     if name.len() < 5 || name.contains(['/', '\\', ':', '$', '{', '<']) || !name.is_ascii() {
         return;
     }

@@ -1,0 +1,138 @@
+//! `weft.toml` in the working directory: what a project always wants. Never read in gate mode, where the folder may
+//! be what is judged.
+
+use super::args::list;
+use super::error::Failure;
+use super::values::FailOn;
+use crate::rules::schema::nearest;
+use crate::rules::{Persona, Severity};
+use serde::Deserialize;
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use toml::Spanned;
+
+pub const FILE: &str = "weft.toml";
+/// Nobody writes a larger one by hand.
+const LARGEST: u64 = 1 << 20;
+
+/// What `[scan]` may say.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ScanConfig {
+    pub rules: Vec<PathBuf>,
+    pub baseline: Option<PathBuf>,
+    pub exclude: Vec<String>,
+    pub persona: Option<Persona>,
+    pub min_severity: Option<Severity>,
+    pub fail_on: Option<FailOn>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    scan: Scan,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+struct Scan {
+    rules: Vec<PathBuf>,
+    baseline: Option<PathBuf>,
+    exclude: Vec<String>,
+    persona: Option<Spanned<String>>,
+    min_severity: Option<Spanned<String>>,
+    fail_on: Option<Spanned<String>>,
+}
+
+/// Reads the file if it is there.
+pub fn read(path: &Path) -> Result<Option<ScanConfig>, Failure> {
+    let size = match fs::metadata(path) {
+        Ok(meta) if meta.is_file() => meta.len(),
+        Ok(_) => return Err(Failure::usage("not a file", path.to_string_lossy(), "remove or rename it")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::file("cannot read", path, &error)),
+    };
+    if size > LARGEST {
+        return Err(Failure::usage("file too large", path.to_string_lossy(), "1 MiB is the limit"));
+    }
+    let text = fs::read_to_string(path).map_err(|error| Failure::file("cannot read", path, &error))?;
+    parse(&path.to_string_lossy(), &text).map(Some)
+}
+
+fn parse(name: &str, text: &str) -> Result<ScanConfig, Failure> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let span = error.span().unwrap_or(0..0);
+        // toml says more in lines of its own; the first one is the sentence.
+        let message = error.message().lines().next().unwrap_or("not TOML").to_owned();
+        at(name, text, span, message, "see docs/weft.1 for what it may hold")
+    })?;
+    let scan = file.scan;
+    let severity = |word: &str| Severity::parse(word);
+    let severities = Severity::ALL.map(Severity::as_str);
+    Ok(ScanConfig {
+        persona: pick(name, text, scan.persona, Persona::parse, &Persona::ALL.map(Persona::as_str))?,
+        min_severity: pick(name, text, scan.min_severity, severity, &severities)?,
+        fail_on: pick(
+            name,
+            text,
+            scan.fail_on,
+            |word| if word == "never" { Some(FailOn(None)) } else { severity(word).map(|s| FailOn(Some(s))) },
+            &["info", "low", "medium", "high", "critical", "never"],
+        )?,
+        rules: scan.rules,
+        baseline: scan.baseline,
+        exclude: scan.exclude,
+    })
+}
+
+fn pick<T>(
+    name: &str,
+    text: &str,
+    word: Option<Spanned<String>>,
+    read: impl Fn(&str) -> Option<T>,
+    all: &[&str],
+) -> Result<Option<T>, Failure> {
+    let Some(word) = word else { return Ok(None) };
+    let span = word.span();
+    let word = word.into_inner();
+    let fix = || match nearest(&word, all) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("use {}", list(all)),
+    };
+    let found = read(&word);
+    found.map(Some).ok_or_else(|| at(name, text, span, format!("bad value {word:?}"), &fix()))
+}
+
+/// A failure with file, line and column.
+fn at(name: &str, text: &str, span: Range<usize>, what: String, fix: &str) -> Failure {
+    let place = crate::json::ParseError::at(text, span.start, "");
+    Failure::usage(what, format!("{name}:{}:{}", place.line, place.column), fix)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_may_hold() {
+        let text = "[scan]\nrules = [\"a.toml\"]\nbaseline = \"b.json\"\nexclude = [\"tests/**\"]\npersona = \"auditor\"\nmin-severity = \"low\"\nfail-on = \"never\"\n";
+        let config = parse("weft.toml", text).unwrap();
+        assert_eq!(config.rules, [PathBuf::from("a.toml")]);
+        assert_eq!(config.persona, Some(Persona::Auditor));
+        assert_eq!(config.fail_on, Some(FailOn(None)));
+        assert_eq!(parse("weft.toml", "").unwrap(), ScanConfig::default());
+    }
+
+    #[test]
+    fn refuses_with_line_and_column() {
+        let error = |text| parse("weft.toml", text).unwrap_err().to_string();
+        assert!(
+            error("[scan]\nrulez = []\n").starts_with("weft: unknown field `rulez`, expected one of `rules`")
+        );
+        assert!(error("[scan]\nrulez = []\n").contains(": weft.toml:2:1: "));
+        assert!(error("[scan]\npersona = \"regulr\"\n").contains("weft.toml:2:11: did you mean regular?"));
+        assert!(error("[scan\n").contains(": weft.toml:1:6: "), "{}", error("[scan\n"));
+        assert!(error("[scan]\nexclude = 1\n").contains("weft.toml:2:11"));
+    }
+}

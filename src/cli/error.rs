@@ -1,0 +1,122 @@
+//! How a command fails: one line that says what, where and what to do, and the exit code a script goes by.
+
+use crate::scan::names;
+use crate::scan::report::visible::visible;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Exit codes, the same for every command. `docs/weft.1` says it to users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, nothing to object to.
+    Ok = 0,
+    /// Done, and the answer is no: findings, or denied.
+    Findings = 1,
+    /// The command line or a file it names is wrong.
+    Usage = 2,
+    /// weft is wrong.
+    Internal = 3,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// `weft: what: where: what to do`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub what: String,
+    /// The option, the file with line and column; may be empty.
+    pub at: String,
+    /// The next step; may be empty.
+    pub fix: String,
+    pub exit: Exit,
+    /// The reader of standard output went away: nobody is left to be told.
+    pub quiet: bool,
+}
+
+impl Failure {
+    /// The user's input is wrong.
+    pub fn usage(what: impl Into<String>, at: impl Into<String>, fix: impl Into<String>) -> Failure {
+        Failure { what: what.into(), at: at.into(), fix: fix.into(), exit: Exit::Usage, quiet: false }
+    }
+
+    /// A file could not be read or written.
+    pub fn file(what: &str, path: &Path, error: &io::Error) -> Failure {
+        let fix = match error.kind() {
+            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::PermissionDenied => "check its permissions",
+            io::ErrorKind::IsADirectory => "name a file in it",
+            io::ErrorKind::StorageFull => "make room on the disk",
+            _ => "",
+        };
+        Failure::usage(
+            format!("{what}: {}", reason(error)),
+            names::escape(path.as_os_str().as_encoded_bytes()),
+            fix,
+        )
+    }
+
+    /// Standard output could not be written. A closed pipe is no error of ours: `| head` is a normal thing to do.
+    pub fn stdout(error: &io::Error) -> Failure {
+        let mut failure = Failure::usage(format!("cannot write: {}", reason(error)), "standard output", "");
+        failure.quiet = error.kind() == io::ErrorKind::BrokenPipe;
+        failure
+    }
+}
+
+/// The system's words without "(os error 2)".
+pub fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "weft: {}", visible(&self.what))?;
+        for part in [&self.at, &self.fix] {
+            if !part.is_empty() {
+                write!(f, ": {}", visible(part))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// A panic is our mistake: say so in one line, and leave with the code that says so. The hook runs before the
+/// process aborts, and in whatever thread it happened.
+pub fn exit_3_on_panic() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
+        let failure = Failure {
+            what: "internal error".into(),
+            at: place,
+            fix: "please report it with the command you ran; the scan is not complete".into(),
+            exit: Exit::Internal,
+            quiet: false,
+        };
+        // Not `eprintln!`: it panics itself when stderr is closed.
+        let _ = io::Write::write_all(&mut io::stderr(), format!("{failure}\n").as_bytes());
+        std::process::exit(i32::from(Exit::Internal as u8));
+    }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_as_one_line() {
+        let failure = Failure::usage("unknown option", "--fro\u{1b}mat", "did you mean --format?");
+        assert_eq!(failure.to_string(), "weft: unknown option: --fro<U+001B>mat: did you mean --format?");
+        let missing = Failure::file("cannot read", Path::new("x"), &io::Error::from_raw_os_error(2));
+        assert_eq!(missing.to_string(), "weft: cannot read: no such file or directory: x: check the path");
+    }
+}

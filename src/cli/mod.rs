@@ -1,0 +1,105 @@
+//! What a person or a script types: one file per command. Decides nothing; asks the other rooms and shows answers.
+
+pub mod args;
+pub mod completions;
+pub mod config;
+pub mod error;
+pub mod help;
+pub mod security;
+pub mod term;
+pub mod values;
+
+use argh::{ArgsInfo, FromArgs};
+use args::Asked;
+use error::{Exit, Failure};
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+/// weft makes AI-agent skills and tools safe to get and safe to run.
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(
+    help_triggers("--help"),
+    example = "weft security scan ~/.claude/skills     what is wrong with the skills I have?",
+    example = "weft security scan --gate ./new-skill   would I let this one in?",
+    example = "weft security explain US-001            what does a finding mean?",
+    example = "source <(weft completions bash)         complete commands with the Tab key",
+    note = "`weft COMMAND --help` says more about a command; docs/weft.1 is the manual.",
+    error_code(0, "nothing to object to"),
+    error_code(1, "findings, or denied"),
+    error_code(2, "the command line or a file it names is wrong"),
+    error_code(3, "internal error")
+)]
+pub struct Weft {
+    /// print version, commit and features
+    #[argh(switch, short = 'V')]
+    #[allow(dead_code)] // Looked at before argh is: see `args`.
+    version: bool,
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand)]
+#[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
+enum Command {
+    Security(security::Security),
+    Completions(completions::Completions),
+    Version(Version),
+}
+
+/// Print version, commit and features
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "version", help_triggers("--help"))]
+struct Version {}
+
+/// Runs the command line (without the program's name) and says how it went.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    error::exit_3_on_panic();
+    match run(args) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            if !failure.quiet {
+                // With standard error closed there is nowhere to say so; the exit code still does.
+                let _ = io::stderr().write_all(format!("{failure}\n").as_bytes());
+            }
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
+    let mut args = args.into_iter().peekable();
+    if args.next_if(|first| first == completions::ASK).is_some() {
+        return completions::answer(args);
+    }
+    let top = Weft::get_args_info();
+    let words = match args::read(args, &top)? {
+        Asked::Help(path) => return print(&help::render(&top, &path)),
+        Asked::Version => return print(&version()),
+        Asked::Run(words) => words,
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let weft = Weft::from_args(&["weft"], &words).map_err(|exit| values::failure(&exit.output))?;
+    match weft.command {
+        Command::Security(command) => security::run(command),
+        Command::Completions(command) => completions::run(&command),
+        Command::Version(Version {}) => print(&version()),
+    }
+}
+
+/// `weft 0.1.0 (0123456789ab; features: scan)`
+fn version() -> String {
+    let features: Vec<&str> =
+        [("scan", cfg!(feature = "scan"))].into_iter().filter_map(|(name, on)| on.then_some(name)).collect();
+    let commit = option_env!("WEFT_COMMIT").unwrap_or("unknown commit");
+    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
+    format!("weft {} ({commit}; features: {features})\n", env!("CARGO_PKG_VERSION"))
+}
+
+/// Writes to standard output and notices when it cannot.
+fn print(text: &str) -> Result<Exit, Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::stdout(&error))?;
+    Ok(Exit::Ok)
+}

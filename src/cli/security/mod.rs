@@ -1,0 +1,34 @@
+//! `weft security`: scan, and what the scanner knows.
+
+mod checks;
+mod explain;
+mod filter;
+mod scan;
+
+use super::error::{Exit, Failure};
+use argh::{ArgsInfo, FromArgs};
+
+/// Scan skills for attacks, leaks and mistakes
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "security", help_triggers("--help"))]
+pub struct Security {
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand)]
+#[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
+enum Command {
+    Scan(scan::Scan),
+    Checks(checks::Checks),
+    Explain(explain::Explain),
+}
+
+pub fn run(security: Security) -> Result<Exit, Failure> {
+    match security.command {
+        Command::Scan(command) => scan::run(command),
+        Command::Checks(command) => checks::run(&command),
+        Command::Explain(command) => explain::run(&command),
+    }
+}

@@ -1,0 +1,81 @@
+//! The terminal: is there one, does it want colour, how wide is it, and a progress line that vanishes.
+
+use std::env;
+use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// `--color`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Color {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+impl Color {
+    /// Should standard output be coloured? `NO_COLOR` and `CLICOLOR_FORCE` are asked only for `auto`, and the
+    /// first wins: who asks for no colour has a reason.
+    pub fn for_stdout(self) -> bool {
+        let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) => false,
+            Color::Auto if set("CLICOLOR_FORCE") => true,
+            Color::Auto => io::stdout().is_terminal() && !dumb(),
+        }
+    }
+}
+
+fn dumb() -> bool {
+    env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
+/// Columns to write for: `COLUMNS` if it is exported, else 100.
+pub fn width() -> usize {
+    let columns = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    columns.filter(|columns| (40..=500).contains(columns)).unwrap_or(100)
+}
+
+/// How long a scan may take before it is worth a progress line, and how often the line changes.
+const PATIENCE: Duration = Duration::from_millis(400);
+const EVERY_MICROS: u64 = 100_000;
+
+/// A line on standard error that counts files; only on a terminal, and gone at the end.
+pub struct Progress {
+    started: Instant,
+    on: bool,
+    /// Microseconds since the start when the line was last drawn; 0: never.
+    drawn: AtomicU64,
+}
+
+impl Progress {
+    pub fn new(wanted: bool) -> Progress {
+        let on = wanted && io::stderr().is_terminal() && !dumb();
+        Progress { started: Instant::now(), on, drawn: AtomicU64::new(0) }
+    }
+
+    /// Called from any thread, as often as it likes.
+    pub fn update(&self, files: u64, bytes: u64) {
+        if !self.on || self.started.elapsed() < PATIENCE {
+            return;
+        }
+        let now = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let last = self.drawn.load(Ordering::Relaxed);
+        let due = now.saturating_sub(last) >= EVERY_MICROS;
+        // Of several threads that find the line due, one draws it.
+        if due && self.drawn.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            let line = format!("\r\u{1b}[Kscanning: {files} files, {} MB", bytes / 1_000_000);
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
+
+    /// Takes the line away.
+    pub fn finish(&self) {
+        if self.drawn.load(Ordering::Relaxed) > 0 {
+            let _ = io::stderr().write_all(b"\r\x1b[K");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The engine: every match of every rule in a text.
+//!
+//! What a match is: the text is cut into lines at `\n` (a `\r` before it is no part of the line); a line longer than
+//! [`CELL`] bytes is cut into cells of that size that overlap by [`OVERLAP`]. A rule matches leftmost and not overlapping
+//! within a line or cell, and a match counts if the rule's scope covers the place it starts in. A match in two cells
+//! is one.
+//!
+//! [`Engine::scan`] finds exactly that by trying a rule only on lines where one of its literals stands; what
+//! [`Engine::scan_reference`] finds by trying every rule on every line, the tests compare. Cost is bounded: see
+//! [`Engine::scan`].
+
+use super::doc::Segment;
+use super::matchers::{self, Native};
+use super::prefilter::Prefilter;
+use super::trigrams::Trigrams;
+use crate::rules::{Matcher, Rule, RuleSet};
+use regex_lite::Regex;
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+/// Bytes of a line that are matched at once.
+pub const CELL: usize = 4096;
+/// Bytes that two cells of one line share; a match longer than this may be missed in a line longer than a cell.
+pub const OVERLAP: usize = 1024;
+/// Matches of one rule in one text, at most.
+pub const MOST: usize = 1000;
+
+/// A match: the rule, and the byte range in the text.
+pub type Match = (&'static Rule, Range<usize>);
+
+/// A rule ready to run.
+struct Ready {
+    rule: &'static Rule,
+    regex: OnceLock<Option<Regex>>,
+    native: Option<Native>,
+}
+
+/// A rule set ready to scan with.
+pub struct Engine {
+    rules: Vec<Ready>,
+    prefilter: Prefilter,
+    /// For each literal of the prefilter, the rules that have it.
+    users: Vec<Vec<u16>>,
+}
+
+impl Engine {
+    pub fn new(set: &RuleSet) -> Engine {
+        let mut rules = Vec::with_capacity(set.rules.len());
+        let mut index: HashMap<&'static str, usize> = HashMap::new();
+        let mut literals: Vec<&'static str> = Vec::new();
+        let mut users: Vec<Vec<u16>> = Vec::new();
+        for rule in set.rules.iter().filter(|r| r.matcher != Matcher::Check) {
+            let Ok(number) = u16::try_from(rules.len()) else { break };
+            let native = match rule.matcher {
+                Matcher::Native(name) => matchers::find(name),
+                _ => None,
+            };
+            rules.push(Ready { rule, regex: OnceLock::new(), native });
+            for literal in rule.literals {
+                let at = *index.entry(literal).or_insert_with(|| {
+                    literals.push(literal);
+                    users.push(Vec::new());
+                    literals.len() - 1
+                });
+                users[at].push(number);
+            }
+        }
+        Engine { rules, prefilter: Prefilter::new(literals), users }
+    }
+
+    /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position.
+    pub fn scan(&self, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+        // The literals arrive nearly in order, so the last lines a rule was tried on tell most repeats apart.
+        let mut tried: Vec<Range<usize>> = vec![0..0; self.rules.len()];
+        let mut counts: Vec<usize> = vec![0; self.rules.len()];
+        let mut line = 0..0;
+        let mut trigrams: (Range<usize>, Trigrams) = (0..0, Trigrams::of(b""));
+        let first = out.len();
+        self.prefilter.scan(text.as_bytes(), |literal, at| {
+            if !(line.start <= at && at < line.end) {
+                line = line_at(text, at);
+            }
+            for &user in &self.users[literal] {
+                let user = usize::from(user);
+                let already = &tried[user];
+                if already.start <= at && at < already.end || counts[user] >= MOST {
+                    continue;
+                }
+                let ready = &self.rules[user];
+                if line.len() <= CELL {
+                    tried[user] = line.clone();
+                    counts[user] += ready.run(text, line.clone(), segments, &mut trigrams, out);
+                } else {
+                    for cell in cells(text, line.clone()).filter(|c| c.start <= at && at < c.end) {
+                        tried[user] = cell.clone();
+                        counts[user] += ready.run(text, cell, segments, &mut trigrams, out);
+                    }
+                }
+            }
+        });
+        sort(out, first);
+    }
+
+    /// The same by trying every rule on every line: slow, and what [`Engine::scan`] is held against.
+    pub fn scan_reference(&self, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+        self.reference(text, segments, out, |_| true);
+    }
+
+    /// [`Engine::scan_reference`] for one rule.
+    pub fn scan_reference_of(&self, id: &str, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+        self.reference(text, segments, out, |rule| rule.id == id);
+    }
+
+    fn reference(
+        &self,
+        text: &str,
+        segments: &[Segment],
+        out: &mut Vec<Match>,
+        wanted: impl Fn(&Rule) -> bool,
+    ) {
+        let first = out.len();
+        for ready in self.rules.iter().filter(|r| wanted(r.rule)) {
+            let mut count = 0;
+            let mut at = 0;
+            while at <= text.len() && count < MOST {
+                let line = line_at(text, at);
+                at = text[line.end..].find('\n').map_or(text.len() + 1, |i| line.end + i + 1);
+                if line.len() <= CELL {
+                    count += ready.try_on(text, line, segments, out);
+                } else {
+                    for cell in cells(text, line) {
+                        count += ready.try_on(text, cell, segments, out);
+                    }
+                }
+            }
+        }
+        sort(out, first);
+    }
+}
+
+/// By position, then rule; what two cells both found is one match.
+fn sort(out: &mut Vec<Match>, first: usize) {
+    out[first..].sort_by(|a, b| (a.1.start, a.1.end, a.0.id).cmp(&(b.1.start, b.1.end, b.0.id)));
+    let tail: Vec<Match> = {
+        let mut tail = out.split_off(first);
+        tail.dedup_by(|a, b| a.1 == b.1 && a.0.id == b.0.id);
+        tail
+    };
+    out.extend(tail);
+}
+
+/// The line `at` stands on, without its end.
+fn line_at(text: &str, at: usize) -> Range<usize> {
+    let bytes = text.as_bytes();
+    let start = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |i| i + 1);
+    let end = memchr::memchr(b'\n', &bytes[at..]).map_or(bytes.len(), |i| at + i);
+    let end = if end > start && bytes[end - 1] == b'\r' { end - 1 } else { end };
+    start..end
+}
+
+/// The cells of a long line.
+fn cells(text: &str, line: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let mut start = line.start;
+    let mut done = false;
+    std::iter::from_fn(move || {
+        if done {
+            return None;
+        }
+        let end = floor(text, (start + CELL).min(line.end));
+        let cell = start..end;
+        done = end >= line.end;
+        start = floor(text, end - OVERLAP);
+        Some(cell)
+    })
+}
+
+fn floor(text: &str, mut at: usize) -> usize {
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+impl Ready {
+    /// Tries the rule on a piece of text that has one of its literals.
+    fn run(
+        &self,
+        text: &str,
+        piece: Range<usize>,
+        segments: &[Segment],
+        trigrams: &mut (Range<usize>, Trigrams),
+        out: &mut Vec<Match>,
+    ) -> usize {
+        if !self.may_cover(&piece, segments) {
+            return 0;
+        }
+        if !self.rule.needs.is_empty() {
+            if trigrams.0 != piece {
+                *trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
+            }
+            if !trigrams.1.may_meet(self.rule.needs) {
+                return 0;
+            }
+        }
+        self.try_on(text, piece, segments, out)
+    }
+
+    /// Tries the rule on a line or cell.
+    fn try_on(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
+        let haystack = &text[piece.clone()];
+        let before = out.len();
+        // What a rule's author declares is a part of what the rule says; the table's own patterns declare none.
+        let also = self.rule.also;
+        if !also.is_empty() && !also.iter().any(|literal| contains(haystack.as_bytes(), literal.as_bytes())) {
+            return 0;
+        }
+        let mut push = |found: Range<usize>| {
+            let range = piece.start + found.start..piece.start + found.end;
+            if covers(self.rule, range.start, segments) {
+                out.push((self.rule, range));
+            }
+        };
+        match (self.rule.matcher, self.native) {
+            (Matcher::Literal, _) => {
+                for (at, literal) in literals_in(haystack, self.rule.literals) {
+                    push(at..at + literal.len());
+                }
+            }
+            (Matcher::Native(_), Some(native)) => native(haystack, self.rule.literals, &mut push),
+            (Matcher::Regex(pattern), _) => {
+                // The schema compiled every pattern once, so one that does not compile cannot get here.
+                if let Some(regex) = self.regex.get_or_init(|| Regex::new(pattern).ok()) {
+                    for found in regex.find_iter(haystack).take(MOST) {
+                        push(found.range());
+                    }
+                }
+            }
+            _ => {}
+        }
+        out.len() - before
+    }
+
+    /// Can any place in the piece be one the rule looks at?
+    fn may_cover(&self, piece: &Range<usize>, segments: &[Segment]) -> bool {
+        let from = segments.partition_point(|s| s.range.end <= piece.start);
+        let mut any = false;
+        for segment in segments[from..].iter().take_while(|s| s.range.start < piece.end) {
+            any = true;
+            if self.rule.scope.covers(segment.place, segment.lang) {
+                return true;
+            }
+        }
+        !any
+    }
+}
+
+/// Does the rule look at the place `at` stands in?
+fn covers(rule: &Rule, at: usize, segments: &[Segment]) -> bool {
+    let i = segments.partition_point(|s| s.range.end <= at);
+    segments.get(i).is_none_or(|s| rule.scope.covers(s.place, s.lang))
+}
+
+/// Leftmost, not overlapping, the longest where several start at one place.
+fn literals_in<'l>(text: &str, literals: &[&'l str]) -> Vec<(usize, &'l str)> {
+    let mut found: Vec<(usize, &str)> = Vec::new();
+    for literal in literals {
+        let mut from = 0;
+        while let Some(at) = find(&text.as_bytes()[from..], literal.as_bytes()) {
+            found.push((from + at, literal));
+            from += at + 1;
+        }
+    }
+    found.sort_by_key(|(at, l)| (*at, std::cmp::Reverse(l.len())));
+    let mut end = 0;
+    found.retain(|(at, l)| {
+        let keep = *at >= end;
+        if keep {
+            end = at + l.len();
+        }
+        keep
+    });
+    found
+}
+
+/// Where a lower-case literal stands in any ASCII case.
+fn find(text: &[u8], literal: &[u8]) -> Option<usize> {
+    let first = *literal.first()?;
+    let mut from = 0;
+    while let Some(i) = memchr::memchr2(first, first.to_ascii_uppercase(), &text[from..]) {
+        let at = from + i;
+        if text.get(at..at + literal.len()).is_some_and(|p| p.eq_ignore_ascii_case(literal)) {
+            return Some(at);
+        }
+        from = at + 1;
+    }
+    None
+}
+
+fn contains(text: &[u8], literal: &[u8]) -> bool {
+    find(text, literal).is_some()
+}
