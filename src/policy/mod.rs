@@ -3,10 +3,12 @@
 //!
 //! `file` is the TOML schema, `resolve` turns files into a [`Policy`], `decide` answers questions about it.
 
+pub mod decide;
 pub mod host;
 pub mod path;
 pub mod vars;
 
+pub use decide::Decision;
 use host::{HostPattern, Ports};
 use path::{Glob, PathRule, PathRules};
 use std::collections::BTreeMap;
