@@ -4,13 +4,17 @@
 //! `file` is the TOML schema, `resolve` turns files into a [`Policy`], `decide` answers questions about it.
 
 pub mod decide;
+pub mod error;
+pub mod file;
 pub mod host;
+mod idna;
 pub mod path;
 pub mod vars;
 
 pub use decide::Decision;
 use host::{HostPattern, Ports};
 use path::{Glob, PathRule, PathRules};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -85,7 +89,8 @@ pub struct Note {
 }
 
 /// How a command is confined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SandboxType {
     /// The kernel of the host.
     Os,
@@ -248,8 +253,10 @@ pub struct CommandRule {
 }
 
 /// The seccomp profiles, narrowest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Syscalls {
+    #[serde(rename = "readonly")]
     ReadOnly,
     FileWorker,
     Network,
@@ -290,7 +297,8 @@ pub struct Audit {
     pub level: AuditLevel,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AuditLevel {
     #[default]
     All,
@@ -303,7 +311,8 @@ pub struct Monitor {
     pub action: MonitorAction,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MonitorAction {
     #[default]
     Alert,
