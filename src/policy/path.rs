@@ -98,6 +98,15 @@ impl Glob {
 
     /// Whether the pattern is the path or one of the folders above it.
     pub fn covers(&self, path: &Path) -> bool {
+        self.walk(path).0
+    }
+
+    /// Whether the pattern is, or could come to be, something below the path.
+    pub fn reaches(&self, path: &Path) -> bool {
+        self.walk(path).1
+    }
+
+    fn walk(&self, path: &Path) -> (bool, bool) {
         let names: Vec<&str> = self.names().collect();
         let path: Vec<&[u8]> = path
             .components()
@@ -106,12 +115,13 @@ impl Glob {
                 _ => None,
             })
             .collect();
-        covers(&names, &path)
+        walk(&names, &path)
     }
 }
 
-/// States of the pattern are walked once for each name of the path, so time is the product of the two lengths.
-fn covers(pattern: &[&str], path: &[&[u8]]) -> bool {
+/// Whether the pattern was complete somewhere on the path, and whether it is still alive at its end. States of the
+/// pattern are walked once for each name of the path, so time is the product of the two lengths.
+fn walk(pattern: &[&str], path: &[&[u8]]) -> (bool, bool) {
     let mut states = vec![false; pattern.len() + 1];
     let skip = |states: &mut Vec<bool>| {
         for at in 0..pattern.len() {
@@ -124,7 +134,7 @@ fn covers(pattern: &[&str], path: &[&[u8]]) -> bool {
     skip(&mut states);
     for name in path {
         if states[pattern.len()] {
-            return true;
+            return (true, true);
         }
         let mut next = vec![false; pattern.len() + 1];
         for at in 0..pattern.len() {
@@ -140,7 +150,7 @@ fn covers(pattern: &[&str], path: &[&[u8]]) -> bool {
         skip(&mut next);
         states = next;
     }
-    states[pattern.len()]
+    (states[pattern.len()], states.contains(&true))
 }
 
 /// Whether `text` is `pattern` with each `*` replaced by some run of bytes. Linear memory, no recursion.
