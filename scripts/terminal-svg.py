@@ -32,7 +32,10 @@ def runs(line):
                 bold = dim = False
             elif code == 39:
                 colour = None
-            elif code in COLOURS:
+            elif code == 41:
+                # A background is drawn as the colour of the letters.
+                colour = "#ff5c57"
+            elif code in COLOURS and colour != "#ff5c57":
                 colour = COLOURS[code]
         at = match.end()
     if at < len(line):

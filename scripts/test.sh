@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/setup.sh
 
-need_packages gcc libc6-dev git ca-certificates curl
+need_packages gcc libc6-dev git ca-certificates curl python3 util-linux
 need_rust
 
 step "format" cargo fmt --check

@@ -9,4 +9,6 @@ pub mod files;
 pub mod json;
 pub mod policy;
 pub mod rules;
+pub mod sandbox;
 pub mod scan;
+pub mod sys;

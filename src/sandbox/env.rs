@@ -1,0 +1,59 @@
+//! The environment of the command: what the policy allows, minus what it denies, never what steers the loader.
+
+use crate::policy::path::wildcard;
+use crate::policy::{Env, Policy};
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+/// Read by the dynamic loader, libc or an interpreter before the program's first line; no policy can allow them.
+const LOADER: &[&str] = &[
+    "LD_*",
+    "GCONV_PATH",
+    "GETCONF_DIR",
+    "GLIBC_TUNABLES",
+    "HOSTALIASES",
+    "LOCALDOMAIN",
+    "LOCPATH",
+    "MALLOC_*",
+    "NIS_PATH",
+    "NLSPATH",
+    "RESOLV_HOST_CONF",
+    "RES_OPTIONS",
+    "BASH_ENV",
+    "BASH_FUNC_*",
+    "ENV",
+    "SHELLOPTS",
+    "BASHOPTS",
+    "PS4",
+    "PROMPT_COMMAND",
+    "IFS",
+    "TMPDIR",
+];
+
+/// Whether a variable of the outside reaches the inside.
+pub fn passes(env: &Env, name: &OsStr) -> bool {
+    let hits = |pattern: &str| wildcard(pattern.as_bytes(), name.as_bytes());
+    !LOADER.iter().any(|pattern| hits(pattern))
+        && !env.deny.iter().any(|set| hits(&set.value))
+        && env.allow.iter().any(|set| hits(&set.value))
+}
+
+/// The variables of the command as `NAME=value`, sorted: those of `outside` that pass, what the policy sets, and `TMPDIR`.
+pub fn variables(policy: &Policy, outside: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
+    let mut all: Vec<(OsString, OsString)> = outside
+        .filter(|(name, _)| passes(&policy.env, name))
+        .filter(|(name, _)| !policy.env.set.contains_key(name.to_string_lossy().as_ref()))
+        .chain(policy.env.set.iter().map(|(name, set)| (name.into(), (&set.value).into())))
+        .collect();
+    if !all.iter().any(|(name, _)| name == "TMPDIR") {
+        all.push(("TMPDIR".into(), policy.places.tmpdir.clone().into()));
+    }
+    all.sort();
+    let joined = all.into_iter().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name.into_vec()
+    });
+    // A NUL byte cannot come from an environment.
+    joined.filter_map(|bytes| CString::new(bytes).ok()).collect()
+}

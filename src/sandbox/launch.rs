@@ -1,0 +1,385 @@
+//! Carries a plan out: starts the first process inside, then watches from outside until the end.
+
+use super::limits::Groups;
+use super::pid1::{self, Inside};
+use super::plan::Plan;
+use super::seccomp;
+use crate::sys::fs as sys;
+use crate::sys::process::{self, Side, Status};
+use crate::sys::{seccomp as listener, signal, socket};
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What happened during a run, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// Everything is in place; the command is about to start.
+    Started,
+    /// A system call was refused.
+    Refused {
+        /// Its name.
+        call: &'static str,
+        /// Its arguments as numbers.
+        args: [u64; 6],
+        /// The caller.
+        pid: i32,
+    },
+    /// A limit ended the run.
+    Limit(&'static str),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The command ran to this end.
+    Command(Status),
+    /// There is no such command inside.
+    NotFound,
+    /// The command is there but cannot be executed.
+    NotExecutable(i32),
+    /// The time was up.
+    TimedOut,
+}
+
+impl End {
+    /// weft's exit code.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Command(status) => status.code(),
+            Self::NotFound => 127,
+            Self::NotExecutable(_) => 126,
+            Self::TimedOut => 124,
+        }
+    }
+}
+
+/// Why nothing was run.
+#[derive(Debug)]
+pub struct Error {
+    /// What was being done.
+    pub step: String,
+    /// To which path, if any.
+    pub path: PathBuf,
+    /// The kernel's error number, 0 if it was not the kernel.
+    pub errno: i32,
+    /// What went wrong.
+    pub text: String,
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the sandbox could not be set up, nothing was run: {}", self.step)?;
+        if !self.path.as_os_str().is_empty() {
+            write!(f, " {}", self.path.display())?;
+        }
+        write!(f, ": {}", self.text)
+    }
+}
+
+impl std::error::Error for Error {}
+
+fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
+    move |error| Error {
+        step: step.to_owned(),
+        path: path.to_owned(),
+        errno: error.raw_os_error().unwrap_or(0),
+        text: error.to_string(),
+    }
+}
+
+/// From the inside to weft.
+#[derive(Debug)]
+pub(super) enum Message {
+    Failed { step: String, path: PathBuf, errno: i32, text: String },
+    NoCommand { errno: i32 },
+    Listener,
+    Stopped { signal: i32 },
+    Ended { status: Status },
+}
+
+impl Message {
+    fn encode(&self) -> Vec<u8> {
+        let (tag, number, rest) = match self {
+            Self::Failed { step, path, errno, text } => {
+                let rest = [step.as_bytes(), path.as_os_str().as_bytes(), text.as_bytes()].join(&0);
+                (b'F', *errno, rest)
+            }
+            Self::NoCommand { errno } => (b'N', *errno, Vec::new()),
+            Self::Listener => (b'L', 0, Vec::new()),
+            Self::Stopped { signal } => (b'S', *signal, Vec::new()),
+            Self::Ended { status: Status::Exited(code) } => (b'E', *code, Vec::new()),
+            Self::Ended { status: Status::Killed(signal) | Status::Stopped(signal) } => {
+                (b'K', *signal, Vec::new())
+            }
+        };
+        let mut bytes = vec![tag];
+        bytes.extend(number.to_ne_bytes());
+        bytes.extend(rest);
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let (tag, rest) = bytes.split_first()?;
+        let (number, rest) = rest.split_first_chunk::<4>()?;
+        let number = i32::from_ne_bytes(*number);
+        Some(match tag {
+            b'F' => {
+                let mut parts = rest.splitn(3, |byte| *byte == 0);
+                let mut text = || String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+                let step = text();
+                let path = PathBuf::from(text());
+                Self::Failed { step, path, errno: number, text: text() }
+            }
+            b'N' => Self::NoCommand { errno: number },
+            b'L' => Self::Listener,
+            b'S' => Self::Stopped { signal: number },
+            b'E' => Self::Ended { status: Status::Exited(number) },
+            b'K' => Self::Ended { status: Status::Killed(number) },
+            _ => return None,
+        })
+    }
+
+    /// weft may be gone; then nobody needs to know.
+    pub(super) fn send(&self, weft: &OwnedFd) {
+        let _ = socket::send(weft, &self.encode(), None);
+    }
+
+    pub(super) fn send_with(&self, weft: &OwnedFd, fd: BorrowedFd<'_>) -> io::Result<()> {
+        socket::send(weft, &self.encode(), Some(fd))
+    }
+}
+
+/// Folders that hold a place on the host; they go when the run ends.
+struct Placeholders(Vec<PathBuf>);
+
+impl Placeholders {
+    fn make(paths: &[PathBuf]) -> Result<Self, Error> {
+        let mut made = Self(Vec::new());
+        for path in paths {
+            match std::fs::create_dir(path) {
+                Ok(()) => made.0.push(path.clone()),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(failed("hold the denied name", path)(error)),
+            }
+        }
+        Ok(made)
+    }
+}
+
+impl Drop for Placeholders {
+    fn drop(&mut self) {
+        // Only if still empty; what somebody put there meanwhile stays.
+        for path in self.0.iter().rev() {
+            let _ = std::fs::remove_dir(path);
+        }
+    }
+}
+
+/// Runs a command under a plan, from start to end. Call it from a process with a single thread.
+pub fn run(
+    plan: &Plan,
+    command: &[OsString],
+    witness: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End, Error> {
+    let nowhere = Path::new("");
+    let command = pid1::c_args(command).map_err(failed("read the command", nowhere))?;
+    let filter = pid1::filter(plan);
+    let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
+    let _placeholders = Placeholders::make(&plan.mounts.placeholders)?;
+    let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
+    let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
+    let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
+    let ids = process::ids();
+    let flags = process::ALL_NAMESPACES | if plan.own_network { process::NEW_NET } else { 0 };
+    let first = match process::clone(flags).map_err(failed("create namespaces", nowhere)) {
+        Err(error) => {
+            let _ = signal::restore(&mask);
+            return Err(error);
+        }
+        Ok(Side::Child) => {
+            drop(up);
+            let inside = Inside {
+                plan,
+                filter: &filter,
+                command: &command,
+                start: &start,
+                grouped: !groups.is_empty(),
+                ids,
+            };
+            pid1::run(&inside, &mask, down)
+        }
+        Ok(Side::Parent(first)) => first,
+    };
+    drop(down);
+    let mut watch = Watch { plan, first: &first, up, listener: None, end: None, killed: false, refused: 0 };
+    let result = groups
+        .add(first.pid)
+        .map_err(|(path, error)| failed("enter the cgroup", &path)(error))
+        .and_then(|()| {
+            if groups.is_empty() {
+                return Ok(());
+            }
+            socket::send(&watch.up, b"G", None).map_err(failed("let the inside go on", nowhere))
+        })
+        .and_then(|()| watch.until_end(witness));
+    if result.is_err() {
+        let _ = process::signal(&first.fd, libc::SIGKILL);
+    }
+    let status = process::wait(first.pid, true);
+    let _ = signal::restore(&mask);
+    let end = result?;
+    match (end, status) {
+        (Some(end), _) => Ok(end),
+        // The first process was killed from outside, and everything inside with it.
+        (None, Ok(Some((_, status)))) => Ok(End::Command(status)),
+        (None, Ok(None)) => Ok(End::Command(Status::Killed(libc::SIGKILL))),
+        (None, Err(error)) => Err(failed("wait for the end", nowhere)(error)),
+    }
+}
+
+/// The outside of a run.
+struct Watch<'a> {
+    plan: &'a Plan,
+    first: &'a process::Child,
+    up: OwnedFd,
+    listener: Option<OwnedFd>,
+    end: Option<End>,
+    killed: bool,
+    refused: u64,
+}
+
+/// How long a command has to end by itself after it was told that its time is up.
+const GRACE: Duration = Duration::from_secs(2);
+/// So many refused calls are told one by one; a program that goes on asking would only fill the log.
+const TOLD: u64 = 1000;
+
+impl Watch<'_> {
+    fn until_end(&mut self, witness: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<Option<End>, Error> {
+        let nowhere = Path::new("");
+        let told = failed("write the audit log", nowhere);
+        let signals = signal::descriptor().map_err(failed("watch for signals", nowhere))?;
+        let mut deadline = self.plan.limits.wall.map(|wall| Instant::now() + wall);
+        let mut timed_out = false;
+        loop {
+            let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+            let fds = [
+                Some(self.up.as_fd()),
+                self.listener.as_ref().map(AsFd::as_fd),
+                Some(signals.as_fd()),
+                Some(self.first.fd.as_fd()),
+            ];
+            let [message, call, signal, ended] =
+                socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
+            if message.any() && self.read_message(witness)? {
+                return Ok(self.end);
+            }
+            if call.readable {
+                self.answer(witness).map_err(&told)?;
+            } else if call.closed {
+                // Nobody is left who could call.
+                self.listener = None;
+            }
+            while signal.readable
+                && let Ok(Some(received)) = signal::next(&signals)
+            {
+                // Keys on the terminal reach the command by themselves; it is in the same process group.
+                if received.signal != libc::SIGCHLD && !received.from_kernel {
+                    let _ = process::signal(&self.first.fd, received.signal);
+                }
+            }
+            if ended.any() && !message.any() {
+                return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
+            }
+            if deadline.is_some_and(|at| at <= Instant::now()) {
+                if timed_out {
+                    let _ = process::signal(&self.first.fd, libc::SIGKILL);
+                    self.killed = true;
+                    deadline = None;
+                } else {
+                    timed_out = true;
+                    witness(Event::Limit("process.max_wall_time")).map_err(&told)?;
+                    let _ = process::signal(&self.first.fd, libc::SIGTERM);
+                    deadline = Some(Instant::now() + GRACE);
+                }
+            }
+            if timed_out && self.end.is_some() {
+                self.end = Some(End::TimedOut);
+            }
+        }
+    }
+
+    /// True at the end of the conversation.
+    fn read_message(&mut self, witness: &mut dyn FnMut(Event) -> io::Result<()>) -> Result<bool, Error> {
+        let nowhere = Path::new("");
+        let mut buffer = [0; 4608];
+        let received =
+            socket::receive(&self.up, &mut buffer).map_err(failed("hear from the inside", nowhere))?;
+        let Some((length, fd)) = received else { return Ok(false) };
+        if length == 0 {
+            return Ok(true);
+        }
+        match Message::decode(&buffer[..length]) {
+            Some(Message::Failed { step, path, errno, text }) => {
+                return Err(Error { step, path, errno, text });
+            }
+            Some(Message::NoCommand { errno: libc::ENOENT }) => self.end = Some(End::NotFound),
+            Some(Message::NoCommand { errno }) => self.end = Some(End::NotExecutable(errno)),
+            Some(Message::Listener) => {
+                self.listener = fd;
+                witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Stopped { .. }) => {
+                signal::stop_self();
+                // Continued: so is the command, wherever it was put meanwhile.
+                let _ = process::signal(&self.first.fd, libc::SIGCONT);
+            }
+            Some(Message::Ended { status }) => {
+                // When there was no command, its end says nothing.
+                self.end.get_or_insert(End::Command(status));
+            }
+            None => {
+                let error = io::Error::other("a message that no version of weft sends");
+                return Err(failed("hear from the inside", nowhere)(error));
+            }
+        }
+        Ok(false)
+    }
+
+    fn answer(&mut self, witness: &mut dyn FnMut(Event) -> io::Result<()>) -> io::Result<()> {
+        let Some(listener) = &self.listener else { return Ok(()) };
+        let call = match listener::receive(listener) {
+            Ok(Some(call)) => call,
+            Ok(None) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let number = call.number as u32;
+        let error = seccomp::error_for(number, &call.args, self.plan.calls);
+        listener::answer(listener, call.id, listener::Answer::Error(error))?;
+        self.refused += 1;
+        if self.refused <= TOLD {
+            witness(Event::Refused { call: seccomp::name(number), args: call.args, pid: call.pid })?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error means that this user may not make namespaces, so that another level can be tried.
+pub fn namespaces_refused(error: &Error) -> bool {
+    error.step == "create namespaces"
+        && matches!(error.errno, libc::EPERM | libc::ENOSPC | libc::EINVAL | libc::ENOSYS)
+}
+
+/// Turns the words of a command line into what [`run`] takes.
+pub fn words(command: &[String]) -> Vec<OsString> {
+    command.iter().map(|word| OsString::from_vec(word.clone().into_bytes())).collect()
+}
+
+/// Closes what weft was started with beyond the terminal, before anything is opened.
+pub fn close_inherited() -> io::Result<()> {
+    sys::close_inherited()
+}

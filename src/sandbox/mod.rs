@@ -1,0 +1,15 @@
+//! Holds a command to a policy by the kernel. Knows no TOML and no colours: it takes a `policy::Policy` and gives a plan,
+//! and from a plan a run.
+//!
+//! `probe` says what this kernel can do; `plan` turns a policy and a probe into a list of steps, or into an error that names the
+//! policy line and the missing feature; `launch` carries the steps out and obeys them.
+
+pub mod env;
+pub mod landlock;
+pub mod launch;
+pub mod limits;
+pub mod mounts;
+pub mod pid1;
+pub mod plan;
+pub mod probe;
+pub mod seccomp;

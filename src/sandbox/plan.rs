@@ -1,0 +1,409 @@
+//! From a policy and a probe to a plan: a value that says everything that will be done, prints, and does nothing.
+//! Fails closed: a policy line that nothing here can hold is a refusal that names it.
+
+use super::landlock::Landlock;
+use super::limits::Limits;
+use super::mounts::{Mounts, Step};
+use super::probe::Probe;
+use super::{env, seccomp};
+use crate::policy::{NetworkMode, Origin, Policy, SandboxType};
+use crate::sys::landlock::fs as right;
+use crate::sys::mount::Attr;
+use std::ffi::{CString, OsString};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a policy cannot be enforced here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The line.
+    pub origin: Origin,
+    /// What is missing.
+    pub why: String,
+    /// What to do about it.
+    pub help: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(origin: Origin, why: String, help: &str) -> Self {
+        Self { origin, why, help: help.to_owned() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cannot be enforced here: {}\n  help: {}", self.origin, self.why, self.help)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Everything a run will do.
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Plan {
+    /// Who runs.
+    pub agent: String,
+    /// The new root.
+    pub mounts: Mounts,
+    /// File rules of the second wall.
+    pub landlock: Landlock,
+    /// The seccomp profile.
+    pub calls: seccomp::Options,
+    /// Limits.
+    pub limits: Limits,
+    /// A network of its own, with a loopback and nothing else.
+    pub own_network: bool,
+    /// The environment of the command.
+    pub env: Vec<CString>,
+    /// Where the command starts if the present folder does not exist inside.
+    pub workspace: PathBuf,
+    /// What goes unenforced because the policy says that it may.
+    pub unenforced: Vec<(Origin, String)>,
+}
+
+/// The oldest Landlock that holds what every policy says: it must know truncation.
+const LANDLOCK_NEEDED: u32 = 3;
+
+/// Makes the plan.
+pub fn plan(
+    policy: &Policy,
+    probe: &Probe,
+    outside: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Plan, Refusal> {
+    let mut unenforced = Vec::new();
+    let itself = |key| Origin {
+        file: policy.sources.last().map_or_else(|| "policy".into(), |s| s.name.clone()),
+        line: 0,
+        key,
+    };
+    match policy.sandbox.kind.as_ref().map(|set| (set.value, &set.origin)) {
+        None | Some((SandboxType::Os, _)) => {}
+        Some((kind, origin)) => {
+            let why = format!("the sandbox type {kind:?} is not what the kernel enforces");
+            return Err(Refusal::new(origin.clone(), why.to_lowercase(), "use type = \"os\""));
+        }
+    }
+    if let Some(why) = &probe.no_namespaces {
+        return Err(Refusal::new(
+            itself("sandbox.type"),
+            why.clone(),
+            "allow user namespaces for this user; what works without them comes with the fallback level",
+        ));
+    }
+    if probe.landlock < LANDLOCK_NEEDED {
+        let why = match probe.landlock {
+            0 => "this kernel has no Landlock, or it is not enabled".to_owned(),
+            abi => format!("Landlock ABI {abi} is here, {LANDLOCK_NEEDED} (Linux 6.2) is needed"),
+        };
+        return Err(Refusal::new(itself("filesystem"), why, "boot a newer kernel, with lsm=…,landlock"));
+    }
+    let own_network = match &policy.network.mode {
+        NetworkMode::None => true,
+        NetworkMode::Unrestricted(origin) => {
+            // Abstract sockets (X11, some agents of keys) belong to a network namespace; sharing one needs the scope.
+            if probe.landlock < 6 && !policy.sandbox.tolerates("network.unix") {
+                let why = format!(
+                    "abstract Unix sockets of the host would be reachable: Landlock ABI 6 is needed, {} is here",
+                    probe.landlock
+                );
+                return Err(Refusal::new(
+                    origin.clone(),
+                    why,
+                    "list \"network.unix\" in sandbox.best_effort",
+                ));
+            }
+            false
+        }
+        NetworkMode::Hosts => {
+            let origin = policy
+                .network
+                .allow
+                .first()
+                .map_or_else(|| itself("network.allow"), |rule| rule.origin.clone());
+            let why = "rules by host name need the egress, which this build does not have".to_owned();
+            if !policy.sandbox.tolerates("network.allow") {
+                let help = "use unrestricted = true or no [network] table, or list \"network.allow\" in sandbox.best_effort to run without any network";
+                return Err(Refusal::new(origin, why, help));
+            }
+            unenforced.push((origin, format!("{why}: the command has no network at all")));
+            true
+        }
+    };
+    if let Some(listen) = policy.network.listen.first() {
+        let why = "ports cannot be passed to the host's loopback by this build".to_owned();
+        if !policy.sandbox.tolerates("network.listen") {
+            return Err(Refusal::new(
+                listen.origin.clone(),
+                why,
+                "list \"network.listen\" in sandbox.best_effort",
+            ));
+        }
+        unenforced.push((listen.origin.clone(), why));
+    }
+    let limits = Limits::of(policy, probe)?;
+    let mounts = Mounts::of(policy, probe)?;
+    Ok(Plan {
+        agent: policy.agent.clone(),
+        mounts,
+        landlock: Landlock::of(policy, probe),
+        calls: seccomp::Options { profile: policy.process.syscalls, report: probe.listener },
+        limits,
+        own_network,
+        env: env::variables(policy, outside),
+        workspace: policy.places.workspace.clone(),
+        unenforced,
+    })
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "namespaces  user mount pid ipc uts cgroup{}",
+            if self.own_network { " net" } else { "" }
+        )?;
+        writeln!(
+            f,
+            "            no capability, no further user namespace, everything inside ends with weft"
+        )?;
+        match self.own_network {
+            true => writeln!(f, "network     none: a loopback of its own")?,
+            false => writeln!(f, "network     the host's, unrestricted")?,
+        }
+        for step in &self.mounts.steps {
+            let path = step.path().display();
+            match step {
+                Step::Bind { attr, .. } => writeln!(f, "mount       {} {path}", mode(*attr))?,
+                Step::Private { attr, .. } => {
+                    writeln!(f, "mount       {} {path} (private, empty)", mode(*attr))?
+                }
+                Step::Link { target, .. } => writeln!(f, "link        {path} -> {}", target.display())?,
+                Step::Only { entries, .. } => writeln!(f, "only        {path}: {} commands", entries.len())?,
+                Step::Pin(_) => writeln!(f, "pin         {path}")?,
+                Step::Mask { .. } => writeln!(f, "mask        {path}")?,
+            }
+        }
+        for path in &self.mounts.placeholders {
+            writeln!(f, "placeholder {} (on the host, while the run lasts)", path.display())?;
+        }
+        let landlock = &self.landlock;
+        writeln!(
+            f,
+            "landlock    ABI {}, {} rules, scopes {:#b}",
+            landlock.abi,
+            landlock.grants.len(),
+            landlock.scoped
+        )?;
+        for (path, _, rights) in &landlock.grants {
+            let flag = |bit, letter| if rights & bit != 0 { letter } else { '-' };
+            let (r, w, x) =
+                (flag(right::READ_FILE, 'r'), flag(right::WRITE_FILE, 'w'), flag(right::EXECUTE, 'x'));
+            writeln!(f, "            {r}{w}{x} {}", path.display())?;
+        }
+        writeln!(
+            f,
+            "seccomp     profile {:?}, {} instructions",
+            self.calls.profile,
+            seccomp::program(self.calls).len()
+        )?;
+        for (resource, value) in &self.limits.each {
+            writeln!(f, "limit       {resource:?} {value} (each process)")?;
+        }
+        for group in &self.limits.groups {
+            for (file, value) in &group.values {
+                writeln!(
+                    f,
+                    "limit       {file} {value} (all processes, a cgroup below {})",
+                    group.parent.display()
+                )?;
+            }
+        }
+        if let Some(wall) = self.limits.wall {
+            writeln!(f, "limit       {} s of wall time", wall.as_secs())?;
+        }
+        let names: Vec<_> = self.env.iter().map(|v| v.to_string_lossy()).collect();
+        let names: Vec<_> = names.iter().filter_map(|v| v.split('=').next()).collect();
+        writeln!(f, "environment {}", names.join(" "))?;
+        for (origin, why) in &self.unenforced {
+            writeln!(f, "unenforced  {origin}: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+fn mode(attr: Attr) -> String {
+    let write = if attr.has(Attr::READ_ONLY) { "ro" } else { "rw" };
+    let exec = if attr.has(Attr::NO_EXEC) { "noexec" } else { "exec" };
+    format!("{write} {exec}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::path::{Glob, Kind, PathRule, PathRules};
+    use crate::policy::vars::Places;
+    use crate::policy::{
+        Audit, AuditLevel, DenyGlob, Env, Filesystem, Monitor, Network, Process, Sandbox, Set, Syscalls,
+        Tools,
+    };
+    use std::path::Path;
+
+    fn origin(line: u32, key: &'static str) -> Origin {
+        Origin { file: "weft.toml".into(), line, key }
+    }
+
+    fn kernel() -> Probe {
+        Probe {
+            landlock: 7,
+            errata: 0,
+            no_namespaces: None,
+            listener: true,
+            root: false,
+            root_links: Vec::new(),
+            loaders: Vec::new(),
+        }
+    }
+
+    fn rules(paths: &[(&str, bool)]) -> PathRules {
+        let rule = |&(path, private): &(&str, bool)| PathRule {
+            written: path.into(),
+            path: path.into(),
+            kind: Kind::Dir,
+            id: None,
+            private,
+            origin: origin(1, "filesystem"),
+        };
+        PathRules::new(paths.iter().map(rule).collect())
+    }
+
+    fn policy() -> Policy {
+        Policy {
+            agent: "test".into(),
+            sandbox: Sandbox { kind: None, privileged: None, best_effort: Vec::new() },
+            filesystem: Filesystem {
+                read: rules(&[("/nowhere/usr", false), ("/tmp/ro", false)]),
+                write: rules(&[("/nowhere/ws", false), ("/tmp", true)]),
+                exec: rules(&[("/nowhere/usr", false)]),
+                exec_is_default: true,
+                ..Filesystem::default()
+            },
+            network: Network::default(),
+            process: Process {
+                allow: None,
+                deny: Vec::new(),
+                shell: true,
+                shell_origin: None,
+                shells: Vec::new(),
+                max_processes: None,
+                max_memory: None,
+                max_cpu_time: None,
+                max_wall_time: None,
+                max_file_size: None,
+                max_open_files: None,
+                syscalls: Syscalls::Agent,
+                syscalls_origin: None,
+            },
+            env: Env::default(),
+            inject: Vec::new(),
+            tools: Tools::default(),
+            audit: Audit { file: None, level: AuditLevel::All },
+            monitor: Monitor::default(),
+            tests: Vec::new(),
+            places: Places::below(Path::new("/nowhere/home"), Path::new("/nowhere/ws")),
+            sources: Vec::new(),
+            notes: Vec::new(),
+            hash: String::new(),
+        }
+    }
+
+    fn refused(policy: &Policy, probe: &Probe) -> Refusal {
+        plan(policy, probe, std::iter::empty()).expect_err("a refusal")
+    }
+
+    fn attr(plan: &Plan, at: &str) -> Option<Attr> {
+        plan.mounts.steps.iter().find_map(|step| match step {
+            Step::Bind { path, attr, .. } | Step::Private { path, attr } if path == Path::new(at) => {
+                Some(*attr)
+            }
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn places_get_what_the_policy_says_and_no_more() {
+        let plan = plan(&policy(), &kernel(), std::iter::empty()).expect("a plan");
+        let base = Attr::NO_SUID.and(Attr::NO_DEV);
+        assert_eq!(attr(&plan, "/nowhere/usr"), Some(base.and(Attr::READ_ONLY)));
+        assert_eq!(attr(&plan, "/nowhere/ws"), Some(base.and(Attr::NO_EXEC)));
+        assert_eq!(attr(&plan, "/tmp"), Some(base.and(Attr::NO_EXEC)));
+        // A place of the host below the private folder is not writable because that is.
+        assert!(attr(&plan, "/tmp/ro").is_some_and(|attr| attr.has(Attr::READ_ONLY)));
+        assert!(plan.own_network);
+    }
+
+    #[test]
+    fn missing_features_are_refusals() {
+        let none = Probe { landlock: 0, ..kernel() };
+        assert!(refused(&policy(), &none).why.contains("no Landlock"));
+        let old = Probe { landlock: 2, ..kernel() };
+        assert!(refused(&policy(), &old).why.contains("ABI 2"));
+        let closed = Probe { no_namespaces: Some("switched off".into()), ..kernel() };
+        assert!(refused(&policy(), &closed).why.contains("switched off"));
+    }
+
+    #[test]
+    fn host_rules_name_their_key() {
+        let mut policy = policy();
+        policy.network.mode = NetworkMode::Hosts;
+        assert_eq!(refused(&policy, &kernel()).origin.key, "network.allow");
+        policy.sandbox.best_effort =
+            vec![Set { value: "network.allow", origin: origin(3, "sandbox.best_effort") }];
+        let plan = plan(&policy, &kernel(), std::iter::empty()).expect("a plan");
+        assert!(plan.own_network);
+        assert_eq!(plan.unenforced.len(), 1);
+    }
+
+    #[test]
+    fn sharing_the_network_needs_scopes() {
+        let mut policy = policy();
+        policy.network.mode = NetworkMode::Unrestricted(origin(5, "network.unrestricted"));
+        assert_eq!(refused(&policy, &Probe { landlock: 5, ..kernel() }).origin.line, 5);
+        assert!(!plan(&policy, &kernel(), std::iter::empty()).expect("a plan").own_network);
+    }
+
+    #[test]
+    fn a_pattern_that_can_be_made_again_is_refused() {
+        let mut policy = policy();
+        policy.filesystem.deny_globs = vec![DenyGlob {
+            glob: Glob::new("/nowhere/ws/**/.env").expect("a glob"),
+            creatable: Some(origin(8, "filesystem.write")),
+            origin: origin(9, "filesystem.deny"),
+        }];
+        assert_eq!(refused(&policy, &kernel()).origin.line, 9);
+    }
+
+    #[test]
+    fn loader_variables_never_pass() {
+        let mut policy = policy();
+        policy.env.allow = vec![Set { value: "*".into(), origin: origin(1, "env.allow") }];
+        policy.env.deny = vec![Set { value: "*_TOKEN".into(), origin: origin(2, "env.deny") }];
+        let outside =
+            ["PATH", "LD_PRELOAD", "BASH_ENV", "A_TOKEN", "LANG"].map(|name| (name.into(), "x".into()));
+        let plan = plan(&policy, &kernel(), outside.into_iter()).expect("a plan");
+        let names: Vec<_> = plan.env.iter().map(|v| v.to_string_lossy().into_owned()).collect();
+        assert_eq!(names, ["LANG=x", "PATH=x", "TMPDIR=/tmp"]);
+    }
+
+    #[test]
+    fn the_plan_prints() {
+        let plan = plan(&policy(), &kernel(), std::iter::empty()).expect("a plan");
+        let text = plan.to_string();
+        for part in
+            ["ro exec /nowhere/usr", "rw noexec /nowhere/ws", "(private, empty)", "seccomp", "landlock"]
+        {
+            assert!(text.contains(part), "{part} in\n{text}");
+        }
+    }
+}

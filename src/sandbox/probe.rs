@@ -1,0 +1,86 @@
+//! What this kernel and this machine can do, asked once. Not what a policy needs of it.
+
+use crate::sys::{landlock, process, seccomp};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Answers the planner depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Probe {
+    /// Landlock's ABI; 0 without Landlock.
+    pub landlock: u32,
+    /// Bit set of Landlock errata the kernel has fixed.
+    pub errata: u32,
+    /// User namespaces: not allowed, and why.
+    pub no_namespaces: Option<String>,
+    /// seccomp can hand calls over to weft.
+    pub listener: bool,
+    /// weft runs as user 0.
+    pub root: bool,
+    /// Links directly below `/`, with where they point as written.
+    pub root_links: Vec<(PathBuf, PathBuf)>,
+    /// The dynamic loaders that are installed, links followed.
+    pub loaders: Vec<PathBuf>,
+}
+
+/// Loaders by the path that is written into programs.
+const LOADERS: &[&str] = &[
+    "/lib64/ld-linux-x86-64.so.2",
+    "/lib/ld-linux-aarch64.so.1",
+    "/lib/ld-linux-riscv64-lp64d.so.1",
+    "/lib/ld-musl-x86_64.so.1",
+    "/lib/ld-musl-aarch64.so.1",
+];
+/// Where commands are by convention.
+const COMMAND_DIRS: &[&str] =
+    &["/usr/bin", "/usr/sbin", "/bin", "/sbin", "/usr/local/bin", "/usr/local/sbin", "/usr/games"];
+
+impl Probe {
+    /// Asks this machine.
+    pub fn here() -> Self {
+        let links = fs::read_dir("/").into_iter().flatten().flatten().filter_map(|entry| {
+            let kind = entry.file_type().ok()?;
+            kind.is_symlink().then(|| fs::read_link(entry.path()).ok().map(|to| (entry.path(), to)))?
+        });
+        let mut root_links: Vec<_> = links.collect();
+        root_links.sort();
+        Self {
+            landlock: landlock::abi(),
+            errata: landlock::errata(),
+            no_namespaces: no_namespaces(),
+            listener: seccomp::knows_action(0x7fc0_0000),
+            root: process::ids().0 == 0,
+            root_links,
+            loaders: LOADERS.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
+        }
+    }
+}
+
+/// Folders in which commands are looked for, links followed.
+pub fn command_dirs() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).filter(|dir| dir.is_absolute());
+    let mut dirs: Vec<PathBuf> = COMMAND_DIRS
+        .iter()
+        .map(PathBuf::from)
+        .chain(on_path)
+        .filter_map(|dir| fs::canonicalize(dir).ok().filter(|dir| dir.is_dir()))
+        .collect();
+    dirs.sort();
+    dirs.dedup();
+    dirs
+}
+
+/// What the usual switches say; the clone itself has the last word.
+fn no_namespaces() -> Option<String> {
+    let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
+    let switches = [
+        ("/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces is 0"),
+        ("/proc/sys/kernel/unprivileged_userns_clone", "0", "kernel.unprivileged_userns_clone is 0"),
+    ];
+    if !Path::new("/proc/self/ns/user").exists() {
+        return Some("this kernel has no user namespaces".to_owned());
+    }
+    let found = switches.iter().find(|(path, value, _)| is(path, value));
+    found.map(|(_, _, why)| (*why).to_owned())
+}

@@ -1,0 +1,122 @@
+//! A pair of connected sockets between weft and the inside, with descriptors passed along; and waiting for several at once.
+
+use super::check;
+use super::fs::own;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::time::Duration;
+
+/// Two ends of a message socket; one message in is one message out.
+pub fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let mut ends = [-1; 2];
+    let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
+    // SAFETY: ends is a valid place for two descriptors.
+    check(unsafe { libc::socketpair(libc::AF_UNIX, kind, 0, ends.as_mut_ptr()) }.into())?;
+    Ok((own(ends[0] as usize), own(ends[1] as usize)))
+}
+
+/// Room for one descriptor in a control message, aligned as the kernel wants it.
+#[repr(C, align(8))]
+struct Control([u8; 24]);
+
+/// Sends one message, with a descriptor if given.
+pub fn send(socket: impl AsFd, data: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    let mut vector = libc::iovec { iov_base: data.as_ptr().cast_mut().cast(), iov_len: data.len() };
+    let mut control = Control([0; 24]);
+    // SAFETY: msghdr is plain data, for which all zeroes are valid.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    if let Some(fd) = fd {
+        message.msg_control = (&raw mut control).cast();
+        message.msg_controllen = size_of::<Control>() as _;
+        // SAFETY: the control buffer is aligned and large enough for one header and one descriptor.
+        unsafe {
+            let header = libc::CMSG_FIRSTHDR(&raw const message);
+            (*header).cmsg_level = libc::SOL_SOCKET;
+            (*header).cmsg_type = libc::SCM_RIGHTS;
+            (*header).cmsg_len = libc::CMSG_LEN(size_of::<RawFd>() as u32) as _;
+            std::ptr::write_unaligned(libc::CMSG_DATA(header).cast::<RawFd>(), fd.as_raw_fd());
+        }
+    }
+    // SAFETY: message points to data that outlives the call.
+    check(unsafe { libc::sendmsg(socket.as_fd().as_raw_fd(), &raw const message, libc::MSG_NOSIGNAL) } as _)
+        .map(drop)
+}
+
+/// Receives one message into `buffer`: its length (0 at the end) and the descriptor that came with it. Does not block
+/// when nothing is there.
+pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
+    let mut vector = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
+    let mut control = Control([0; 24]);
+    // SAFETY: msghdr is plain data, for which all zeroes are valid.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut vector;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = size_of::<Control>() as _;
+    let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
+    // SAFETY: message points to buffers that outlive the call.
+    let got = check(unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) } as _);
+    let length = match got {
+        Ok(length) => length,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // SAFETY: the kernel filled the control buffer; a first header, if there, lies inside it.
+    let fd = unsafe {
+        let header = libc::CMSG_FIRSTHDR(&raw const message);
+        if !header.is_null()
+            && (*header).cmsg_type == libc::SCM_RIGHTS
+            && (*header).cmsg_len as usize >= libc::CMSG_LEN(size_of::<RawFd>() as u32) as usize
+        {
+            Some(own(std::ptr::read_unaligned(libc::CMSG_DATA(header).cast::<RawFd>()) as usize))
+        } else {
+            None
+        }
+    };
+    Ok(Some((length, fd)))
+}
+
+/// What a descriptor that was waited for has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ready {
+    /// There is something to read.
+    pub readable: bool,
+    /// The other side is gone; what it left can still be read.
+    pub closed: bool,
+}
+
+impl Ready {
+    /// Either.
+    pub fn any(self) -> bool {
+        self.readable || self.closed
+    }
+}
+
+/// Waits until one of the descriptors has something to say. `None` waits without end.
+pub fn wait_any<const N: usize>(
+    fds: [Option<BorrowedFd<'_>>; N],
+    timeout: Option<Duration>,
+) -> io::Result<[Ready; N]> {
+    // A negative descriptor is skipped by poll(2).
+    let mut polls = fds.map(|fd| libc::pollfd {
+        fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let spec = timeout.map(|t| libc::timespec {
+        tv_sec: t.as_secs().min(i64::MAX as u64) as _,
+        tv_nsec: t.subsec_nanos() as _,
+    });
+    let spec = spec.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: polls and the timeout outlive the call; the signal mask stays as it is.
+    match check(unsafe { libc::ppoll(polls.as_mut_ptr(), N as _, spec, std::ptr::null()) }.into()) {
+        Ok(_) => Ok(polls.map(|poll| Ready {
+            readable: poll.revents & libc::POLLIN != 0,
+            closed: poll.revents & !libc::POLLIN != 0,
+        })),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok([Ready::default(); N]),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,7 @@
+# A key in the user keyring.
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+call = lambda *a: libc.syscall(*[ctypes.c_long(x) if isinstance(x, int) else x for x in a])
+r = call(248, b"user", b"weft", b"x", 1, -4)
+if r >= 0: print("ESCAPED")
+else: print(os.strerror(ctypes.get_errno()))

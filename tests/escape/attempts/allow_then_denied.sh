@@ -1,0 +1,3 @@
+# A command that is both allowed and denied.
+# policy: allow
+echo x | nl && echo ESCAPED

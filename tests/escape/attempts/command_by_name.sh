@@ -1,0 +1,2 @@
+# A denied command by name.
+echo x | nl > /dev/null && echo ESCAPED

@@ -1,0 +1,2 @@
+# A denied name that does not exist yet.
+mkdir -p .later/deep && echo x > .later/deep/file && echo ESCAPED

@@ -1,0 +1,2 @@
+# A variable that steers the loader.
+[ -n "$GCONV_PATH" ] && echo ESCAPED

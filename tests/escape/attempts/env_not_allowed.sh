@@ -1,0 +1,2 @@
+# A variable that no pattern allows.
+[ -n "$OTHER_SECRET" ] && echo ESCAPED

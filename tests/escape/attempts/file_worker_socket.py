@@ -1,0 +1,4 @@
+# A socket under a profile for files.
+# policy: file-worker
+import socket
+socket.socket(); print("ESCAPED")

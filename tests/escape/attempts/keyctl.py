@@ -1,0 +1,7 @@
+# The session keyring.
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+call = lambda *a: libc.syscall(*[ctypes.c_long(x) if isinstance(x, int) else x for x in a])
+r = call(250, 0, -3, 1, 0, 0)
+if r >= 0: print("ESCAPED")
+else: print(os.strerror(ctypes.get_errno()))

@@ -1,0 +1,2 @@
+# A denied file in the writable workspace.
+grep -q SECRET .env && echo ESCAPED

@@ -1,0 +1,2 @@
+# A symlink that was in the workspace before the run.
+grep -q SECRET link-out/file && echo ESCAPED

@@ -1,0 +1,2 @@
+# A denied file under another name.
+mv .env other && grep -q SECRET other && echo ESCAPED

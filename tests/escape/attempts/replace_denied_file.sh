@@ -1,0 +1,2 @@
+# A denied name filled with something else.
+rm -f .env; echo mine > .env && grep -q mine .env && echo ESCAPED

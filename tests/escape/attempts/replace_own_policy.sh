@@ -1,0 +1,2 @@
+# The policy of the next run, by rename.
+echo wide > t && mv -f t weft.toml && echo ESCAPED

@@ -1,0 +1,2 @@
+# A user namespace inside, for its capabilities.
+unshare -U true && echo ESCAPED

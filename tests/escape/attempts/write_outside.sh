@@ -1,0 +1,2 @@
+# A new file outside.
+echo x > "$ESC_FIX/outside/ESCAPED" && echo ESCAPED

@@ -1,0 +1,2 @@
+# A file that may only be read.
+echo x >> "$ESC_FIX/ro/file" && echo ESCAPED
