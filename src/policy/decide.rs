@@ -157,7 +157,7 @@ pub fn write(policy: &Policy, path: &Path) -> Decision {
     }
     let files = &policy.filesystem;
     if let Some(kept) = files.protected.iter().find(|kept| path.starts_with(&kept.path)) {
-        return Decision::deny(&kept.origin, "a run must not change the policy of the next one");
+        return Decision::deny(&kept.origin, format!("{} is protected", kept.written.display()));
     }
     match files.write_rule(path) {
         Some(rule) => Decision::allow(&rule.origin, format!("{} is named", rule.written.display())),

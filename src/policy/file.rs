@@ -1,7 +1,7 @@
 //! The policy file as it is written: the TOML schema, and mistakes told by line, column and the nearest valid word.
 //! Not what it means: `resolve` gives it that.
 
-use super::error::Error;
+use super::error::{Error, reason};
 use super::{AuditLevel, MonitorAction, SandboxType, Syscalls};
 use crate::rules::schema::nearest;
 use serde::Deserialize;
@@ -61,6 +61,7 @@ pub struct FilesystemTable {
     pub read: List,
     pub write: List,
     pub exec: List,
+    pub protect: List,
     pub deny: List,
 }
 
@@ -203,8 +204,7 @@ pub fn read(name: &str, path: &Path) -> Result<String, Error> {
         help: help.to_owned(),
     };
     let failed = |error: std::io::Error| {
-        let text = error.to_string();
-        let reason = text.split(" (os error").next().unwrap_or(&text).to_lowercase();
+        let reason = reason(&error);
         let help = if error.kind() == std::io::ErrorKind::NotFound { "check the path" } else { "" };
         fail(format!("cannot read the policy: {reason}"), help)
     };
@@ -286,7 +286,7 @@ mod tests {
             ("version = 2", "p.toml:1:11: version is 2: this weft reads version 1"),
             (
                 "version = 1\n[filesystem]\nraed = []",
-                "p.toml:3:1: unknown key `raed`: did you mean `read`? (valid here: read, write, exec, deny)",
+                "p.toml:3:1: unknown key `raed`: did you mean `read`? (valid here: read, write, exec, protect, deny)",
             ),
             ("version = 1\n[filesytem]", "did you mean `filesystem`?"),
             (

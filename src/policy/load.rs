@@ -2,7 +2,7 @@
 
 use super::Source;
 use super::builtin;
-use super::error::{Error, Errors};
+use super::error::{Error, Errors, reason};
 use super::file::{self, File, Lines, Text};
 use super::vars::{Places, expand};
 use crate::rules::schema::nearest;
@@ -111,8 +111,9 @@ impl<'a> Loader<'a> {
         };
         let expanded = expand(name, true, self.places, "").map_err(|(message, help)| fail(message, &help))?;
         let path: PathBuf = folder.join(&expanded.text);
-        let real = fs::canonicalize(&path)
-            .map_err(|error| fail(format!("cannot read {}: {error}", path.display()), "check the path"))?;
+        let real = fs::canonicalize(&path).map_err(|error| {
+            fail(format!("cannot read {}: {}", path.display(), reason(&error)), "check the path")
+        })?;
         let identity = real.to_string_lossy().into_owned();
         self.refuse_cycle(&identity, lines, parent)?;
         if self.done.contains(&identity) {

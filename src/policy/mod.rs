@@ -26,7 +26,7 @@ pub use error::{Error, Errors};
 use host::{HostPattern, Ports};
 pub use load::is_path;
 use path::{Glob, PathRule, PathRules};
-pub use resolve::{endpoint, load, load_text};
+pub use resolve::{endpoint, load, load_default, load_text};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -171,8 +171,8 @@ pub struct Filesystem {
     pub deny: Vec<DenyPath>,
     /// Deny patterns with `*`. What they matched at resolve time is in `deny` as well; this is for what comes later.
     pub deny_globs: Vec<DenyGlob>,
-    /// Never writable though below a `write` rule: the policy's own files, so that a run cannot widen the next.
-    /// Reading stays as the other rules have it.
+    /// Never writable though below a `write` rule: what `protect` names, and the policy's own files, so that a run
+    /// cannot widen the next. Reading stays as the other rules have it.
     pub protected: Vec<DenyPath>,
 }
 

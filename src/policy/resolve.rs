@@ -26,6 +26,20 @@ pub fn load_text(name: &str, text: &str, places: &Places) -> Result<Policy, Erro
     resolve(&Loader::text(name, text, &places.workspace, places)?, name, places)
 }
 
+/// The policy of a run that names none and has no `weft.toml`: `base`, and the workspace to work in.
+pub fn load_default(places: &Places) -> Result<Policy, Errors> {
+    load_text("default", DEFAULT, places)
+}
+
+const DEFAULT: &str = r#"version = 1
+agent = "default"
+extends = ["base"]
+[filesystem]
+write = ["${WORKSPACE}", "${TMPDIR}"]
+protect = ["${WORKSPACE}/.git/hooks", "${WORKSPACE}/.git/config"]
+deny = ["${WORKSPACE}/.env"]
+"#;
+
 fn resolve(layers: &[Layer], stem: &str, places: &Places) -> Result<Policy, Errors> {
     let mut resolver = Resolver {
         places,
@@ -294,9 +308,23 @@ impl Resolver<'_> {
         DenyPath { written, path, kind, id, creatable, origin }
     }
 
-    /// The policy's own files, and `weft.toml` in the workspace, which the next run would go by.
+    /// What `protect` names; the policy's own files; and `weft.toml` in the workspace, which the next run would go by.
     fn protected(&mut self, layers: &[Layer], write: &PathRules) -> Vec<DenyPath> {
         let mut protected: Vec<DenyPath> = Vec::new();
+        for layer in layers {
+            for entry in layer.file.filesystem.protect.iter().flatten() {
+                let Some((text, _)) = self.path(layer, entry) else { continue };
+                if text.contains('*') {
+                    let help = "name the paths one by one: what a pattern will match later cannot be held";
+                    self.fail(&layer.lines, entry, "protect takes no patterns", help);
+                }
+                protected.push(self.deny_path(
+                    PathBuf::from(text),
+                    origin(layer, entry, "filesystem.protect"),
+                    write,
+                ));
+            }
+        }
         let own =
             layers.iter().filter_map(|layer| Some((layer.source.path.clone()?, layer.lines.name.clone())));
         let next = [(self.places.workspace.join("weft.toml"), Arc::from("weft.toml"))];
@@ -343,7 +371,8 @@ impl Resolver<'_> {
     }
 
     fn note(&mut self, origin: &Origin, text: String) {
-        if self.notes.len() < 1000 {
+        // What weft ships names what may be there on some system or other; that it is not on this one is no news.
+        if self.notes.len() < 1000 && !origin.file.starts_with("builtin:") {
             self.notes.push(Note { origin: origin.clone(), text });
         }
     }
@@ -773,3 +802,7 @@ fn plain(text: &str) -> Result<String, &'static str> {
     out.truncate(cut);
     Ok(if out.is_empty() { "/".to_owned() } else { out })
 }
+
+#[cfg(test)]
+#[path = "resolve_tests.rs"]
+mod tests;
