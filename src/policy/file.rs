@@ -5,6 +5,7 @@ use super::error::{Error, reason};
 use super::{AuditLevel, MonitorAction, SandboxType, Syscalls};
 use crate::rules::schema::nearest;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::collections::BTreeMap;
 use std::fs::{self, File as OsFile};
 use std::io::Read;
@@ -44,6 +45,24 @@ pub struct File {
     pub monitor: MonitorTable,
     #[serde(default)]
     pub test: Vec<Spanned<TestTable>>,
+    /// `weft.toml` of a project is read by the scanner as well; its table is its own business.
+    #[serde(default)]
+    #[allow(dead_code)]
+    pub scan: IgnoredAny,
+}
+
+/// What a `weft.toml` is that only configures the scanner.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OnlyScan {
+    #[serde(default)]
+    #[allow(dead_code)]
+    scan: IgnoredAny,
+}
+
+/// Whether the text is no policy but a configuration of the scanner, or nothing.
+pub fn is_only_scan(text: &str) -> bool {
+    toml::from_str::<OnlyScan>(text).is_ok()
 }
 
 #[derive(Debug, Default, Deserialize)]

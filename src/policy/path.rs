@@ -60,9 +60,17 @@ impl PathRules {
 
     /// The rule that covers the path most closely.
     pub fn covering(&self, path: &Path) -> Option<&PathRule> {
-        path.ancestors().find_map(|above| {
-            self.0.binary_search_by(|rule| rule.path.as_path().cmp(above)).ok().and_then(|at| self.0.get(at))
-        })
+        path.ancestors().find_map(|above| self.at(above))
+    }
+
+    /// The same, for a file of the host: rules about the run's own temporary folder say nothing about it.
+    pub fn covering_on_host(&self, path: &Path) -> Option<&PathRule> {
+        path.ancestors().find_map(|above| self.at(above).filter(|rule| !rule.private))
+    }
+
+    fn at(&self, path: &Path) -> Option<&PathRule> {
+        let at = self.0.binary_search_by(|rule| rule.path.as_path().cmp(path)).ok()?;
+        self.0.get(at)
     }
 }
 

@@ -26,6 +26,31 @@ pub fn load_text(name: &str, text: &str, places: &Places) -> Result<Policy, Erro
     resolve(&Loader::text(name, text, &places.workspace, places)?, name, places)
 }
 
+/// The policy that is meant: the given one, else `weft.toml` in the workspace, else the default. Says which.
+pub fn choose(given: Option<&str>, places: &Places) -> Result<(Policy, String), Errors> {
+    if let Some(name) = given {
+        return Ok((load(name, places)?, name.to_owned()));
+    }
+    let own = places.workspace.join("weft.toml");
+    // A folder of that name is what an interrupted run left in its place, so that no agent could put a policy there.
+    let name = own.to_string_lossy();
+    if is_there(&own) && !super::file::is_only_scan(&super::file::read(&name, &own)?) {
+        return Ok((load(&name, places)?, name.into_owned()));
+    }
+    Ok((load_default(places)?, "base and the workspace".to_owned()))
+}
+
+/// Anything but an empty folder, a dangling link included: what is there and cannot be read must not be passed over.
+fn is_there(path: &Path) -> bool {
+    match std::fs::symlink_metadata(path) {
+        Ok(meta) if meta.is_dir() => {
+            std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
+        }
+        Ok(_) => true,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
 /// The policy of a run that names none and has no `weft.toml`: `base`, and the workspace to work in.
 pub fn load_default(places: &Places) -> Result<Policy, Errors> {
     load_text("default", DEFAULT, places)
@@ -200,14 +225,14 @@ impl Resolver<'_> {
         } else {
             self.path_rules(layers, "filesystem.exec", |layer| &layer.file.filesystem.exec)
         };
-        let (mut deny, mut deny_globs) = (Vec::new(), Vec::new());
+        let mut files = Filesystem { read, write, exec, exec_is_default, ..Filesystem::default() };
         for layer in layers {
             for entry in layer.file.filesystem.deny.iter().flatten() {
-                self.deny(layer, entry, &write, &mut deny, &mut deny_globs);
+                self.deny(layer, entry, &mut files);
             }
         }
-        let protected = self.protected(layers, &write);
-        Filesystem { read, write, exec, exec_is_default, deny, deny_globs, protected }
+        files.protected = self.protected(layers, &files);
+        files
     }
 
     fn path_rules(
@@ -275,53 +300,56 @@ impl Resolver<'_> {
         }
     }
 
-    fn deny(
-        &mut self,
-        layer: &Layer,
-        entry: &Text,
-        write: &PathRules,
-        deny: &mut Vec<DenyPath>,
-        globs: &mut Vec<DenyGlob>,
-    ) {
-        let Some((text, _)) = self.path(layer, entry) else { return };
+    fn deny(&mut self, layer: &Layer, entry: &Text, files: &mut Filesystem) {
+        let Some((text, private)) = self.path(layer, entry) else { return };
         let origin = origin(layer, entry, "filesystem.deny");
         let Some(glob) = Glob::new(&text) else {
-            deny.push(self.deny_path(PathBuf::from(text), origin, write));
+            let path = self.deny_path(PathBuf::from(text), private, origin, files);
+            files.deny.push(path);
             return;
         };
         let Some(found) = self.expand(layer, entry, &glob) else { return };
         for written in found {
-            let path = self.deny_path(written, origin.clone(), write);
-            deny.push(path);
+            let path = self.deny_path(written, private, origin.clone(), files);
+            files.deny.push(path);
         }
-        let creatable = write.iter().find(|rule| glob.reaches(&rule.path)).map(|rule| rule.origin.clone());
-        globs.push(DenyGlob { glob, creatable, origin });
+        let creatable =
+            files.write.iter().find(|rule| glob.reaches(&rule.path)).map(|rule| rule.origin.clone());
+        files.deny_globs.push(DenyGlob { glob, creatable, origin });
     }
 
-    fn deny_path(&mut self, written: PathBuf, origin: Origin, write: &PathRules) -> DenyPath {
-        let (path, kind, id) = match self.finder.look(&written) {
+    fn deny_path(&mut self, written: PathBuf, private: bool, origin: Origin, files: &Filesystem) -> DenyPath {
+        let found = match private {
+            true => Found::Missing { path: written.clone() },
+            false => self.finder.look(&written),
+        };
+        let (path, kind, id) = match found {
             Found::There { path, kind, id } => (path, Some(kind), id),
             Found::Missing { path } | Found::Hidden { path, .. } => (path, None, None),
         };
-        let above = write.covering(&path).or_else(|| write.covering(&written));
+        let above = [&path, &written].into_iter().find_map(|path| match private {
+            true => files.write.covering(path),
+            false => files.write.covering_on_host(path),
+        });
         let creatable = above.map(|rule| rule.origin.clone());
         DenyPath { written, path, kind, id, creatable, origin }
     }
 
     /// What `protect` names; the policy's own files; and `weft.toml` in the workspace, which the next run would go by.
-    fn protected(&mut self, layers: &[Layer], write: &PathRules) -> Vec<DenyPath> {
+    fn protected(&mut self, layers: &[Layer], files: &Filesystem) -> Vec<DenyPath> {
         let mut protected: Vec<DenyPath> = Vec::new();
         for layer in layers {
             for entry in layer.file.filesystem.protect.iter().flatten() {
-                let Some((text, _)) = self.path(layer, entry) else { continue };
+                let Some((text, private)) = self.path(layer, entry) else { continue };
                 if text.contains('*') {
                     let help = "name the paths one by one: what a pattern will match later cannot be held";
                     self.fail(&layer.lines, entry, "protect takes no patterns", help);
                 }
                 protected.push(self.deny_path(
                     PathBuf::from(text),
+                    private,
                     origin(layer, entry, "filesystem.protect"),
-                    write,
+                    files,
                 ));
             }
         }
@@ -329,7 +357,7 @@ impl Resolver<'_> {
             layers.iter().filter_map(|layer| Some((layer.source.path.clone()?, layer.lines.name.clone())));
         let next = [(self.places.workspace.join("weft.toml"), Arc::from("weft.toml"))];
         for (path, file) in own.chain(next) {
-            let rule = self.deny_path(path, Origin { file, line: 0, key: "the policy itself" }, write);
+            let rule = self.deny_path(path, false, Origin { file, line: 0, key: "the policy itself" }, files);
             if rule.creatable.is_some() && !protected.iter().any(|other| other.path == rule.path) {
                 protected.push(rule);
             }
@@ -384,7 +412,7 @@ impl Resolver<'_> {
             && let Some((text, private)) = self.path(layer, entry)
         {
             let origin = origin(layer, entry, "audit.file");
-            let deny = self.deny_path(PathBuf::from(&text), origin.clone(), &files.write);
+            let deny = self.deny_path(PathBuf::from(&text), private, origin.clone(), files);
             if text.contains('*') {
                 self.fail(&layer.lines, entry, "a log has one name", "leave the * out");
             } else if let Some(write) = deny.creatable.as_ref().filter(|_| !private) {

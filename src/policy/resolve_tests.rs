@@ -406,3 +406,24 @@ fn ten_thousand_rules_are_quick() {
     assert!(took.as_millis() < 500, "{took:?}");
     println!("10,000 rules: {took:?}");
 }
+
+#[test]
+fn which_policy_is_meant() {
+    let home = Home::new();
+    let chosen = |given: Option<&str>| choose(given, &home.places()).map(|(policy, _)| policy.agent);
+    assert_eq!(chosen(None).unwrap(), "default");
+    assert_eq!(chosen(Some("skill")).unwrap(), "skill");
+    // A scanner's configuration is no policy; both may be in one file.
+    let path = home.file("ws/weft.toml", "[scan]\nexclude = ['x']\n");
+    assert_eq!(chosen(None).unwrap(), "default");
+    home.file("ws/weft.toml", "version = 1\nagent = 'mine'\n[scan]\nexclude = ['x']\n");
+    assert_eq!(chosen(None).unwrap(), "mine");
+    home.file("ws/weft.toml", "verzion = 1\n");
+    assert!(chosen(None).unwrap_err().to_string().contains("did you mean `version`?"));
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(chosen(None).unwrap(), "default");
+    fs::remove_dir(&path).unwrap();
+    symlink("nowhere", &path).unwrap();
+    assert!(chosen(None).is_err());
+}
