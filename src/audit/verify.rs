@@ -21,6 +21,8 @@ pub struct Verdict {
     pub lines: u64,
     /// Hash of the last line. Lines cut off at the end break no chain: only this value, kept elsewhere, shows it.
     pub head: String,
+    /// Whether a line with the hash that was asked for is there.
+    pub seen: bool,
     /// The first few.
     pub problems: Vec<Problem>,
     pub problem_count: u64,
@@ -34,10 +36,11 @@ impl Verdict {
 
 const SHOWN: usize = 20;
 
-/// Checks every line. The file is read once, a line at a time.
-pub fn verify(path: &Path) -> Result<Verdict, AuditError> {
+/// Checks every line, and looks for the one with the hash `earlier`. The file is read once, a line at a time.
+pub fn verify(path: &Path, earlier: Option<&str>) -> Result<Verdict, AuditError> {
+    let seen = earlier == Some(EMPTY_CHAIN);
     let mut verdict =
-        Verdict { lines: 0, head: EMPTY_CHAIN.to_owned(), problems: Vec::new(), problem_count: 0 };
+        Verdict { lines: 0, head: EMPTY_CHAIN.to_owned(), seen, problems: Vec::new(), problem_count: 0 };
     let mut seq = 0;
     lines(path, |number, line| {
         verdict.lines = number;
@@ -66,6 +69,7 @@ pub fn verify(path: &Path) -> Result<Verdict, AuditError> {
             }
         });
         verdict.head = line_hash(line.unwrap_or_default());
+        verdict.seen |= earlier == Some(verdict.head.as_str());
     })?;
     Ok(verdict)
 }
@@ -151,7 +155,7 @@ mod tests {
         fn edit(&self, edit: impl FnOnce(String) -> String) -> Verdict {
             let text = fs::read_to_string(&self.0).unwrap();
             fs::write(&self.0, edit(text)).unwrap();
-            verify(&self.0).unwrap()
+            verify(&self.0, None).unwrap()
         }
     }
 
@@ -172,7 +176,7 @@ mod tests {
     #[test]
     fn an_untouched_log_holds_and_reads_back() {
         let log = Log::new("holds");
-        let verdict = verify(&log.0).unwrap();
+        let verdict = verify(&log.0, None).unwrap();
         assert!(verdict.holds() && verdict.lines == 3, "{verdict:?}");
         let mut targets = Vec::new();
         assert_eq!(entries(&log.0, |entry| targets.push(entry.target)).unwrap(), 0);
@@ -202,9 +206,10 @@ mod tests {
     #[test]
     fn a_cut_at_the_end_changes_the_head() {
         let log = Log::new("cut");
-        let head = verify(&log.0).unwrap().head;
+        let head = verify(&log.0, None).unwrap().head;
         let cut = log.edit(|text| text.lines().take(2).map(|line| format!("{line}\n")).collect());
         assert!(cut.holds() && cut.head != head);
+        assert!(!verify(&log.0, Some(&head)).unwrap().seen && verify(&log.0, Some(&cut.head)).unwrap().seen);
     }
 
     #[test]
@@ -214,7 +219,7 @@ mod tests {
         for n in 0..20 {
             files[n % 2].append(&entry(&n.to_string())).unwrap();
         }
-        let verdict = verify(&log.0).unwrap();
+        let verdict = verify(&log.0, None).unwrap();
         assert!(verdict.holds() && verdict.lines == 23, "{verdict:?}");
     }
 
@@ -223,7 +228,7 @@ mod tests {
         let log = Log::new("torn");
         log.edit(|text| text[..text.len() - 10].to_owned());
         AuditFile::open(&log.0).unwrap().append(&entry("after")).unwrap();
-        let verdict = verify(&log.0).unwrap();
+        let verdict = verify(&log.0, None).unwrap();
         assert_eq!((verdict.lines, wrong_lines(&verdict)), (4, vec![3, 4]), "{verdict:?}");
     }
 
@@ -234,7 +239,7 @@ mod tests {
         file.append(&entry("four")).unwrap();
         log.edit(|text| text.lines().take(2).map(|line| format!("{line}\n")).collect());
         file.append(&entry("five")).unwrap();
-        assert_eq!(wrong_lines(&verify(&log.0).unwrap()), [3]);
+        assert_eq!(wrong_lines(&verify(&log.0, None).unwrap()), [3]);
     }
 
     #[cfg(unix)]
