@@ -237,10 +237,12 @@ impl<'a> Level<'a> {
             return Ok(Level { command: &sub.command, path: self.path, seen: Vec::new(), positionals: 0 });
         }
         let known: Vec<&str> = command.commands.iter().map(|sub| sub.name).collect();
-        let fix = match nearest(word, &known) {
-            Some(name) => format!("did you mean `{} {name}`?", self.name()),
-            None if known.is_empty() => format!("see `{} --help`", self.name()),
-            None => format!("use {}", list(&known)),
+        let deeper = command.commands.iter().find(|c| c.command.commands.iter().any(|sub| sub.name == word));
+        let fix = match (nearest(word, &known), deeper) {
+            (Some(name), _) => format!("did you mean `{} {name}`?", self.name()),
+            (None, Some(between)) => format!("did you mean `{} {} {word}`?", self.name(), between.name),
+            (None, None) if known.is_empty() => format!("see `{} --help`", self.name()),
+            (None, None) => format!("use {}", list(&known)),
         };
         Err(Failure::usage("unknown command", shown(word), fix))
     }

@@ -49,7 +49,9 @@ impl Failure {
     /// A file could not be read or written.
     pub fn file(what: &str, path: &Path, error: &io::Error) -> Failure {
         let fix = match error.kind() {
-            io::ErrorKind::NotFound => "check the path",
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
+                "check the path"
+            }
             io::ErrorKind::PermissionDenied => "check its permissions",
             io::ErrorKind::IsADirectory => "name a file in it",
             io::ErrorKind::StorageFull => "make room on the disk",

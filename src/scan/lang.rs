@@ -10,6 +10,11 @@ pub use guess::{guess, looks_like_command};
 ///
 /// Markdown is `(Prose, Unknown)`, plain text `(Prose, Text)`.
 pub fn classify(path: &str, head: &str) -> (Place, Lang) {
+    by_path(path).unwrap_or_else(|| by_head(head))
+}
+
+/// What the name of a file says it is, if it says so: text of a kind that a reader, an agent or an interpreter takes.
+pub fn by_path(path: &str) -> Option<(Place, Lang)> {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path).to_ascii_lowercase();
     // Endings that say "an example of": what counts is the ending before.
     let mut name = name.as_str();
@@ -19,15 +24,7 @@ pub fn classify(path: &str, head: &str) -> (Place, Lang) {
             _ => break,
         }
     }
-    if let Some(found) = by_name(name) {
-        return found;
-    }
-    if let Some((_, extension)) = name.rsplit_once('.')
-        && let Some(found) = by_extension(extension)
-    {
-        return found;
-    }
-    by_head(head)
+    by_name(name).or_else(|| by_extension(name.rsplit_once('.')?.1))
 }
 
 const TEMPLATE_ENDINGS: [&str; 12] = [

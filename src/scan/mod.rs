@@ -28,6 +28,7 @@ pub mod pipeline;
 pub mod prefilter;
 pub mod read;
 pub mod report;
+pub mod roots;
 pub mod segment;
 pub mod strings;
 pub mod text;

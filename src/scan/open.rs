@@ -3,21 +3,35 @@
 use super::finding::SkipReason;
 use super::walk::{is_loop, reason};
 use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::Path;
 
 /// Opens a regular file and returns it with its size as the file system tells it, which may be zero for files that a
 /// kernel makes up.
 pub fn open_regular(path: &Path) -> Result<(File, u64), SkipReason> {
+    regular(path).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => SkipReason::NotRegular,
+        // A link where the walk saw a file was put there since.
+        _ if is_loop(&error) => SkipReason::ReadError,
+        _ => reason(&error),
+    })
+}
+
+/// The same, with the system's words for what is wrong; `InvalidInput` says that it is not a regular file.
+pub fn regular(path: &Path) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
     options.read(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags::NO_FOLLOW | flags::NO_WAIT);
-    // A link where the walk saw a file was put there since.
-    let why = |error| if is_loop(&error) { SkipReason::ReadError } else { reason(&error) };
-    let file = options.open(path).map_err(why)?;
+    let file = options.open(path)?;
     // What is open cannot be swapped any more: only now is its kind a fact.
-    let found = file.metadata().map_err(|error| reason(&error))?;
-    if found.is_file() { Ok((file, found.len())) } else { Err(SkipReason::NotRegular) }
+    let found = file.metadata()?;
+    if found.is_file() { Ok((file, found.len())) } else { Err(not_regular()) }
+}
+
+/// The error for a device, a pipe or a socket.
+pub fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
 }
 
 /// `O_NOFOLLOW` and `O_NONBLOCK`, whose numbers differ between systems.

@@ -8,7 +8,7 @@ use super::ignore::Ignores;
 use super::read::{self, Input};
 use super::walk::{self, Entry, RootError, WalkItem, WalkOptions};
 use super::window::Windows;
-use super::{group, text};
+use super::{group, lang, text};
 use crate::rules::RuleSet;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -219,7 +219,7 @@ impl State<'_> {
         }
     }
 
-    /// A whole file. In gate mode an archive is opened, and of a program at least what reads as text is scanned.
+    /// A whole file. In gate mode an archive is opened.
     fn bytes(&self, path: &Arc<str>, bytes: Vec<u8>, out: &mut Outcome) {
         if self.options.gate && archive::is_archive(&bytes) && self.archive(path, &bytes, out) {
             return;
@@ -235,12 +235,14 @@ impl State<'_> {
         }
     }
 
+    /// A file that is not text: in gate mode, and where its name says that it is text, what reads as text is scanned.
     fn binary(&self, path: &Arc<str>, kind: Option<&'static str>, strings: &str, out: &mut Outcome) {
         let reason = SkipReason::Binary;
-        if self.options.gate {
+        // A few odd bytes in front do not keep an agent from reading a note, or a shell from running a script.
+        if self.options.gate || lang::by_path(path).is_some() {
             self.examiner.strings(path, strings, out);
-            self.examiner.unscanned(path, reason, kind, out);
         }
+        self.examiner.unscanned(path, reason, kind, out);
         out.skips.push(Skip { path: path.clone(), reason });
     }
 

@@ -6,6 +6,7 @@
 
 use super::finding::{Skip, SkipReason};
 use super::names;
+use super::roots::{self, Root};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use super::read::{Input, open, read};
+pub use super::roots::RootError;
 
 /// What to look at, and how much of it.
 #[derive(Clone, Debug)]
@@ -66,13 +68,6 @@ pub enum WalkItem {
     Skip(Skip),
 }
 
-/// A root that is not there, or cannot be looked at: an error of the user's input, not a skip.
-#[derive(Debug)]
-pub struct RootError {
-    pub path: PathBuf,
-    pub error: io::Error,
-}
-
 /// Hidden folders that carry skills and settings of agents, hooks and automation: looked at though hidden.
 const AGENT_FOLDERS: [&str; 25] = [
     ".agent",
@@ -112,24 +107,15 @@ pub fn walk(
     options: &WalkOptions,
     sink: &mut dyn FnMut(WalkItem),
 ) -> Result<(), RootError> {
-    let mut kinds = Vec::with_capacity(roots.len());
-    for path in roots {
-        let found = fs::metadata(path).map_err(|error| RootError { path: path.clone(), error })?;
-        kinds.push(found.file_type());
-    }
-    for (root, (path, kind)) in roots.iter().zip(kinds).enumerate() {
-        let mut walker = Walker { options, sink, root, top: path, real_top: None, linked: 0 };
+    for Root { index, folder, real } in roots::check(roots, options)? {
+        let path = &roots[index];
+        let mut walker = Walker { options, sink, root: index, top: path, real_top: None, linked: 0 };
         let display = root_display(path);
-        if kind.is_dir() {
+        if folder {
             walker.folder(path, display);
-        } else if kind.is_file() {
-            // A link that the user names is followed, and then opened like any file.
-            match fs::canonicalize(path) {
-                Ok(real) => walker.file(real, display),
-                Err(error) => walker.skip(display, reason(&error)),
-            }
         } else {
-            walker.skip(display, SkipReason::NotRegular);
+            // A link that the user names is followed, and then opened like any file.
+            walker.file(real, display);
         }
     }
     Ok(())
@@ -159,7 +145,7 @@ fn below(folder: &str, name: &OsStr) -> String {
 }
 
 /// Why a folder of this name is not looked at by default, if it is not.
-fn skipped_folder(name: &OsStr, options: &WalkOptions) -> Option<SkipReason> {
+pub(super) fn skipped_folder(name: &OsStr, options: &WalkOptions) -> Option<SkipReason> {
     let name = name.as_encoded_bytes();
     if options.gate {
         None

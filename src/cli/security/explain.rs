@@ -23,7 +23,7 @@ pub struct Explain {
     /// also know the rules in this file; may be repeated
     #[argh(option, arg_name = "FILE")]
     rules: Vec<PathArg>,
-    /// id (any case) or name of a rule
+    /// id (any case) or name of a rule, or a signal that combinations are made of
     #[argh(positional, arg_name = "ID")]
     id: Word,
 }
@@ -39,6 +39,10 @@ pub fn run(command: &Explain) -> Result<Exit, Failure> {
         .iter()
         .find(|check| check.id.eq_ignore_ascii_case(wanted) || check.name.eq_ignore_ascii_case(wanted));
     let Some(check) = found else {
+        let signal = wanted.to_ascii_lowercase();
+        if let Some(page) = signal_page(&rules, &signal) {
+            return print(&page);
+        }
         return Err(Failure::usage("unknown rule", shown(wanted), suggestion(wanted, &checks)));
     };
     let rule = rules.rules.iter().find(|rule| rule.id == check.id);
@@ -63,6 +67,32 @@ pub fn run(command: &Explain) -> Result<Exit, Failure> {
         check.id
     ));
     print(&page)
+}
+
+/// What combinations are made of: which rules give a signal, and which combinations take it.
+fn signal_page(rules: &RuleSet, signal: &str) -> Option<String> {
+    let given: Vec<String> = rules
+        .rules
+        .iter()
+        .filter(|rule| rule.signals.contains(&signal))
+        .map(|rule| format!("{} {}: {}", rule.id, rule.name, rule.message))
+        .collect();
+    if given.is_empty() {
+        return None;
+    }
+    let takes =
+        |combo: &Combo| combo.all.iter().flat_map(|entry| entry.split('|')).any(|one| one.trim() == signal);
+    let taken: Vec<String> = rules
+        .combos
+        .iter()
+        .filter(|combo| takes(combo))
+        .map(|combo| format!("{} {}: {}", combo.id, combo.name, combo.message))
+        .collect();
+    let mut page =
+        format!("{signal}\nA signal: what combinations are made of. It is no finding by itself.\n");
+    section(&mut page, "Given by", &given.join("\n"));
+    section(&mut page, "Counts in", &taken.join("\n"));
+    Some(page)
 }
 
 fn suggestion(wanted: &str, checks: &[Check]) -> String {

@@ -46,7 +46,7 @@ pub struct Scan {
     /// what the report looks like: text, json, sarif, github or junit (default: text)
     #[argh(option, short = 'f', arg_name = "FORMAT", default = "Format::Text")]
     format: Format,
-    /// write the report to a file, complete or not at all
+    /// write the report to a file, complete or not at all; - is standard output
     #[argh(option, short = 'o', arg_name = "FILE")]
     output: Option<PathArg>,
     /// show only findings of this severity or above: info, low, medium, high, critical
@@ -94,7 +94,7 @@ pub struct Scan {
     /// colour: auto (default), always or never
     #[argh(option, arg_name = "WHEN")]
     color: Option<Color>,
-    /// also list what was not scanned, and everything known of each finding
+    /// show every finding by itself with all that is known of it, and list what was not scanned
     #[argh(switch, short = 'v')]
     verbose: bool,
     /// findings only: no totals, notes or progress
@@ -126,8 +126,15 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
     let changed = changed.map_err(|error| Failure::usage(error.what, error.at, error.fix))?;
 
     let mut report = scanned(&command, &config, &rules, roots)?;
-    filter::persona(&mut report, command.persona.or(config.persona).unwrap_or(Persona::Regular));
-    filter::categories(&mut report, &command.category);
+    let persona = command.persona.or(config.persona).unwrap_or(Persona::Regular);
+    let by_persona = match persona {
+        Persona::Regular => "by --persona regular, the default",
+        _ => "by --persona",
+    };
+    let mut hidden = vec![
+        (filter::persona(&mut report, persona), by_persona),
+        (filter::categories(&mut report, &command.category), "by --category"),
+    ];
     if let Some(path) = &command.write_baseline {
         let baseline = Baseline::of(&report);
         write_atomic(&path.0, |out| baseline.write(out))
@@ -138,20 +145,24 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
         baseline.apply(&mut report);
     }
     if let Some(changed) = &changed {
-        filter::changed(&mut report, changed);
+        let option = if command.staged { "by --staged" } else { "by --diff" };
+        hidden.push((filter::changed(&mut report, changed), option));
     }
-    filter::severity(&mut report, command.min_severity.or(config.min_severity));
+    let least = command.min_severity.or(config.min_severity);
+    hidden.push((filter::severity(&mut report, least), "by --min-severity"));
 
     // A baseline is written to accept what is there: the scan that writes it passes.
     let fail_on = command.fail_on.or(config.fail_on).unwrap_or(FailOn(Some(Severity::High))).0;
     let fail_on = fail_on.filter(|_| command.write_baseline.is_none());
     let options = RenderOptions {
         rules: &rules,
-        color: command.output.is_none() && command.color.unwrap_or_default().for_stdout(),
+        color: command.output_file().is_none() && command.color.unwrap_or_default().for_stdout(),
         verbose: command.verbose,
         quiet: command.quiet,
+        fold: persona == Persona::Regular,
         show_secrets: command.show_secrets,
         fail_on,
+        hidden: &hidden,
         notes: &notes,
         root: std::env::current_dir().ok(),
         width: term::width(),
@@ -161,6 +172,11 @@ pub fn run(command: Scan) -> Result<Exit, Failure> {
 }
 
 impl Scan {
+    /// Where the report goes, unless that is standard output.
+    fn output_file(&self) -> Option<&Path> {
+        self.output.as_ref().map(|path| path.0.as_path()).filter(|path| *path != Path::new("-"))
+    }
+
     /// What argh cannot say: options that contradict each other.
     fn check(&self) -> Result<(), Failure> {
         let piped = self.paths.iter().filter(|path| path.0 == Path::new("-")).count();
@@ -177,6 +193,9 @@ impl Scan {
         }
         if self.stdin_name.is_some() && piped == 0 {
             return contradiction("--stdin-name without -", "add - to read standard input");
+        }
+        if self.write_baseline.as_ref().is_some_and(|path| path.0 == Path::new("-")) {
+            return Err(Failure::usage("a baseline is a file", "--write-baseline -", "name one"));
         }
         if self.diff.is_some() && self.staged {
             return contradiction("--diff and --staged", "choose one");
@@ -276,7 +295,14 @@ fn scanned(
     };
     let report = scan::scan(&request);
     progress.finish();
-    report.map_err(|error| Failure::file("cannot scan", &error.path, &error.error))
+    report.map_err(|error| {
+        let mut failure = Failure::file("cannot scan", &error.path, &error.error);
+        if error.error.kind() == io::ErrorKind::InvalidInput {
+            // A pipe, as `<(command)` makes one.
+            failure.fix = "pipe it in and name -".into();
+        }
+        failure
+    })
 }
 
 fn stdin(command: &Scan) -> Result<Option<(String, Vec<u8>)>, Failure> {
@@ -296,9 +322,9 @@ fn stdin(command: &Scan) -> Result<Option<(String, Vec<u8>)>, Failure> {
 }
 
 fn emit(command: &Scan, report: &Report, options: &RenderOptions) -> Result<(), Failure> {
-    match &command.output {
-        Some(path) => write_atomic(&path.0, |out| report::write(command.format, report, options, out))
-            .map_err(|error| Failure::file("cannot write", &path.0, &error)),
+    match command.output_file() {
+        Some(path) => write_atomic(path, |out| report::write(command.format, report, options, out))
+            .map_err(|error| Failure::file("cannot write", path, &error)),
         None => {
             let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
             let written = report::write(command.format, report, options, &mut out).and_then(|()| out.flush());

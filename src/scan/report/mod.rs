@@ -3,6 +3,7 @@
 //! Everything in a report may be hostile: file names, lines of files, decoded text. No format passes on what a
 //! terminal would obey, what its own syntax would read as structure, or a secret.
 
+pub mod fold;
 pub mod github;
 pub mod json;
 pub mod junit;
@@ -59,9 +60,13 @@ pub struct RenderOptions<'a> {
     pub color: bool,
     pub verbose: bool,
     pub quiet: bool,
+    /// Show a line once, what a combination is made of only within it, and say of how much that is so. Text only.
+    pub fold: bool,
     pub show_secrets: bool,
     /// The severity from which on a finding fails the scan; `None`: never.
     pub fail_on: Option<Severity>,
+    /// How many findings which filter took away ("by --persona regular"), for people.
+    pub hidden: &'a [(u64, &'static str)],
     /// One line each that the reader should know ("settings from weft.toml").
     pub notes: &'a [String],
     /// What artifact URIs are relative to.
@@ -78,8 +83,10 @@ impl<'a> RenderOptions<'a> {
             color: false,
             verbose: false,
             quiet: false,
+            fold: true,
             show_secrets: false,
             fail_on: Some(Severity::High),
+            hidden: &[],
             notes: &[],
             root: None,
             width: 100,

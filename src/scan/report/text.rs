@@ -1,5 +1,6 @@
 //! The report for people: grouped by skill, the line with a caret, what it is made of, what to do.
 
+use super::fold::{Block, fold};
 use super::secret::{Masker, Shown};
 use super::visible::{is_deceptive, push, visible, visible_lines, width};
 use super::{RenderOptions, by_severity, plural, skips_by_reason};
@@ -17,7 +18,6 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
         paint: Paint { on: options.color },
         options,
         explained: HashSet::new(),
-        folded: 0,
         out,
     };
     // Findings come sorted by skill.
@@ -25,17 +25,11 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
         if let Some(first) = group.first() {
             page.heading(&first.skill, group.len())?;
         }
-        if options.verbose {
-            for finding in group {
-                page.finding(finding, &[])?;
-            }
-        } else {
-            let (blocks, folded) = blocks(group);
-            page.folded += folded;
-            for (finding, also) in blocks {
-                page.finding(finding, &also)?;
-            }
+        let folded = fold(group, options.fold && !options.verbose);
+        for block in &folded.shown {
+            page.finding(block)?;
         }
+        page.folded(folded.parts)?;
     }
     if options.quiet { Ok(()) } else { page.totals(report) }
 }
@@ -85,34 +79,7 @@ struct Page<'a> {
     options: &'a RenderOptions<'a>,
     /// Rules whose remediation was said already.
     explained: HashSet<&'static str>,
-    /// Findings that are only shown as parts of others.
-    folded: usize,
     out: &'a mut dyn Write,
-}
-
-/// A finding to show, and the lesser ones on the same line, which are only named.
-type Block<'f> = (&'f Finding, Vec<&'f Finding>);
-
-/// The findings of one skill, worst first, one a line of the file: what else was found there is named beside it, and
-/// what is no more than a part of a combination that is shown is left to that. Says how many were left out whole.
-fn blocks(group: &[Finding]) -> (Vec<Block<'_>>, usize) {
-    let mut blocks: Vec<Block> = Vec::new();
-    for line in group.chunk_by(|a, b| a.path == b.path && a.span.line == b.span.line) {
-        let mut line: Vec<&Finding> = line.iter().collect();
-        line.sort_by_key(|f| (std::cmp::Reverse(f.severity), f.parts.is_empty()));
-        if let Some((worst, rest)) = line.split_first() {
-            blocks.push((worst, rest.to_vec()));
-        }
-    }
-    let parts: HashSet<(&str, &str, u32)> =
-        group.iter().flat_map(|f| &f.parts).map(|part| (part.rule, &*part.path, part.span.line)).collect();
-    let is_part =
-        |f: &Finding| f.severity <= Severity::Medium && parts.contains(&(f.rule, &*f.path, f.span.line));
-    let before: usize = blocks.iter().map(|(_, also)| 1 + also.len()).sum();
-    blocks.retain(|(worst, also)| !is_part(worst) || !also.iter().all(|f| is_part(f)));
-    let after: usize = blocks.iter().map(|(_, also)| 1 + also.len()).sum();
-    blocks.sort_by_key(|(worst, _)| std::cmp::Reverse(worst.severity));
-    (blocks, before - after)
 }
 
 impl Page<'_> {
@@ -126,7 +93,19 @@ impl Page<'_> {
         )
     }
 
-    fn finding(&mut self, finding: &Finding, also: &[&Finding]) -> io::Result<()> {
+    /// How many findings of the skill were not shown by themselves.
+    fn folded(&mut self, count: usize) -> io::Result<()> {
+        if count == 0 {
+            return Ok(());
+        }
+        let (are, parts) = if count == 1 { ("is", "a part") } else { ("are", "parts") };
+        let more = plural(count, "more finding");
+        writeln!(self.out, "  {more} {are} {parts} of these; --verbose shows all\n")
+    }
+
+    /// A finding, and what else was found on its line.
+    fn finding(&mut self, block: &Block) -> io::Result<()> {
+        let finding = block.finding;
         let paint = self.paint;
         let severity = finding.severity;
         writeln!(
@@ -143,23 +122,24 @@ impl Page<'_> {
         writeln!(self.out, "  {}", paint.dim(&no_command(place(&finding.path, &finding.span))))?;
         let shown = self.masker.snippet(&finding.path, &finding.snippet);
         self.snippet(finding.span.line, &shown, severity)?;
-        if let Some(decoded) = &finding.decoded {
+        if let Some(decoded) = block.decoded {
             self.decoded(finding, decoded)?;
         }
-        if !finding.parts.is_empty() {
+        if !block.parts.is_empty() {
             writeln!(self.out, "  made of:")?;
-            for part in &finding.parts {
-                // The line that stands above needs no second look.
-                let shown = part.path == finding.path && part.span.line == finding.span.line;
-                self.part(part, severity, !shown || self.options.verbose)?;
+            // A line that stands above needs no second look.
+            let mut shown: HashSet<(&str, u32)> = HashSet::from([(&*finding.path, finding.span.line)]);
+            for part in &block.parts {
+                let new = shown.insert((&part.path, part.span.line));
+                self.part(part, severity, new || self.options.verbose)?;
             }
         }
         if let Some(why) = finding.demoted {
             writeln!(self.out, "  {} {}", paint.dim("lowered:"), visible(why))?;
         }
-        if !also.is_empty() {
-            let names: Vec<String> =
-                also.iter().map(|f| format!("{} {} {}", f.severity.as_str(), f.rule, f.name)).collect();
+        if !block.also.is_empty() {
+            let name = |one: &&Finding| format!("{} {} {}", one.severity.as_str(), one.rule, one.name);
+            let names: Vec<String> = block.also.iter().map(name).collect();
             writeln!(self.out, "  {} {}", paint.dim("also here:"), names.join(", "))?;
         }
         let first = self.explained.insert(finding.rule);
@@ -228,28 +208,26 @@ impl Page<'_> {
         for note in self.options.notes {
             writeln!(self.out, "note: {}", visible(note))?;
         }
-        if stats.excluded > 0 {
-            writeln!(self.out, "not scanned: {} × excluded by weft.toml", stats.excluded)?;
-        }
         if self.options.verbose {
             for skip in &report.skips {
                 writeln!(self.out, "not scanned: {}: {}", visible(&skip.path), skip.reason.as_str())?;
             }
-        } else {
-            for (reason, count) in skips_by_reason(report) {
-                writeln!(self.out, "not scanned: {count} × {}", reason.as_str())?;
-            }
         }
-        if self.folded > 0 {
-            let folded = plural(self.folded, "finding");
-            writeln!(self.out, "not shown: {folded} that are parts of those above (--verbose shows them)")?;
+        let skips = skips_by_reason(report);
+        let mut counts: Vec<String> =
+            skips.iter().map(|(reason, count)| format!("{count} × {}", reason.as_str())).collect();
+        if stats.excluded > 0 {
+            counts.push(format!("{} × excluded by weft.toml", stats.excluded));
         }
-        let taken = [
-            (stats.hidden, "by --persona, --category, --min-severity or --diff"),
+        if !counts.is_empty() {
+            let more = if skips.is_empty() || self.options.verbose { "" } else { "; --verbose lists them" };
+            writeln!(self.out, "not scanned: {}{more}", counts.join(", "))?;
+        }
+        let taken = self.options.hidden.iter().copied().chain([
             (stats.ignored_inline, "by comments in the files"),
             (stats.ignored_baseline, "by the baseline"),
-        ];
-        for (count, why) in taken.into_iter().filter(|(count, _)| *count > 0) {
+        ]);
+        for (count, why) in taken.filter(|(count, _)| *count > 0) {
             writeln!(self.out, "not shown: {count} {why}")?;
         }
         let scanned = format!(
@@ -379,8 +357,9 @@ mod tests {
     use super::*;
 
     fn rendered(options: &RenderOptions) -> String {
+        let options = RenderOptions { hidden: &[(0, "by nothing"), (3, "by --diff")], ..options.clone() };
         let mut out = Vec::new();
-        write(&samples::report(), options, &mut out).unwrap();
+        write(&samples::report(), &options, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 
@@ -393,26 +372,6 @@ mod tests {
                 .unwrap();
         }
         assert_eq!(page, include_str!("samples/page.txt"), "{page}");
-    }
-
-    #[test]
-    fn a_line_is_shown_once_and_parts_are_folded() {
-        let report = samples::report();
-        let one = report.findings.iter().find(|f| !f.parts.is_empty()).unwrap();
-        let mut part = one.clone();
-        let first = &one.parts[0];
-        (part.rule, part.path, part.span) = (first.rule, first.path.clone(), first.span.clone());
-        (part.parts, part.severity) = (Vec::new(), Severity::Low);
-        let mut lesser = one.clone();
-        (lesser.severity, lesser.parts) = (Severity::Low, Vec::new());
-        let (shown, folded) = blocks(std::slice::from_ref(&part));
-        assert_eq!((shown.len(), folded), (1, 0));
-        let mut group = vec![one.clone(), lesser];
-        if part.span.line != one.span.line || part.path != one.path {
-            group.push(part);
-        }
-        let (shown, folded) = blocks(&group);
-        assert_eq!((shown.len(), shown[0].1.len(), folded), (1, 1, group.len() - 2));
     }
 
     #[test]
