@@ -1,5 +1,8 @@
 //! `weft policy` as people and CI use it.
 
+// A failure here is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 #[path = "support/cli.rs"]
 mod cli;
 

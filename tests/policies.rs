@@ -1,6 +1,9 @@
 //! Runs real programs under each policy that weft ships: what the policy is for works, and what it forbids does not.
 //! Words choose policies: `cargo test --test policies -- skill`.
 
+// A failure here is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
 #[cfg(not(target_os = "linux"))]
 fn main() {}
 
