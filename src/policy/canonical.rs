@@ -68,7 +68,12 @@ pub fn hash(policy: &Policy) -> String {
     let files = &policy.filesystem;
     facts.paths("filesystem.read", &files.read);
     facts.paths("filesystem.write", &files.write);
-    facts.paths("filesystem.exec", &files.exec);
+    // What follows from the others says nothing new.
+    if files.exec_is_default {
+        facts.add("filesystem.exec", &[]);
+    } else {
+        facts.paths("filesystem.exec", &files.exec);
+    }
     facts.denied("filesystem.deny", &files.deny);
     facts.denied("filesystem.protected", &files.protected);
     files.deny_globs.iter().for_each(|rule| facts.add("filesystem.deny", &[rule.glob.as_str().as_bytes()]));

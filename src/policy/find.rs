@@ -2,6 +2,7 @@
 
 use super::path::{FileId, Glob, Kind, wildcard};
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub enum Found {
 #[derive(Debug)]
 pub struct Finder {
     /// Folders with their links followed.
-    folders: HashMap<PathBuf, Result<PathBuf, ErrorKind>>,
+    folders: HashMap<OsString, Result<PathBuf, ErrorKind>>,
     looked_at: usize,
     matches: usize,
 }
@@ -77,11 +78,11 @@ impl Finder {
     }
 
     fn folder(&mut self, folder: &Path) -> Result<PathBuf, ErrorKind> {
-        if let Some(known) = self.folders.get(folder) {
+        if let Some(known) = self.folders.get(folder.as_os_str()) {
             return known.clone();
         }
         let real = fs::canonicalize(folder).map_err(|error| error.kind());
-        self.folders.insert(folder.to_owned(), real.clone());
+        self.folders.insert(folder.as_os_str().to_owned(), real.clone());
         real
     }
 

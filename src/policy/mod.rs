@@ -241,7 +241,7 @@ pub struct Process {
     /// False: no shell may be executed.
     pub shell: bool,
     pub shell_origin: Option<Origin>,
-    /// Where shells are on this machine, for `shell = false`; filled in always.
+    /// Where shells are on this machine, if `shell` is false.
     pub shells: Vec<PathBuf>,
     pub max_processes: Option<Set<u64>>,
     /// Bytes.

@@ -9,8 +9,7 @@ impl Resolver<'_> {
         let exec_is_default = layers.iter().all(|layer| layer.file.filesystem.exec.is_none());
         let exec = if exec_is_default {
             let none = PathRules::default();
-            let writable = |rule: &&PathRule| write_rule(&rule.path, &write, [&read, &none]).is_some();
-            PathRules::new(read.iter().filter(|rule| !writable(rule)).cloned().collect())
+            read.filtered(|rule| write_rule(&rule.path, &write, [&read, &none]).is_none())
         } else {
             self.path_rules(layers, "filesystem.exec", |layer| &layer.file.filesystem.exec)
         };

@@ -17,13 +17,15 @@ impl Resolver<'_> {
             |this, layer, entry| this.command(layer, entry, "process.deny", &search, true),
         );
         let shell = set(layers, "process.shell", |layer| layer.file.process.shell.as_ref());
+        // Looking for two dozen names in every folder of PATH is for those who ask.
+        let shells = if shell.as_ref().is_some_and(|set| !set.value) { search.shells() } else { Vec::new() };
         let syscalls = set(layers, "process.syscalls", |layer| layer.file.process.syscalls.as_ref());
         Process {
             allow: listed.then_some(allow),
             deny,
             shell: shell.as_ref().is_none_or(|set| set.value),
             shell_origin: shell.map(|set| set.origin),
-            shells: search.shells(),
+            shells,
             max_processes: self
                 .count(layers, "process.max_processes", |l| l.file.process.max_processes.as_ref()),
             max_memory: self.size(layers, "process.max_memory", |l| l.file.process.max_memory.as_ref()),
