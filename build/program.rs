@@ -484,13 +484,13 @@ fn factored(branches: Vec<Node>) -> Vec<Node> {
     let mut out: Vec<Node> = Vec::new();
     let mut rest = branches.into_iter().peekable();
     while let Some(branch) = rest.next() {
-        let Some((head, folded)) = head(&branch) else {
+        let Some((text, folded)) = head(&branch) else {
             out.push(branch);
             continue;
         };
         let mut group = vec![branch];
-        let mut common = head;
-        while let Some((other, same)) = rest.peek().and_then(|n| self::head(n)) {
+        let mut common = text;
+        while let Some((other, same)) = rest.peek().and_then(head) {
             let shared = shared(&common, &other);
             // One letter alone is told apart by the branch itself.
             if same != folded || shared.len() < 2 {
