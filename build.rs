@@ -246,6 +246,8 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
          static PROGRAMS: [u8; {}] = {:?};\n\
          static CLASSES: [Class; {}] = {:?};\n\
          static RANGES: [&[(u32, u32)]; {}] = {};\n\
+         static BEGINS: [u64; {}] = {:?};\n\
+         static WORDS: [u8; {}] = {:?};\n\
          static RULES: [RuleRow; {}] = [\n{rows}];\n\
          static COMBOS: [ComboRow; {}] = [\n{combo_rows}];\n",
         text.all,
@@ -259,6 +261,10 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
         programs.classes,
         programs.ranges.len(),
         format!("{:?}", programs.ranges).replace("[(", "&[("),
+        programs.begins.len(),
+        programs.begins,
+        programs.words.len(),
+        programs.words,
         rules.len(),
         combos.len(),
     ))

@@ -2,7 +2,7 @@
 //! the first use turns its rows into rules, which takes no parsing and allocates three times.
 
 use super::*;
-use crate::scan::program::{Program, code::Class};
+use crate::scan::program::{Program, Tables, code::Class};
 use std::sync::OnceLock;
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
@@ -147,5 +147,7 @@ impl RuleSet {
 
 /// The program of a built-in rule, with the classes that all programs share.
 pub fn program_of(rule: &Rule) -> Program<'static> {
-    Program { code: rule.program, classes: &CLASSES, ranges: &RANGES }
+    static TABLES: Tables<'static> =
+        Tables { classes: &CLASSES, ranges: &RANGES, begins: &BEGINS, words: &WORDS };
+    Program { code: rule.program, tables: &TABLES }
 }
