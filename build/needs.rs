@@ -276,12 +276,12 @@ fn cross(a: &[String], b: &[String]) -> Option<Vec<String>> {
     Some(joined.into_iter().collect())
 }
 
-/// The need as numbers, for `scan::trigrams` to read: a head of kind and length, then the entries. A literal is three of
-/// its trigrams; one too short for any is left out with all that could stand for it.
-pub fn pack(need: &Need, out: &mut Vec<u32>) {
+/// The need as numbers, for `scan::trigrams` to read: a head of kind and length, then the entries. A literal is the rarest
+/// of its trigrams; one too short for any is left out with all that could stand for it.
+pub fn pack(need: &Need, out: &mut Vec<u16>) {
     match need {
         Need::Any(list) => {
-            let packed: Option<Vec<u32>> = list.iter().map(|l| trigrams::pack(l.as_bytes())).collect();
+            let packed: Option<BTreeSet<u16>> = list.iter().map(|l| rarest(l.as_bytes())).collect();
             // Where one of them cannot be told, any line may have it.
             let packed = packed.unwrap_or_default();
             out.push(trigrams::head(trigrams::ANY, packed.len()));
@@ -295,4 +295,24 @@ pub fn pack(need: &Need, out: &mut Vec<u32>) {
             }
         }
     }
+}
+
+fn rarest(literal: &[u8]) -> Option<u16> {
+    let rate = |t: &&[u8]| frequencies().get(*t).copied().unwrap_or(0);
+    let rarest = literal.windows(3).min_by_key(rate)?;
+    Some(trigrams::number(rarest.try_into().ok()?))
+}
+
+/// Where the four bytes of a literal start that are the rarest of it; 0 where it has no more.
+pub fn rarest_window(literal: &[u8]) -> u8 {
+    let rate = |at: &usize| {
+        let bytes = &literal[*at..*at + 4];
+        let text: String = bytes.iter().map(|b| char::from(*b)).collect();
+        if text.is_ascii() { frequency(&text) } else { 0 }
+    };
+    let last = literal.len().saturating_sub(4).min(usize::from(u8::MAX));
+    if literal.len() < 4 {
+        return 0;
+    }
+    (0..=last).min_by_key(rate).unwrap_or(0) as u8
 }

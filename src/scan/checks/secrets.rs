@@ -1,7 +1,7 @@
 //! Where secrets come from: the environment, key files, and the variables whose names say what they hold.
 
 use crate::rules::Lang;
-use crate::scan::prefilter::Prefilter;
+use crate::scan::prefilter::{Prefilter, guessed};
 use std::sync::OnceLock;
 
 /// A secret as the code names it.
@@ -140,7 +140,10 @@ const MARKS: [&str; 44] = [
 /// Where a text may read a secret, sorted: one pass of a prefilter.
 pub fn places(text: &str) -> Vec<usize> {
     static FILTER: OnceLock<Prefilter> = OnceLock::new();
-    let filter = FILTER.get_or_init(|| Prefilter::new([&FILES[..], &SETTINGS, &MARKS].concat()));
+    let filter = FILTER.get_or_init(|| {
+        let words = FILES.iter().chain(&SETTINGS).chain(&MARKS);
+        Prefilter::new(&words.map(|word| guessed(word)).collect::<Vec<_>>())
+    });
     let mut out = Vec::new();
     filter.scan(text.as_bytes(), |_, at| out.push(at));
     out.sort_unstable();
