@@ -7,6 +7,7 @@ pub mod config;
 pub mod error;
 pub mod help;
 pub mod policy;
+pub mod run;
 pub mod security;
 pub mod term;
 pub mod values;
@@ -25,6 +26,7 @@ use std::process::ExitCode;
     example = "weft security scan ~/.claude/skills     what is wrong with the skills I have?",
     example = "weft security scan --gate ./new-skill   would I let this one in?",
     example = "weft security explain US-001            what does a finding mean?",
+    example = "weft run --policy coding-agent -- cargo test   run it where it cannot get out",
     example = "source <(weft completions bash)         complete commands with the Tab key",
     note = "`weft COMMAND --help` says more about a command; docs/weft.1 is the manual.",
     error_code(0, "nothing to object to"),
@@ -46,6 +48,7 @@ pub struct Weft {
 #[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
 enum Command {
     Security(security::Security),
+    Run(run::Run),
     Policy(policy::PolicyCommand),
     Audit(audit::Audit),
     Completions(completions::Completions),
@@ -87,6 +90,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let weft = Weft::from_args(&["weft"], &words).map_err(|exit| values::failure(&exit.output))?;
     match weft.command {
         Command::Security(command) => security::run(command),
+        Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Completions(command) => completions::run(&command),

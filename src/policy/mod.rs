@@ -18,7 +18,7 @@ pub mod lint;
 mod load;
 pub mod path;
 mod resolve;
-mod units;
+pub mod units;
 pub mod vars;
 
 pub use ask::ask;

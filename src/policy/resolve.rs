@@ -126,11 +126,10 @@ impl Resolver<'_> {
 
     /// The name is part of paths and of log lines, so it is plain.
     fn agent(&mut self, layers: &[Layer], stem: &str) -> String {
-        let plain = |name: &str| {
-            (1..=64).contains(&name.len())
-                && !name.starts_with('.')
-                && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-        };
+        if let Some(agent) = &self.places.agent {
+            return agent.clone();
+        }
+        let plain = super::vars::is_agent_name;
         match last(layers, |layer| layer.file.agent.as_ref()) {
             Some((_, agent)) if plain(agent.get_ref()) => agent.get_ref().clone(),
             Some((layer, agent)) => {

@@ -1,9 +1,9 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
 use super::limits::Groups;
-use super::pid1::{self, Inside};
+use super::pid1::{self, Inside, Task};
 use super::plan::Plan;
-use super::seccomp;
+use super::{programs, seccomp};
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
 use crate::sys::{seccomp as listener, signal, socket};
@@ -29,7 +29,14 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
-    /// A limit ended the run.
+    /// A program is about to be started, as far as that can be seen; told before it happens, while the caller waits.
+    Exec {
+        /// As the caller names it, made absolute.
+        program: PathBuf,
+        /// The caller.
+        pid: i32,
+    },
+    /// A limit was hit.
     Limit(&'static str),
 }
 
@@ -186,8 +193,25 @@ pub fn run(
     command: &[OsString],
     witness: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> Result<End, Error> {
+    let command = pid1::c_args(command).map_err(failed("read the command", Path::new("")))?;
+    start(plan, Task::Command(&command), witness)
+}
+
+/// Runs code of weft's own where the command would be, behind the same walls; what it returns is the exit code.
+pub fn run_inside(
+    plan: &Plan,
+    act: &dyn Fn() -> i32,
+    witness: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End, Error> {
+    start(plan, Task::Act(act), witness)
+}
+
+fn start(
+    plan: &Plan,
+    task: Task<'_>,
+    witness: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End, Error> {
     let nowhere = Path::new("");
-    let command = pid1::c_args(command).map_err(failed("read the command", nowhere))?;
     let filter = pid1::filter(plan);
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
     let _placeholders = Placeholders::make(&plan.mounts.placeholders)?;
@@ -203,14 +227,8 @@ pub fn run(
         }
         Ok(Side::Child) => {
             drop(up);
-            let inside = Inside {
-                plan,
-                filter: &filter,
-                command: &command,
-                start: &start,
-                grouped: !groups.is_empty(),
-                ids,
-            };
+            let inside =
+                Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
             pid1::run(&inside, &mask, down)
         }
         Ok(Side::Parent(first)) => first,
@@ -233,6 +251,9 @@ pub fn run(
     let status = process::wait(first.pid, true);
     let _ = signal::restore(&mask);
     let end = result?;
+    for limit in groups.reached() {
+        witness(Event::Limit(limit)).map_err(failed("write the audit log", nowhere))?;
+    }
     match (end, status) {
         (Some(end), _) => Ok(end),
         // The first process was killed from outside, and everything inside with it.
@@ -358,6 +379,13 @@ impl Watch<'_> {
             Err(error) => return Err(error),
         };
         let number = call.number as u32;
+        if seccomp::verdict(number, &call.args, self.plan.calls) == seccomp::Verdict::Watch {
+            // Nothing starts that could not be written down first.
+            if let Some(program) = programs::asked_for(&call) {
+                witness(Event::Exec { program, pid: call.pid })?;
+            }
+            return listener::answer(listener, call.id, listener::Answer::Continue);
+        }
         let error = seccomp::error_for(number, &call.args, self.plan.calls);
         listener::answer(listener, call.id, listener::Answer::Error(error))?;
         self.refused += 1;
