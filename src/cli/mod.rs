@@ -9,6 +9,7 @@ pub mod help;
 pub mod policy;
 pub mod run;
 pub mod security;
+mod suggest;
 pub mod term;
 pub mod values;
 

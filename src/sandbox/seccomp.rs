@@ -186,6 +186,11 @@ pub fn name(number: u32) -> &'static str {
     known.map_or("unknown", |known| known.name.trim_start_matches("SYS_"))
 }
 
+/// The number behind a name that [`name`] gave.
+pub fn number(name: &str) -> Option<u32> {
+    table().find(|known| known.name.trim_start_matches("SYS_") == name).map(|known| known.number)
+}
+
 /// The error that a reported call gets; what the listener answers with.
 pub fn error_for(number: u32, args: &[u64; 6], options: Options) -> i32 {
     match verdict(number, args, options) {
