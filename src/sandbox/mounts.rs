@@ -178,11 +178,14 @@ impl Mounts {
         sys::touchat(&base, c"file", 0).map_err(at("tmpfs"))?;
         let root = mount::clone_tree_at(&base, c"root").map_err(at("root"))?;
         mount::attach(&root, &base, c"root").map_err(at("root"))?;
-        let build = Build { base: base.as_fd(), root: root.as_fd(), made: 0.into() };
+        let build = Build { base: base.as_fd(), root: root.as_fd(), made: 0.into(), late: Vec::new().into() };
         build.devices().map_err(at("/dev"))?;
         build.proc().map_err(at("/proc"))?;
         for step in &self.steps {
             build.step(step).map_err(|error| (step.path().to_owned(), error))?;
+        }
+        for (tree, attr) in build.late.borrow().iter() {
+            mount::set_attr(tree, *attr, false).map_err(at("private folders"))?;
         }
         mount::set_attr(&root, BASE.and(Attr::READ_ONLY).and(Attr::NO_EXEC), false).map_err(at("/"))?;
         sys::fchdir(&root).map_err(at("/"))?;
@@ -405,6 +408,8 @@ struct Build<'a> {
     base: BorrowedFd<'a>,
     root: BorrowedFd<'a>,
     made: std::cell::Cell<u32>,
+    /// Private folders and what they are to be in the end.
+    late: std::cell::RefCell<Vec<(OwnedFd, Attr)>>,
 }
 
 /// The path as seen from the new root's descriptor.
@@ -419,8 +424,11 @@ impl Build<'_> {
             Step::Bind { path, id, dir, attr } => self.bind(path, *id, *dir, *attr),
             Step::Private { path, attr } => {
                 let tree = mount::clone_tree_at(self.base, c"private")?;
-                mount::set_attr(&tree, *attr, true)?;
-                mount::attach(tree, self.target(path, true)?, c"")
+                // Places of the host may have to be attached inside; only then is it closed.
+                mount::set_attr(&tree, Attr(attr.0 & !Attr::READ_ONLY.0), true)?;
+                mount::attach(&tree, self.target(path, true)?, c"")?;
+                self.late.borrow_mut().push((tree, *attr));
+                Ok(())
             }
             Step::Link { at, target } => {
                 if let Some(parent) = at.parent() {
