@@ -2,6 +2,7 @@
 
 use super::limits::Groups;
 use super::pid1::{self, Inside, Task};
+use super::placeholders::Placeholders;
 use super::plan::Plan;
 use super::{programs, seccomp};
 use crate::sys::fs as sys;
@@ -90,7 +91,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
+pub(super) fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| Error {
         step: step.to_owned(),
         path: path.to_owned(),
@@ -161,32 +162,6 @@ impl Message {
     }
 }
 
-/// Folders that hold a place on the host; they go when the run ends.
-struct Placeholders(Vec<PathBuf>);
-
-impl Placeholders {
-    fn make(paths: &[PathBuf]) -> Result<Self, Error> {
-        let mut made = Self(Vec::new());
-        for path in paths {
-            match std::fs::create_dir(path) {
-                Ok(()) => made.0.push(path.clone()),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed("hold the denied name", path)(error)),
-            }
-        }
-        Ok(made)
-    }
-}
-
-impl Drop for Placeholders {
-    fn drop(&mut self) {
-        // Only if still empty; what somebody put there meanwhile stays.
-        for path in self.0.iter().rev() {
-            let _ = std::fs::remove_dir(path);
-        }
-    }
-}
-
 /// Runs a command under a plan, from start to end. Call it from a process with a single thread.
 pub fn run(
     plan: &Plan,
@@ -214,7 +189,7 @@ fn start(
     let nowhere = Path::new("");
     let filter = pid1::filter(plan);
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
-    let _placeholders = Placeholders::make(&plan.mounts.placeholders)?;
+    let _placeholders = Placeholders::make(&plan.mounts)?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
@@ -297,7 +272,7 @@ impl Watch<'_> {
             let [message, call, signal, ended] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
-                return Ok(self.end);
+                return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;

@@ -73,6 +73,9 @@ pub struct Mounts {
     pub steps: Vec<Step>,
     /// Folders made on the host for the time of the run, so that a denied name that does not exist cannot come to be.
     pub placeholders: Vec<PathBuf>,
+    /// Folders that are there and hold a denied or protected name: another run may have made them, and must not take them away
+    /// while this one lasts.
+    pub held: Vec<PathBuf>,
     /// Largest size of everything private together, in bytes.
     pub private_size: Option<u64>,
 }
@@ -155,7 +158,7 @@ impl Mounts {
         steps.extend(pins.into_iter().map(Step::Pin));
         steps.extend(masks);
         let private_size = policy.process.max_memory.as_ref().map(|set| set.value);
-        Ok(Self { steps, placeholders, private_size })
+        Ok(Self { steps, placeholders, held: held(policy), private_size })
     }
 
     /// Builds the new root and moves into it. In a new mount namespace, with its capabilities; what fails is named.
@@ -357,6 +360,23 @@ fn between(policy: &Policy, deny: &DenyPath) -> Vec<PathBuf> {
         .take_while(|path| path.starts_with(&write.path) && *path != write.path)
         .map(Path::to_owned)
         .collect()
+}
+
+/// The folders that stand for a denied or protected name in a writable place, with those above them, outermost first.
+fn held(policy: &Policy) -> Vec<PathBuf> {
+    let files = &policy.filesystem;
+    let names = files.deny.iter().chain(&files.protected).filter(|deny| deny.creatable.is_some());
+    let mut held: Vec<PathBuf> = names
+        .filter(|deny| deny.kind != Some(Kind::File))
+        .flat_map(|deny| {
+            let itself = (deny.kind == Some(Kind::Dir)).then(|| deny.path.clone());
+            between(policy, deny).into_iter().chain(itself)
+        })
+        .filter(|path| path.is_dir())
+        .collect();
+    held.sort();
+    held.dedup();
+    held
 }
 
 /// A denied name that does not exist: the missing folders are made on the host for the run, the last one is masked.
