@@ -352,7 +352,10 @@ fn nothing_survives_the_death_of_weft() {
         assert!(wait_for(|| running(&word) == 0), "something survived");
         fs::remove_file(home.at("home/ws/started")).unwrap();
         // What the killed run left to hold denied names is taken away by the next one.
-        assert!(home.at("home/ws/.env").is_dir());
+        assert!(home.at("home/ws/.env").is_dir() && home.at("home/ws/weft.toml").is_dir());
+        home.file("home/ws/SKILL.md", "---\nname: s\ndescription: d\n---\nhello\n");
+        assert_eq!(said_of(&home, &["security", "scan", "SKILL.md"]).code, 0);
+        fs::remove_file(home.at("home/ws/SKILL.md")).unwrap();
         assert_eq!(home.sh("coding-agent", "true").code, 0);
         let left: Vec<_> =
             fs::read_dir(home.at("home/ws")).unwrap().flatten().map(|e| e.file_name()).collect();

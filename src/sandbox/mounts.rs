@@ -174,7 +174,7 @@ impl Mounts {
         // Over the old root: lookups that start at the root do not see it, and it is part of this namespace.
         mount::attach(&base, CWD, c"/").map_err(at("/"))?;
         for (name, mode) in
-            [(c"root", 0o755), (c"private", 0o700), (c"shm", 0o700), (c"dir", 0), (c"empty", 0o555)]
+            [(c"root", 0o755), (c"private", 0o700), (c"shm", 0o700), (c"dir", 0), (c"empty", 0o1555)]
         {
             sys::mkdirat(&base, name, mode).map_err(at("tmpfs"))?;
         }

@@ -3,14 +3,11 @@
 
 use super::launch::{Error, failed};
 use super::mounts::Mounts;
+use crate::policy::find::HELD;
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
-
-/// The mode of a folder that weft made: nobody else gives an empty folder the sticky bit. By it a run knows what another one,
-/// killed, has left.
-const MARK: u32 = 0o1755;
 
 /// What this run holds; let go when it ends.
 pub struct Placeholders(Vec<Held>);
@@ -41,7 +38,7 @@ impl Placeholders {
 fn hold(path: &Path) -> io::Result<Held> {
     let mut tries = 0;
     loop {
-        let made = match DirBuilder::new().mode(MARK).create(path) {
+        let made = match DirBuilder::new().mode(HELD).create(path) {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(error),
@@ -63,6 +60,7 @@ fn hold(path: &Path) -> io::Result<Held> {
     }
 }
 
+/// What another run made; of one that was killed, too.
 fn marked(meta: &Metadata) -> bool {
     meta.is_dir() && meta.mode() & 0o1000 != 0 && meta.uid() == crate::sys::process::ids().0
 }
