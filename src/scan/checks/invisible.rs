@@ -2,6 +2,7 @@
 //! words, and words that mix look-alike scripts. The decoders turn them into readable layers; this names them.
 
 use super::{Doc, Raise};
+use crate::scan::clues;
 use std::ops::Range;
 
 /// Findings of one kind in one file, at most; more add nothing.
@@ -9,7 +10,7 @@ const MOST: usize = 20;
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
     let bytes = doc.text.as_bytes();
-    if bytes.is_ascii() {
+    if !doc.clues.has(clues::NON_ASCII) {
         return;
     }
     // Each kind of character starts with a byte that most texts do not have.
@@ -175,18 +176,9 @@ fn mixed_words(text: &str, raise: &mut Raise) {
 mod tests {
     use super::*;
     use crate::rules::{Lang, Place};
-    use crate::scan::doc::LineIndex;
 
     fn names(text: &str) -> Vec<String> {
-        let doc = Doc {
-            path: "SKILL.md".into(),
-            text: text.to_owned(),
-            place: Place::Prose,
-            lang: Lang::Unknown,
-            segments: Vec::new(),
-            layers: Vec::new(),
-            lines: LineIndex::new(text),
-        };
+        let doc = Doc::new("SKILL.md".into(), text.to_owned(), Place::Prose, Lang::Unknown, Vec::new());
         let mut out = Vec::new();
         check(&doc, &mut |name, _, _| out.push(name.to_owned()));
         out

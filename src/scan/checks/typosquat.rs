@@ -2,6 +2,7 @@
 //! list of typos.
 
 use super::{Doc, Raise};
+use crate::scan::clues;
 use crate::rules::{Lang, Place};
 use regex_lite::Regex;
 use std::ops::Range;
@@ -81,8 +82,11 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     }
     let bytes = text.as_bytes();
     let mut lines: Vec<usize> = Vec::new();
-    for word in ["install ", " add ", "npm i ", "npx "] {
-        lines.extend(memchr::memmem::find_iter(bytes, word).map(|at| doc.lines.line_range(text, at).start));
+    if !doc.clues.has(clues::INSTALL) {
+        return;
+    }
+    for word in clues::INSTALLS {
+        lines.extend(memchr::memmem::find_iter(bytes, word).map(|at| doc.lines().line_range(text, at).start));
     }
     if lines.is_empty() {
         return;
@@ -91,7 +95,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     lines.dedup();
     let Some(installs) = installs() else { return };
     let found = lines.iter().take(MOST).flat_map(|&start| {
-        let line = &text[doc.lines.line_range(text, start)];
+        let line = &text[doc.lines().line_range(text, start)];
         installs.captures_iter(line).take(MOST).map(move |c| (start, c))
     });
     for (line_start, found) in found {
