@@ -1,6 +1,14 @@
-//! Finds any of some hundred words in one pass: a table of byte pairs, looked up at every second byte. Each word has
-//! two pairs in the table, one from an even place in the word and one from an odd place, so that one of them stands at
-//! an even place of the text wherever the word starts. Not for the literals of rules: those are the prefilter's.
+//! Finds any of some hundred words in one pass: three bytes at every second place, case folded, looked up in a bitmap.
+//! Each word has two such windows in it, one from an even place in the word and one from an odd place, so that one of
+//! them stands at an even place of the text wherever the word starts. Not for the literals of rules: those are the
+//! prefilter's.
+
+/// Bits of the bitmap: 2^16 are 8 KiB, which the first-level cache holds.
+const BITS: u32 = 16;
+/// Heads of the chains behind it.
+const HEADS: usize = 1 << 10;
+/// No entry.
+const NONE: u16 = u16::MAX;
 
 /// A word to look for: at least three bytes.
 #[derive(Clone, Copy, Debug)]
@@ -22,115 +30,177 @@ pub fn folded(value: u32, texts: &[&'static str]) -> impl Iterator<Item = Word> 
     texts.iter().map(move |text| Word { text, value, folded: true })
 }
 
+/// One window of one word.
+struct Entry {
+    /// The folded window.
+    window: u32,
+    /// Index into the words.
+    word: u16,
+    /// Where the window starts in the word.
+    offset: u16,
+    next: u16,
+}
+
 /// Finds words; made once for a set of them.
 pub struct Spotter {
     words: Vec<Word>,
-    /// For each pair of bytes 0, or one more than an index into `lists`.
-    table: Vec<u16>,
-    lists: Vec<List>,
+    bitmap: Vec<u64>,
+    heads: Vec<u16>,
+    /// For each head the values of the words behind it, joined.
+    masks: Vec<u32>,
+    entries: Vec<Entry>,
 }
 
-/// The words that have a pair, and where in the word it stands.
-#[derive(Default)]
-struct List {
-    words: Vec<(u16, u8)>,
-    /// Their values, joined.
-    mask: u32,
+/// The window in the lower three bytes, in one case. Joins some other pairs too, which the comparison tells apart.
+const fn fold(window: u32) -> u32 {
+    (window | 0x20_2020) & 0xff_ffff
+}
+
+/// Spreads a folded window over the bitmap (Fibonacci hashing).
+const fn slot(window: u32) -> usize {
+    (window.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as usize
 }
 
 impl Spotter {
     pub fn new(words: impl Iterator<Item = Word>) -> Spotter {
-        let mut spotter = Spotter { words: words.collect(), table: vec![0; 1 << 16], lists: Vec::new() };
-        let mut weights = vec![1u32; 1 << 16];
-        for (line, weight) in COMMON.iter().zip([200u32, 100, 70, 50, 40, 30]) {
-            for pair in line.as_bytes().chunks_exact(2) {
-                weights[key(pair[0], pair[1])] = weight;
-            }
-        }
-        let weight = |bytes: &[u8], at: usize| {
-            weights[key(bytes[at], bytes[at + 1])] * 8 + byte_weight(bytes[at]) + byte_weight(bytes[at + 1])
+        let mut spotter = Spotter {
+            words: words.collect(),
+            bitmap: vec![0; 1 << (BITS - 6)],
+            heads: vec![NONE; HEADS],
+            masks: vec![0; HEADS],
+            entries: Vec::new(),
         };
+        let pairs = Pairs::new();
         for i in 0..spotter.words.len() {
-            let Word { text, value, folded } = spotter.words[i];
-            let (Ok(index), bytes) = (u16::try_from(i), text.as_bytes()) else { break };
-            // Of the pairs at even and of those at odd places in the word, the one that is rarest in ordinary text.
+            let bytes = spotter.words[i].text.as_bytes();
+            let Ok(word) = u16::try_from(i) else { break };
+            if let [a, b, c] = *bytes {
+                spotter.add(word, 0, [a, b, c]);
+                // At an odd place only its last two bytes stand in a window, whatever comes behind.
+                for any in (0..=255).filter(|any| any & 0x20 != 0) {
+                    spotter.add(word, 1, [b, c, any]);
+                }
+                continue;
+            }
+            // Of the windows at even and of those at odd places in the word, the one that is rarest in ordinary text.
             for parity in 0..2 {
-                let pairs = (parity..bytes.len().saturating_sub(1).min(255)).step_by(2);
-                let Some(at) = pairs.min_by_key(|i| weight(bytes, *i)) else { continue };
-                let entry = (index, u8::try_from(at).unwrap_or(0));
-                let cases = |b: u8| [b, if folded { b.to_ascii_uppercase() } else { b }];
-                for a in cases(bytes[at]) {
-                    for b in cases(bytes[at + 1]) {
-                        spotter.add(a, b, entry, value);
-                    }
+                let starts = (parity..bytes.len().saturating_sub(2)).step_by(2);
+                let weight = |at: usize| pairs.weight(bytes[at], bytes[at + 1]) + pairs.weight(bytes[at + 1], bytes[at + 2]);
+                if let Some(at) = starts.min_by_key(|at| weight(*at)) {
+                    spotter.add(word, at, [bytes[at], bytes[at + 1], bytes[at + 2]]);
                 }
             }
         }
         spotter
     }
 
-    fn add(&mut self, a: u8, b: u8, entry: (u16, u8), value: u32) {
-        let slot = &mut self.table[key(a, b)];
-        if *slot == 0 {
-            self.lists.push(List::default());
-            *slot = u16::try_from(self.lists.len()).unwrap_or(u16::MAX);
-        }
-        let list = &mut self.lists[usize::from(*slot) - 1];
-        list.mask |= value;
-        if !list.words.contains(&entry) {
-            list.words.push(entry);
-        }
+    fn add(&mut self, word: u16, offset: usize, window: [u8; 3]) {
+        let [a, b, c] = window;
+        let window = fold(u32::from_le_bytes([a, b, c, 0]));
+        let slot = slot(window);
+        self.bitmap[slot >> 6] |= 1 << (slot & 63);
+        let (Ok(entry), Ok(offset)) = (u16::try_from(self.entries.len()), u16::try_from(offset)) else { return };
+        self.masks[slot & (HEADS - 1)] |= self.words[usize::from(word)].value;
+        let head = &mut self.heads[slot & (HEADS - 1)];
+        self.entries.push(Entry { window, word, offset, next: *head });
+        *head = entry;
     }
 
-    // Both loops are written out: built for size, a shared one with a closure takes twice the time.
+    // Two loops written out: built for size, one with closures takes twice the time.
 
     /// The values, joined by OR, of all words that the text has. Words whose value is known already cost nothing more.
     pub fn values(&self, text: &[u8]) -> u32 {
-        let table = &self.table[..1 << 16];
+        let bitmap = &self.bitmap[..1 << (BITS - 6)];
+        let masks = &self.masks[..HEADS];
         let mut seen = 0;
-        let mut at = 0;
+        let mut bytes = 0u32;
+        let mut end = 0;
         for pair in text.chunks_exact(2) {
-            let list = table[usize::from(u16::from_le_bytes([pair[0], pair[1]]))];
-            if list != 0 && self.lists[usize::from(list) - 1].mask & !seen != 0 {
-                self.verify(text, at, list, &mut |word, _| seen |= word.value);
+            bytes = (bytes >> 16) | (u32::from(u16::from_le_bytes([pair[0], pair[1]])) << 16);
+            let window = fold(bytes);
+            let slot = slot(window);
+            end += 2;
+            if bitmap[slot >> 6] & (1 << (slot & 63)) != 0 && masks[slot & (HEADS - 1)] & !seen != 0 {
+                self.verify(text, end, window, slot, &mut |word, _| seen |= word.value);
             }
-            at += 2;
         }
+        self.last(text, bytes, &mut |word, _| seen |= word.value);
         seen
     }
 
-    /// Calls `f` with each occurrence of each word and its place, nearly in order of place; once or twice each. A word
-    /// has a pair at an even place of the text whether it starts at one or not.
+    /// Calls `f` with each occurrence of each word and its place, nearly in order of place.
     pub fn each(&self, text: &[u8], mut f: impl FnMut(&Word, usize)) {
-        let table = &self.table[..1 << 16];
-        let mut at = 0;
+        let bitmap = &self.bitmap[..1 << (BITS - 6)];
+        // The window that starts with the pair before.
+        let mut bytes = 0u32;
+        let mut end = 0;
         for pair in text.chunks_exact(2) {
-            let list = table[usize::from(u16::from_le_bytes([pair[0], pair[1]]))];
-            if list != 0 {
-                self.verify(text, at, list, &mut f);
+            bytes = (bytes >> 16) | (u32::from(u16::from_le_bytes([pair[0], pair[1]])) << 16);
+            let window = fold(bytes);
+            let slot = slot(window);
+            end += 2;
+            if bitmap[slot >> 6] & (1 << (slot & 63)) != 0 {
+                self.verify(text, end, window, slot, &mut f);
             }
-            at += 2;
         }
+        self.last(text, bytes, &mut f);
     }
 
+    /// The last pair, with what stands behind it.
+    fn last(&self, text: &[u8], bytes: u32, f: &mut impl FnMut(&Word, usize)) {
+        let last = if text.len() % 2 == 1 { text.last().copied().unwrap_or(0) } else { 0 };
+        let window = fold((bytes >> 16) | u32::from(last) << 16);
+        self.verify(text, (text.len() & !1) + 2, window, slot(window), f);
+    }
+
+    /// The words that have this window, where it ends one byte before `end`.
     #[inline(never)]
-    fn verify(&self, text: &[u8], at: usize, list: u16, f: &mut impl FnMut(&Word, usize)) {
-        for &(index, offset) in &self.lists[usize::from(list) - 1].words {
-            let word = &self.words[usize::from(index)];
-            let Some(start) = at.checked_sub(usize::from(offset)) else { continue };
-            // Most candidates differ in their first bytes: no call for those.
-            let rest = &text[start..];
+    fn verify(&self, text: &[u8], end: usize, window: u32, slot: usize, f: &mut impl FnMut(&Word, usize)) {
+        let mut next = self.heads[slot & (HEADS - 1)];
+        while let Some(entry) = self.entries.get(usize::from(next)) {
+            next = entry.next;
+            if entry.window != window {
+                continue;
+            }
+            let Some(start) = end.checked_sub(4 + usize::from(entry.offset)) else { continue };
+            let word = &self.words[usize::from(entry.word)];
             let bytes = word.text.as_bytes();
-            let same = rest.len() >= bytes.len()
-                && if word.folded {
-                    rest.iter().zip(bytes).all(|(a, b)| a.to_ascii_lowercase() == *b)
-                } else {
-                    rest.iter().zip(bytes).all(|(a, b)| a == b)
-                };
+            let Some(piece) = text.get(start..start + bytes.len()) else { continue };
+            let same = if word.folded {
+                piece.iter().zip(bytes).all(|(a, b)| a.to_ascii_lowercase() == *b)
+            } else {
+                piece == bytes
+            };
             if same {
                 f(word, start);
             }
         }
+    }
+}
+
+/// How common pairs of bytes are in ordinary text, roughly.
+struct Pairs {
+    common: [u8; 1 << 14],
+}
+
+impl Pairs {
+    fn new() -> Pairs {
+        let mut pairs = Pairs { common: [1; 1 << 14] };
+        for (line, weight) in COMMON.iter().zip([200u8, 100, 70, 50, 40, 30]) {
+            for pair in line.as_bytes().chunks_exact(2) {
+                pairs.common[Pairs::key(pair[0], pair[1])] = weight;
+            }
+        }
+        pairs
+    }
+
+    fn key(a: u8, b: u8) -> usize {
+        (usize::from(a) << 7 | usize::from(b)) & ((1 << 14) - 1)
+    }
+
+    fn weight(&self, a: u8, b: u8) -> u32 {
+        let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+        u32::from(self.common[Pairs::key(a, b)]) * 8 + byte_weight(a) + byte_weight(b)
     }
 }
 
@@ -143,10 +213,6 @@ const COMMON: [&str; 6] = [
     "ryig le. *sce\" b Aapowsut(ep `rnck. rrhis\"\" miopefsagibaltipCo* ocrgs/cltphtabls",
     "evegcue:()auose_vibl P',um.0psypspRem jsvaee h [\"\"ir uiv.cniooxt Tboruqupp /t.1.",
 ];
-
-fn key(a: u8, b: u8) -> usize {
-    usize::from(u16::from_le_bytes([a, b]))
-}
 
 /// How common a byte is, roughly.
 fn byte_weight(b: u8) -> u32 {
