@@ -229,7 +229,12 @@ impl<'r> Examiner<'r> {
         for line in ignores.incomplete() {
             if let Some(rule) = self.checks.rule("ignore-without-reason") {
                 let at = doc.lines().start(line);
-                hits.push(Hit { rule, layer: None, range: doc.lines().line_range(&doc.text, at), note: None });
+                hits.push(Hit {
+                    rule,
+                    layer: None,
+                    range: doc.lines().line_range(&doc.text, at),
+                    note: None,
+                });
             }
         }
         if hits.is_empty() {

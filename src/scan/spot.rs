@@ -85,7 +85,9 @@ impl Spotter {
             // Of the windows at even and of those at odd places in the word, the one that is rarest in ordinary text.
             for parity in 0..2 {
                 let starts = (parity..bytes.len().saturating_sub(2)).step_by(2);
-                let weight = |at: usize| pairs.weight(bytes[at], bytes[at + 1]) + pairs.weight(bytes[at + 1], bytes[at + 2]);
+                let weight = |at: usize| {
+                    pairs.weight(bytes[at], bytes[at + 1]) + pairs.weight(bytes[at + 1], bytes[at + 2])
+                };
                 if let Some(at) = starts.min_by_key(|at| weight(*at)) {
                     spotter.add(word, at, [bytes[at], bytes[at + 1], bytes[at + 2]]);
                 }
@@ -99,7 +101,9 @@ impl Spotter {
         let window = fold(u32::from_le_bytes([a, b, c, 0]));
         let slot = slot(window);
         self.bitmap[slot >> 6] |= 1 << (slot & 63);
-        let (Ok(entry), Ok(offset)) = (u16::try_from(self.entries.len()), u16::try_from(offset)) else { return };
+        let (Ok(entry), Ok(offset)) = (u16::try_from(self.entries.len()), u16::try_from(offset)) else {
+            return;
+        };
         self.masks[slot & (HEADS - 1)] |= self.words[usize::from(word)].value;
         let head = &mut self.heads[slot & (HEADS - 1)];
         self.entries.push(Entry { window, word, offset, next: *head });
@@ -243,8 +247,13 @@ mod tests {
                 assert_eq!(spotter.values(text.as_bytes()), 7);
                 seen.sort_unstable();
                 seen.dedup();
-                let found =
-                    [(pad, "curl"), (pad + 1, "url"), (pad + 5, "base64"), (pad + 12, "IFS"), (pad + 19, ".env")];
+                let found = [
+                    (pad, "curl"),
+                    (pad + 1, "url"),
+                    (pad + 5, "base64"),
+                    (pad + 12, "IFS"),
+                    (pad + 19, ".env"),
+                ];
                 assert_eq!(seen, found, "{text}");
             }
         }

@@ -6,7 +6,7 @@
 //! address instead of the header that authorises the call).
 
 use super::marks::{self, Marks};
-use super::statements::{Statement, Word, identifiers, statements};
+use super::statements::{Statement, Word, after_blanks, identifiers, statements};
 use super::{Doc, Raise};
 use crate::rules::{Lang, Place};
 use crate::scan::checks::hosts::{host_in, is_well_known, related, service};
@@ -184,7 +184,7 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
     let mut marks = Marks::new(&all);
     let mut words = Vec::new();
     let mut said = 0;
-    let depth_of = |s: &Statement| s.text.len() - s.text.trim_start().len();
+    let depth_of = |s: &Statement| s.text.len() - after_blanks(s.text).len();
     for statement in &code {
         let seen = marks.within(&(statement.start..statement.start + statement.text.len()));
         let reads = seen & marks::SECRET != 0;
@@ -204,7 +204,7 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
             held.retain(|t| t.secret != Secret::Environment);
         }
         let targets = assigned(statement, &words);
-        if defines(statement.text.trim_start()).is_some() {
+        if defines(after_blanks(statement.text)).is_some() {
             // What a function kept in a name of its own ends with it.
             names.retain(|_, t| t.depth == 0);
         }
@@ -378,6 +378,10 @@ const KEYWORDS: [&str; 10] =
 
 /// The rest of a line that opens a function, after the keyword.
 fn defines(line: &str) -> Option<&str> {
+    // Most lines start with none of these letters.
+    if !matches!(line.as_bytes().first(), Some(b'd' | b'a' | b'f' | b'e' | b's')) {
+        return None;
+    }
     [
         "def ",
         "async def ",
@@ -398,7 +402,7 @@ fn sending_functions<'t>(code: &[Statement<'t>], mut marks: Marks) -> Vec<&'t st
     let mut out = Vec::new();
     let mut current: Option<(&str, usize)> = None;
     for statement in code {
-        let trimmed = statement.text.trim_start();
+        let trimmed = after_blanks(statement.text);
         let indent = statement.text.len() - trimmed.len();
         let defines = defines(trimmed);
         if let Some(rest) = defines {

@@ -83,7 +83,8 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     if doc.clues.has(clues::FETCH) {
         for command in clues::FETCHES {
             lines.extend(
-                memchr::memmem::find_iter(bytes, command).map(|at| doc.lines().line_range(&doc.text, at).start),
+                memchr::memmem::find_iter(bytes, command)
+                    .map(|at| doc.lines().line_range(&doc.text, at).start),
             );
         }
     }

@@ -68,13 +68,23 @@ fn ends_in_backslash(line: &str) -> bool {
     }
 }
 
+/// A text from its first character that is no blank.
+pub fn after_blanks(text: &str) -> &str {
+    match text.bytes().position(|b| !b.is_ascii_whitespace()) {
+        // The blanks outside ASCII, and the one inside it that bytes do not know.
+        Some(at) if text.as_bytes()[at] >= 0x80 || text.as_bytes()[at] == 0x0b => text.trim_start(),
+        Some(at) => &text[at..],
+        None => "",
+    }
+}
+
 fn push<'t>(out: &mut Vec<Statement<'t>>, text: &'t str, start: usize, end: usize, line: usize) {
     let mut stop = end.min(start + BYTES);
     while !text.is_char_boundary(stop) {
         stop -= 1;
     }
     let piece = &text[start..stop];
-    let trimmed = piece.trim();
+    let trimmed = after_blanks(piece);
     let comment = trimmed.starts_with("//") || (trimmed.starts_with('#') && !trimmed.starts_with("#!"));
     if !trimmed.is_empty() && !comment {
         out.push(Statement { text: piece, start, line });

@@ -2,9 +2,10 @@
 //! list of typos.
 
 use super::{Doc, Raise};
-use crate::scan::clues;
 use crate::rules::{Lang, Place};
+use crate::scan::clues;
 use regex_lite::Regex;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -171,6 +172,12 @@ fn judge_scope(name: &str, range: &Range<usize>, raise: &mut Raise) {
     }
 }
 
+/// The names of packages that are what they are called.
+fn known() -> &'static HashSet<&'static str> {
+    static KNOWN: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    KNOWN.get_or_init(|| [PYPI, NPM, REAL].iter().flat_map(|list| list.split_whitespace()).collect())
+}
+
 fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     let trimmed = word.trim_matches(['"', '\'', ',', ')', '(', '.']);
     // Versions, extras and scopes are not part of the name that is mistyped.
@@ -187,8 +194,7 @@ fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     if name.len() < 5 || name.contains(['/', '\\', ':', '$', '{', '<']) || !name.is_ascii() {
         return;
     }
-    let known = |n: &str| [PYPI, NPM, REAL].iter().any(|l| l.split_whitespace().any(|k| k == n));
-    if known(&name) {
+    if known().contains(name.as_str()) {
         return;
     }
     let near = list.split_whitespace().filter(|k| k.len() >= 5).find(|k| one_slip(&name, k));
@@ -206,8 +212,7 @@ fn one_slip(a: &str, b: &str) -> bool {
     if a == b {
         return false;
     }
-    let plain = |s: &str| s.chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect::<String>();
-    if plain(a) == plain(b) {
+    if without_separators(a).eq(without_separators(b)) {
         // PyPI itself folds separators, so only a name that lost them altogether is another package.
         return a.replace(['_', '.'], "-") != b.replace(['_', '.'], "-");
     }
@@ -223,6 +228,10 @@ fn one_slip(a: &str, b: &str) -> bool {
         ([a0, a1, ra @ ..], [b0, b1, rb @ ..]) => a0 == b1 && a1 == b0 && ra == rb,
         _ => false,
     }
+}
+
+fn without_separators(name: &str) -> impl Iterator<Item = u8> + '_ {
+    name.bytes().filter(|c| !matches!(c, b'-' | b'_' | b'.'))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use super::blocks::{self, BLOCK};
 use super::{Sink, bytes, plain};
-use crate::scan::clues;
 use crate::rules::Lang;
+use crate::scan::clues;
 use memchr::{memchr, memmem, memrchr};
 use std::ops::Range;
 

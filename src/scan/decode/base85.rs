@@ -1,8 +1,8 @@
 //! Base85 in its two alphabets, where the text names it.
 
 use super::{Sink, bytes, spell};
-use crate::scan::clues;
 use crate::rules::Lang;
+use crate::scan::clues;
 use std::ops::Range;
 
 /// Shortest run that is read.

@@ -1,9 +1,9 @@
 //! String literals that are joined where they stand: `"cu" + "rl"`, `'b' . 'ash'`, neighbours in Python, `[…].join("")`.
 
+use super::Sink;
 use super::edit::{Editor, With};
-use super::{Sink};
-use crate::scan::clues;
 use crate::rules::Lang;
+use crate::scan::clues;
 use memchr::{memchr_iter, memchr2_iter, memmem};
 
 /// White space and line ends between the parts of one expression.

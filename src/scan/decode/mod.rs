@@ -9,7 +9,7 @@
 mod argv;
 mod base64;
 mod base85;
-mod blocks;
+pub(super) mod blocks;
 mod bytes;
 mod concat;
 mod edit;

@@ -4,8 +4,8 @@
 use super::blocks::{self, BLOCK};
 use super::edit::{Editor, With};
 use super::{Sink, bytes, line_around, plain};
-use crate::scan::clues;
 use crate::rules::Lang;
+use crate::scan::clues;
 use memchr::memmem;
 use std::ops::Range;
 

@@ -3,8 +3,8 @@
 
 use super::edit::{Editor, With};
 use super::{Sink, plain};
-use crate::scan::clues;
 use crate::rules::{Lang, Place};
+use crate::scan::clues;
 use crate::scan::lang;
 use memchr::{memchr, memchr_iter, memchr2_iter, memchr3_iter, memmem};
 use std::ops::Range;
