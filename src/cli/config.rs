@@ -7,6 +7,7 @@ use super::values::FailOn;
 use crate::rules::schema::nearest;
 use crate::rules::{Persona, Severity};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use std::fs;
 use std::io;
 use std::ops::Range;
@@ -30,8 +31,21 @@ pub struct ScanConfig {
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
+#[allow(dead_code)] // All but `scan` is the policy of `weft run`, which `policy` reads and checks.
 struct File {
     scan: Scan,
+    version: IgnoredAny,
+    agent: IgnoredAny,
+    extends: IgnoredAny,
+    sandbox: IgnoredAny,
+    filesystem: IgnoredAny,
+    network: IgnoredAny,
+    process: IgnoredAny,
+    env: IgnoredAny,
+    tools: IgnoredAny,
+    audit: IgnoredAny,
+    monitor: IgnoredAny,
+    test: IgnoredAny,
 }
 
 #[derive(Deserialize, Default)]
@@ -49,6 +63,8 @@ struct Scan {
 pub fn read(path: &Path) -> Result<Option<ScanConfig>, Failure> {
     let size = match fs::metadata(path) {
         Ok(meta) if meta.is_file() => meta.len(),
+        // A run holds the name with an empty folder, so that no agent can put a policy there.
+        Ok(_) if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) => return Ok(None),
         Ok(_) => return Err(Failure::usage("not a file", path.to_string_lossy(), "remove or rename it")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::file("cannot read", path, &error)),
@@ -122,6 +138,9 @@ mod tests {
         assert_eq!(config.persona, Some(Persona::Auditor));
         assert_eq!(config.fail_on, Some(FailOn(None)));
         assert_eq!(parse("weft.toml", "").unwrap(), ScanConfig::default());
+        let policy =
+            "version = 1\nextends = [\"base\"]\n[filesystem]\nread = [\"/\"]\n[[test]]\nexpect = \"deny\"\n";
+        assert_eq!(parse("weft.toml", policy).unwrap(), ScanConfig::default());
     }
 
     #[test]

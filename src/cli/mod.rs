@@ -1,10 +1,12 @@
 //! What a person or a script types: one file per command. Decides nothing; asks the other rooms and shows answers.
 
 pub mod args;
+pub mod audit;
 pub mod completions;
 pub mod config;
 pub mod error;
 pub mod help;
+pub mod policy;
 pub mod security;
 pub mod term;
 pub mod values;
@@ -44,6 +46,8 @@ pub struct Weft {
 #[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
 enum Command {
     Security(security::Security),
+    Policy(policy::PolicyCommand),
+    Audit(audit::Audit),
     Completions(completions::Completions),
     Version(Version),
 }
@@ -83,6 +87,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let weft = Weft::from_args(&["weft"], &words).map_err(|exit| values::failure(&exit.output))?;
     match weft.command {
         Command::Security(command) => security::run(command),
+        Command::Policy(command) => policy::run(command),
+        Command::Audit(command) => audit::run(command),
         Command::Completions(command) => completions::run(&command),
         Command::Version(Version {}) => print(&version()),
     }

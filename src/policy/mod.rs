@@ -3,12 +3,32 @@
 //!
 //! `file` is the TOML schema, `resolve` turns files into a [`Policy`], `decide` answers questions about it.
 
+mod ask;
+pub mod builtin;
+mod canonical;
+pub mod commands;
+pub mod decide;
+pub mod effective;
+pub mod error;
+mod file;
+pub mod find;
 pub mod host;
+mod idna;
+pub mod lint;
+mod load;
 pub mod path;
+mod resolve;
+mod units;
 pub mod vars;
 
+pub use ask::ask;
+pub use decide::Decision;
+pub use error::{Error, Errors};
 use host::{HostPattern, Ports};
+pub use load::is_path;
 use path::{Glob, PathRule, PathRules};
+pub use resolve::{choose, endpoint, load, load_default, load_text};
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -83,7 +103,8 @@ pub struct Note {
 }
 
 /// How a command is confined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SandboxType {
     /// The kernel of the host.
     Os,
@@ -97,7 +118,7 @@ pub enum SandboxType {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sandbox {
-    /// What the policy asks for, if it does. What it gets on this platform is decided apart.
+    /// What the policy asks for, if it does. What it gets on this platform says [`effective::sandbox_type`].
     pub kind: Option<Set<SandboxType>>,
     pub privileged: Option<Set<bool>>,
     /// Names of rules (from [`BEST_EFFORT`]) that may go unenforced.
@@ -151,8 +172,8 @@ pub struct Filesystem {
     pub deny: Vec<DenyPath>,
     /// Deny patterns with `*`. What they matched at resolve time is in `deny` as well; this is for what comes later.
     pub deny_globs: Vec<DenyGlob>,
-    /// Never writable though below a `write` rule: the policy's own files, so that a run cannot widen the next.
-    /// Reading stays as the other rules have it.
+    /// Never writable though below a `write` rule: what `protect` names, and the policy's own files, so that a run
+    /// cannot widen the next. Reading stays as the other rules have it.
     pub protected: Vec<DenyPath>,
 }
 
@@ -220,7 +241,7 @@ pub struct Process {
     /// False: no shell may be executed.
     pub shell: bool,
     pub shell_origin: Option<Origin>,
-    /// Where shells are on this machine, for `shell = false`; filled in always.
+    /// Where shells are on this machine, if `shell` is false.
     pub shells: Vec<PathBuf>,
     pub max_processes: Option<Set<u64>>,
     /// Bytes.
@@ -246,8 +267,10 @@ pub struct CommandRule {
 }
 
 /// The seccomp profiles, narrowest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Syscalls {
+    #[serde(rename = "readonly")]
     ReadOnly,
     FileWorker,
     Network,
@@ -288,7 +311,8 @@ pub struct Audit {
     pub level: AuditLevel,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AuditLevel {
     #[default]
     All,
@@ -301,7 +325,8 @@ pub struct Monitor {
     pub action: MonitorAction,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum MonitorAction {
     #[default]
     Alert,
@@ -335,12 +360,51 @@ pub enum Question {
 }
 
 impl Filesystem {
+    /// The rule that lets the path be written, deny aside. A place of the host inside the private temporary folder is
+    /// not writable because that folder is.
+    pub fn write_rule(&self, path: &Path) -> Option<&PathRule> {
+        write_rule(path, &self.write, [&self.read, &self.exec])
+    }
+
     /// The rule that lets the path be executed, deny aside.
     pub fn exec_rule(&self, path: &Path) -> Option<&PathRule> {
         let exec = self.exec.covering(path)?;
-        match self.write.covering(path) {
+        match self.write_rule(path) {
             Some(write) if !exec.path.starts_with(&write.path) => None,
             _ => Some(exec),
+        }
+    }
+
+    /// The closest rule that lets the path be read, deny aside.
+    pub fn read_rule(&self, path: &Path) -> Option<&PathRule> {
+        let all = [&self.read, &self.write, &self.exec];
+        // Of equal rules the first counts: `read` is what a reader of the policy looks for.
+        all.into_iter()
+            .rev()
+            .filter_map(|rules| rules.covering(path))
+            .max_by_key(|rule| rule.path.as_os_str().len())
+    }
+}
+
+fn write_rule<'r>(path: &Path, write: &'r PathRules, others: [&PathRules; 2]) -> Option<&'r PathRule> {
+    let write = write.covering(path)?;
+    let host = |rules: &PathRules| {
+        rules.covering(path).is_some_and(|rule| !rule.private && rule.path.starts_with(&write.path))
+    };
+    let hidden = write.private && others.into_iter().any(host);
+    (!hidden).then_some(write)
+}
+
+impl Question {
+    /// `read`, `connect` and so on.
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Question::Read(_) => "read",
+            Question::Write(_) => "write",
+            Question::Exec(_) => "exec",
+            Question::Connect { .. } => "connect",
+            Question::Tool(_) => "tool",
+            Question::Env(_) => "env",
         }
     }
 }

@@ -38,12 +38,22 @@ pub struct PathRule {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathRules(Vec<PathRule>);
 
+/// Paths here have one spelling, so that their bytes can be compared; taking them apart costs ten times as much.
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
 impl PathRules {
     /// Sorts; of several rules for one path the first in the policy stays.
     pub fn new(mut rules: Vec<PathRule>) -> PathRules {
-        rules.sort_by(|a, b| a.path.cmp(&b.path));
-        rules.dedup_by(|b, a| a.path == b.path);
+        rules.sort_by(|a, b| bytes(&a.path).cmp(bytes(&b.path)));
+        rules.dedup_by(|b, a| bytes(&a.path) == bytes(&b.path));
         PathRules(rules)
+    }
+
+    /// The rules that are kept, without sorting again.
+    pub fn filtered(&self, keep: impl Fn(&PathRule) -> bool) -> PathRules {
+        PathRules(self.0.iter().filter(|rule| keep(rule)).cloned().collect())
     }
 
     pub fn iter(&self) -> std::slice::Iter<'_, PathRule> {
@@ -60,9 +70,17 @@ impl PathRules {
 
     /// The rule that covers the path most closely.
     pub fn covering(&self, path: &Path) -> Option<&PathRule> {
-        path.ancestors().find_map(|above| {
-            self.0.binary_search_by(|rule| rule.path.as_path().cmp(above)).ok().and_then(|at| self.0.get(at))
-        })
+        path.ancestors().find_map(|above| self.at(above))
+    }
+
+    /// The same, for a file of the host: rules about the run's own temporary folder say nothing about it.
+    pub fn covering_on_host(&self, path: &Path) -> Option<&PathRule> {
+        path.ancestors().find_map(|above| self.at(above).filter(|rule| !rule.private))
+    }
+
+    fn at(&self, path: &Path) -> Option<&PathRule> {
+        let at = self.0.binary_search_by(|rule| bytes(&rule.path).cmp(bytes(path))).ok()?;
+        self.0.get(at)
     }
 }
 
@@ -98,6 +116,15 @@ impl Glob {
 
     /// Whether the pattern is the path or one of the folders above it.
     pub fn covers(&self, path: &Path) -> bool {
+        self.walk(path).0
+    }
+
+    /// Whether the pattern is, or could come to be, something below the path.
+    pub fn reaches(&self, path: &Path) -> bool {
+        self.walk(path).1
+    }
+
+    fn walk(&self, path: &Path) -> (bool, bool) {
         let names: Vec<&str> = self.names().collect();
         let path: Vec<&[u8]> = path
             .components()
@@ -106,12 +133,13 @@ impl Glob {
                 _ => None,
             })
             .collect();
-        covers(&names, &path)
+        walk(&names, &path)
     }
 }
 
-/// States of the pattern are walked once for each name of the path, so time is the product of the two lengths.
-fn covers(pattern: &[&str], path: &[&[u8]]) -> bool {
+/// Whether the pattern was complete somewhere on the path, and whether it is still alive at its end. States of the
+/// pattern are walked once for each name of the path, so time is the product of the two lengths.
+fn walk(pattern: &[&str], path: &[&[u8]]) -> (bool, bool) {
     let mut states = vec![false; pattern.len() + 1];
     let skip = |states: &mut Vec<bool>| {
         for at in 0..pattern.len() {
@@ -124,7 +152,7 @@ fn covers(pattern: &[&str], path: &[&[u8]]) -> bool {
     skip(&mut states);
     for name in path {
         if states[pattern.len()] {
-            return true;
+            return (true, true);
         }
         let mut next = vec![false; pattern.len() + 1];
         for at in 0..pattern.len() {
@@ -140,7 +168,7 @@ fn covers(pattern: &[&str], path: &[&[u8]]) -> bool {
         skip(&mut next);
         states = next;
     }
-    states[pattern.len()]
+    (states[pattern.len()], states.contains(&true))
 }
 
 /// Whether `text` is `pattern` with each `*` replaced by some run of bytes. Linear memory, no recursion.

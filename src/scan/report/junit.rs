@@ -93,7 +93,7 @@ fn case(finding: &Finding, fails: bool, masker: &Masker, out: &mut dyn Write) ->
 }
 
 /// For attributes and text alike. Control characters have no place in XML 1.0, not even escaped: they are spelt out.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     entities(&visible(text))
 }
 

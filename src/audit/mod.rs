@@ -1,0 +1,123 @@
+//! Where decisions go: one entry each, kept in memory and in a file whose lines are chained by hash.
+//! Not who decides, nor how entries are shown.
+
+mod entry;
+mod file;
+mod ring;
+mod verify;
+
+pub use entry::{Action, SandboxAuditEntry, time};
+pub use file::{AuditFile, EMPTY_CHAIN};
+pub use ring::Ring;
+pub use verify::{Problem, Verdict, entries, verify};
+
+use crate::policy::{AuditLevel, Decision, Policy};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// An entry could not be kept. Whoever runs something must stop it: no audit, no run.
+#[derive(Debug)]
+pub struct AuditError {
+    pub path: PathBuf,
+    /// What was being done: "open", "write to".
+    pub doing: &'static str,
+    pub source: io::Error,
+}
+
+impl fmt::Display for AuditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} the audit log {}: {}", self.doing, self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for AuditError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// The log of one run: what every entry has in common, the ring, and the file if the policy names one.
+#[derive(Debug)]
+pub struct Log {
+    run: String,
+    agent: String,
+    policy: String,
+    level: AuditLevel,
+    ring: Ring,
+    file: Option<AuditFile>,
+}
+
+impl Log {
+    /// Opens the file that the policy names. `run` is any id that tells this run from others.
+    pub fn open(policy: &Policy, run: &str) -> Result<Log, AuditError> {
+        let file = match &policy.audit.file {
+            Some(file) => Some(AuditFile::open(&file.value)?),
+            None => None,
+        };
+        Ok(Log {
+            run: run.to_owned(),
+            agent: policy.agent.clone(),
+            policy: policy.hash.clone(),
+            level: policy.audit.level,
+            ring: Ring::default(),
+            file,
+        })
+    }
+
+    /// Keeps a decision about `target` (see `scan::names::escape` for names that need not be UTF-8).
+    pub fn decided(&mut self, action: Action, target: &str, decision: &Decision) -> Result<(), AuditError> {
+        let rule = decision.rule.as_ref().map(|rule| rule.to_string());
+        self.record(action, target, decision.allowed, &decision.reason, rule)
+    }
+
+    /// Keeps an entry. With `level = "denied"` the file gets denials and the frame of the run (start, policy,
+    /// enforcement, limit, exit) only.
+    pub fn record(
+        &mut self,
+        action: Action,
+        target: &str,
+        allowed: bool,
+        reason: &str,
+        rule: Option<String>,
+    ) -> Result<(), AuditError> {
+        let entry = SandboxAuditEntry::now(
+            &self.run,
+            &self.agent,
+            &self.policy,
+            action,
+            target,
+            allowed,
+            reason,
+            rule,
+        );
+        let kept = self.level == AuditLevel::All || !allowed || action.is_frame();
+        if kept && let Some(file) = &mut self.file {
+            file.append(&entry)?;
+        }
+        self.ring.push(entry);
+        Ok(())
+    }
+
+    /// Waits until the file is on the disk; the end of a run calls it, for some file systems say "full" only here.
+    pub fn sync(&self) -> Result<(), AuditError> {
+        self.file.as_ref().map_or(Ok(()), AuditFile::sync)
+    }
+
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    pub fn file_path(&self) -> Option<&std::path::Path> {
+        self.file.as_ref().map(AuditFile::path)
+    }
+}
+
+/// The digest as 64 hex digits.
+pub(crate) fn hex(digest: &[u8]) -> String {
+    use std::fmt::Write;
+    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,95 @@
+//! `weft policy`: write, check, show, question and test policies. Enforces nothing.
+
+mod check;
+mod init;
+mod show;
+mod test;
+mod why;
+
+use super::error::{Exit, Failure};
+use super::values::say;
+use crate::policy::vars::Places;
+use crate::policy::{Errors, Policy};
+use argh::{ArgsInfo, FromArgValue, FromArgs};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Say what an agent may do: write, check and question policies
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "policy", help_triggers("--help"))]
+pub struct PolicyCommand {
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand)]
+enum Command {
+    Check(check::Check),
+    Show(show::Show),
+    Init(init::Init),
+    Why(why::Why),
+    Test(test::Test),
+}
+
+pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
+    match policy.command {
+        Command::Check(command) => check::run(&command),
+        Command::Show(command) => show::run(&command),
+        Command::Init(command) => init::run(&command),
+        Command::Why(command) => why::run(&command),
+        Command::Test(command) => test::run(&command),
+    }
+}
+
+/// `--format text|json`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    #[default]
+    Text,
+    Json,
+}
+
+impl FromArgValue for Format {
+    fn from_arg_value(value: &str) -> Result<Format, String> {
+        match value {
+            "text" => Ok(Format::Text),
+            "json" => Ok(Format::Json),
+            _ => Err(say("use text or json")),
+        }
+    }
+}
+
+/// The places of this run; `--workspace` moves one of them.
+fn places(workspace: Option<&Path>) -> Result<Places, Failure> {
+    Places::discover(workspace).map_err(|what| Failure::usage(what, "", ""))
+}
+
+/// The first mistake, and how to see the others.
+fn failure(errors: &Errors) -> Failure {
+    let Some(first) = errors.iter().next() else { return Failure::usage("the policy is wrong", "", "") };
+    let at = match first.line {
+        0 => first.file.to_string(),
+        line => format!("{}:{line}:{}", first.file, first.column),
+    };
+    let more = match errors.iter().count() - 1 {
+        0 => String::new(),
+        more => format!("; {more} more: `weft policy check` lists them"),
+    };
+    Failure::usage(first.message.clone(), at, format!("{}{more}", first.help).trim_start_matches("; "))
+}
+
+/// The policy that `--policy` names, or the one of the workspace, and its name.
+fn choose(given: Option<&str>, places: &Places) -> Result<(Policy, String), Failure> {
+    crate::policy::choose(given, places).map_err(|errors| failure(&errors))
+}
+
+/// Fills a page and writes it to standard output.
+fn out(body: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
+    let mut page = Vec::new();
+    let mut stdout = io::stdout().lock();
+    body(&mut page)
+        .and_then(|()| stdout.write_all(&page))
+        .and_then(|()| stdout.flush())
+        .map_err(|error| Failure::stdout(&error))
+}

@@ -1,0 +1,129 @@
+//! The hash of a policy: two policies that decide the same on this machine have the same. Lines and file names are left out.
+
+use super::path::PathRules;
+use super::{CommandRule, DenyPath, NetworkMode, Policy, Set};
+use sha2::{Digest, Sha256};
+use std::path::Path;
+
+/// Every fact goes in as a key and its parts, each with its length before it, so that no two run together.
+struct Facts(Vec<Vec<u8>>);
+
+impl Facts {
+    fn add(&mut self, key: &str, parts: &[&[u8]]) {
+        let mut fact = Vec::new();
+        for part in std::iter::once(key.as_bytes()).chain(parts.iter().copied()) {
+            fact.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            fact.extend_from_slice(part);
+        }
+        self.0.push(fact);
+    }
+
+    fn shown<T: std::fmt::Debug>(&mut self, key: &str, value: &Option<Set<T>>) {
+        if let Some(set) = value {
+            self.add(key, &[format!("{:?}", set.value).as_bytes()]);
+        }
+    }
+
+    fn paths(&mut self, key: &str, rules: &PathRules) {
+        for rule in rules.iter() {
+            let private: &[u8] = if rule.private { b"private" } else { b"" };
+            self.add(key, &[bytes(&rule.path), private]);
+        }
+    }
+
+    fn denied(&mut self, key: &str, rules: &[DenyPath]) {
+        for rule in rules {
+            self.add(key, &[bytes(&rule.written), bytes(&rule.path)]);
+        }
+    }
+
+    fn words(&mut self, key: &str, list: &[Set<String>]) {
+        list.iter().for_each(|set| self.add(key, &[set.value.as_bytes()]));
+    }
+
+    fn commands(&mut self, key: &str, rules: &[CommandRule]) {
+        for rule in rules {
+            let mut parts = vec![rule.name.as_bytes()];
+            parts.extend(rule.paths.iter().map(|path| bytes(path)));
+            self.add(key, &parts);
+        }
+    }
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_encoded_bytes()
+}
+
+/// SHA-256 over the sorted facts, in hex.
+pub fn hash(policy: &Policy) -> String {
+    let mut facts = Facts(Vec::new());
+    facts.add("agent", &[policy.agent.as_bytes()]);
+    facts.shown("sandbox.type", &policy.sandbox.kind);
+    facts.shown("sandbox.privileged", &policy.sandbox.privileged);
+    policy
+        .sandbox
+        .best_effort
+        .iter()
+        .for_each(|set| facts.add("sandbox.best_effort", &[set.value.as_bytes()]));
+    let files = &policy.filesystem;
+    facts.paths("filesystem.read", &files.read);
+    facts.paths("filesystem.write", &files.write);
+    // What follows from the others says nothing new.
+    if files.exec_is_default {
+        facts.add("filesystem.exec", &[]);
+    } else {
+        facts.paths("filesystem.exec", &files.exec);
+    }
+    facts.denied("filesystem.deny", &files.deny);
+    facts.denied("filesystem.protected", &files.protected);
+    files.deny_globs.iter().for_each(|rule| facts.add("filesystem.deny", &[rule.glob.as_str().as_bytes()]));
+    let network = &policy.network;
+    let mode: &[u8] = match network.mode {
+        NetworkMode::None => b"none",
+        NetworkMode::Hosts => b"hosts",
+        NetworkMode::Unrestricted(_) => b"unrestricted",
+    };
+    facts.add("network", &[mode]);
+    for rule in &network.allow {
+        let ports: Vec<u8> = rule.ports.iter().flat_map(u16::to_be_bytes).collect();
+        facts.add("network.allow", &[rule.host.to_string().as_bytes(), &ports, &[u8::from(rule.tls)]]);
+    }
+    network.deny.iter().for_each(|set| facts.add("network.deny", &[set.value.to_string().as_bytes()]));
+    network.listen.iter().for_each(|set| facts.add("network.listen", &[&set.value.to_be_bytes()]));
+    for inject in &policy.inject {
+        let host = inject.host.to_string();
+        facts.add("network.inject", &[host.as_bytes(), inject.header.as_bytes(), inject.from_env.as_bytes()]);
+    }
+    let process = &policy.process;
+    if let Some(allow) = &process.allow {
+        facts.add("process.allow", &[]);
+        facts.commands("process.allow", allow);
+    }
+    facts.commands("process.deny", &process.deny);
+    facts.add("process.shell", &[&[u8::from(process.shell)]]);
+    facts.shown("process.max_processes", &process.max_processes);
+    facts.shown("process.max_memory", &process.max_memory);
+    facts.shown("process.max_cpu_time", &process.max_cpu_time);
+    facts.shown("process.max_wall_time", &process.max_wall_time);
+    facts.shown("process.max_file_size", &process.max_file_size);
+    facts.shown("process.max_open_files", &process.max_open_files);
+    facts.add("process.syscalls", &[format!("{:?}", process.syscalls).as_bytes()]);
+    facts.words("env.allow", &policy.env.allow);
+    facts.words("env.deny", &policy.env.deny);
+    for (name, set) in &policy.env.set {
+        facts.add("env.set", &[name.as_bytes(), set.value.as_bytes()]);
+    }
+    facts.words("tools.allow", &policy.tools.allow);
+    facts.words("tools.deny", &policy.tools.deny);
+    if let Some(file) = &policy.audit.file {
+        facts.add("audit.file", &[bytes(&file.value)]);
+    }
+    facts.add("audit.level", &[format!("{:?}", policy.audit.level).as_bytes()]);
+    facts.shown("monitor.calls_per_5s", &policy.monitor.calls_per_5s);
+    facts.add("monitor.action", &[format!("{:?}", policy.monitor.action).as_bytes()]);
+    facts.0.sort();
+    facts.0.dedup();
+    let mut hasher = Sha256::new();
+    facts.0.iter().for_each(|fact| hasher.update(fact));
+    crate::audit::hex(&hasher.finalize())
+}

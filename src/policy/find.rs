@@ -1,0 +1,193 @@
+//! What paths of a policy are on this machine: links followed, globs expanded, each folder looked at once.
+
+use super::path::{FileId, Glob, Kind, wildcard};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+/// Entries that all globs of a policy together may look at, and matches they may have.
+pub const LOOKED_AT: usize = 100_000;
+pub const MATCHES: usize = 10_000;
+
+/// A path as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    There {
+        path: PathBuf,
+        kind: Kind,
+        id: Option<FileId>,
+    },
+    /// With links followed as far as it exists.
+    Missing {
+        path: PathBuf,
+    },
+    /// It may be there, but weft cannot look.
+    Hidden {
+        path: PathBuf,
+        why: ErrorKind,
+    },
+}
+
+#[derive(Debug)]
+pub struct Finder {
+    /// Folders with their links followed.
+    folders: HashMap<OsString, Result<PathBuf, ErrorKind>>,
+    looked_at: usize,
+    matches: usize,
+}
+
+impl Default for Finder {
+    fn default() -> Finder {
+        Finder { folders: HashMap::new(), looked_at: LOOKED_AT, matches: MATCHES }
+    }
+}
+
+impl Finder {
+    /// Looks at an absolute path without `.` and `..`.
+    pub fn look(&mut self, written: &Path) -> Found {
+        self.follow(written, 8)
+    }
+
+    fn follow(&mut self, written: &Path, links: u8) -> Found {
+        let (Some(parent), Some(name)) = (written.parent(), written.file_name()) else {
+            return match fs::metadata(written) {
+                Ok(meta) => there(written.to_owned(), &meta),
+                Err(error) => Found::Hidden { path: written.to_owned(), why: error.kind() },
+            };
+        };
+        let path = match self.folder(parent) {
+            Ok(parent) => parent.join(name),
+            Err(why) => return self.gone(written, why),
+        };
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if !meta.is_symlink() => there(path, &meta),
+            Ok(_) => match fs::canonicalize(&path).and_then(|real| Ok((fs::metadata(&real)?, real))) {
+                Ok((meta, real)) => there(real, &meta),
+                // A link to nothing: what matters is where a file would come to be.
+                Err(error) if error.kind() == ErrorKind::NotFound && links > 0 => match target(&path) {
+                    Some(target) => self.follow(&target, links - 1),
+                    None => Found::Missing { path },
+                },
+                Err(error) => Found::Hidden { path, why: error.kind() },
+            },
+            Err(error) if is_absence(error.kind()) => Found::Missing { path },
+            Err(error) => Found::Hidden { path, why: error.kind() },
+        }
+    }
+
+    fn folder(&mut self, folder: &Path) -> Result<PathBuf, ErrorKind> {
+        if let Some(known) = self.folders.get(folder.as_os_str()) {
+            return known.clone();
+        }
+        let real = fs::canonicalize(folder).map_err(|error| error.kind());
+        self.folders.insert(folder.as_os_str().to_owned(), real.clone());
+        real
+    }
+
+    /// The part that exists with links followed, the rest as written.
+    fn gone(&mut self, written: &Path, why: ErrorKind) -> Found {
+        let mut path = written.to_owned();
+        for above in written.ancestors().skip(2) {
+            if let (Ok(real), Ok(rest)) = (self.folder(above), written.strip_prefix(above)) {
+                path = real.join(rest);
+                break;
+            }
+        }
+        if is_absence(why) { Found::Missing { path } } else { Found::Hidden { path, why } }
+    }
+
+    /// Everything the glob matches now, sorted. None when that is too much to look at.
+    pub fn expand(&mut self, glob: &Glob) -> Option<Vec<PathBuf>> {
+        let names: Vec<&str> = glob.names().collect();
+        let mut found = Vec::new();
+        self.descend(PathBuf::from("/"), &names, &mut found)?;
+        found.sort();
+        found.dedup();
+        Some(found)
+    }
+
+    fn descend(&mut self, at: PathBuf, names: &[&str], found: &mut Vec<PathBuf>) -> Option<()> {
+        let Some((name, rest)) = names.split_first() else {
+            self.matches = self.matches.checked_sub(1)?;
+            found.push(at);
+            return Some(());
+        };
+        if !name.contains('*') {
+            // A run of plain names is one look.
+            let plain = names.iter().take_while(|name| !name.contains('*')).count();
+            let at = names[..plain].iter().fold(at, |at, name| at.join(name));
+            return match fs::symlink_metadata(&at) {
+                Ok(_) => self.descend(at, &names[plain..], found),
+                Err(_) => Some(()),
+            };
+        }
+        if *name == "**" {
+            self.descend(at.clone(), rest, found)?;
+        }
+        let Ok(entries) = fs::read_dir(&at) else { return Some(()) };
+        for entry in entries.flatten() {
+            self.looked_at = self.looked_at.checked_sub(1)?;
+            if *name == "**" {
+                // Links are not followed here: they may lead around in circles, and out.
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    self.descend(entry.path(), names, found)?;
+                }
+            } else if wildcard(name.as_bytes(), entry.file_name().as_encoded_bytes()) {
+                self.descend(entry.path(), rest, found)?;
+            }
+        }
+        Some(())
+    }
+}
+
+fn is_absence(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// Where a link points, as far as that is a plain absolute path.
+fn target(link: &Path) -> Option<PathBuf> {
+    let target = link.parent()?.join(fs::read_link(link).ok()?);
+    let mut plain = PathBuf::new();
+    for part in target.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                plain.pop();
+            }
+            std::path::Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    Some(plain)
+}
+
+fn there(path: PathBuf, meta: &Metadata) -> Found {
+    let kind = if meta.is_dir() {
+        Kind::Dir
+    } else if meta.is_file() {
+        Kind::File
+    } else {
+        Kind::Other
+    };
+    Found::There { path, kind, id: id(meta) }
+}
+
+#[cfg(unix)]
+pub fn id(meta: &Metadata) -> Option<FileId> {
+    use std::os::unix::fs::MetadataExt;
+    Some(FileId { dev: meta.dev(), ino: meta.ino() })
+}
+
+#[cfg(not(unix))]
+pub fn id(_: &Metadata) -> Option<FileId> {
+    None
+}
+
+/// The path with its links followed as far as it exists, for a question about it.
+pub fn real(path: &Path) -> io::Result<PathBuf> {
+    match Finder::default().look(path) {
+        Found::There { path, .. } | Found::Missing { path } => Ok(path),
+        Found::Hidden { why, .. } => Err(why.into()),
+    }
+}
