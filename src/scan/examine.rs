@@ -52,6 +52,8 @@ pub struct Outcome {
     /// Ignore comments of the file, needed again for combinations that stand in it.
     pub ignores: Option<(Arc<str>, Ignores)>,
     pub ignored: u64,
+    /// Steps of work beyond the passes that every text gets; see `work`.
+    pub steps: u64,
 }
 
 /// Where a window stands in its file.
@@ -116,7 +118,7 @@ impl<'r> Examiner<'r> {
         self.engine.scan(&doc.text, &doc.segments, &mut found);
         hits.extend(found.drain(..).map(|(rule, range)| Hit { rule, layer: None, range, note: None }));
 
-        let (decoded, bounded) = decode::decode_with(&doc.text, &doc.segments, doc.clues);
+        let (decoded, bounded) = decode::decode_with(&doc.text, &doc.segments, doc.clues, &doc.work);
         for piece in decoded {
             let at = doc.segment_at(piece.origin.start);
             let layer = Layer {
@@ -237,7 +239,8 @@ impl<'r> Examiner<'r> {
                 });
             }
         }
-        if hits.is_empty() {
+        if hits.is_empty() && !doc.work.is_exceeded() {
+            out.steps += doc.work.spent();
             out.ignores = (!ignores.is_empty()).then(|| (doc.path.clone(), ignores));
             return;
         }
@@ -262,19 +265,15 @@ impl<'r> Examiner<'r> {
             if *count > PER_RULE {
                 continue;
             }
-            let finding = finding(doc, hit, &secrets, offset);
-            if finding.demoted.is_none() && !hit.rule.signals.is_empty() {
-                out.evidence.push(Evidence {
-                    rule: hit.rule.id,
-                    signals: hit.rule.signals,
-                    message: finding.message.clone(),
-                    path: doc.path.clone(),
-                    span: finding.span.clone(),
-                    snippet: finding.snippet.clone(),
-                });
-            }
-            out.findings.push(finding);
+            put(doc, hit, &secrets, offset, out);
         }
+        // Last, for weighing the others is work too.
+        if doc.work.is_exceeded()
+            && let Some(rule) = self.checks.rule("scan-limit")
+        {
+            put(doc, &Hit { rule, layer: None, range: 0..0, note: None }, &secrets, offset, out);
+        }
+        out.steps += doc.work.spent();
         for (rule, count) in counts {
             if count > PER_RULE
                 && let Some(last) =
@@ -287,6 +286,22 @@ impl<'r> Examiner<'r> {
             out.ignores = Some((doc.path.clone(), ignores));
         }
     }
+}
+
+/// A hit as a finding, and as evidence if it stands.
+fn put(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offset: Offset, out: &mut Outcome) {
+    let finding = finding(doc, hit, secrets, offset);
+    if finding.demoted.is_none() && !hit.rule.signals.is_empty() {
+        out.evidence.push(Evidence {
+            rule: hit.rule.id,
+            signals: hit.rule.signals,
+            message: finding.message.clone(),
+            path: doc.path.clone(),
+            span: finding.span.clone(),
+            snippet: finding.snippet.clone(),
+        });
+    }
+    out.findings.push(finding);
 }
 
 /// The beginning of a text, enough to tell what it is.
@@ -343,11 +358,17 @@ fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offs
     span.line = span.line.saturating_add(offset.lines);
     span.end_line = span.end_line.saturating_add(offset.lines);
     span.bytes = span.bytes.start.saturating_add(offset.bytes)..span.bytes.end.saturating_add(offset.bytes);
-    let base: Vec<&Range<usize>> = secrets.iter().filter(|(l, _)| l.is_none()).map(|(_, r)| r).collect();
+    // No snippet reaches further, so what stands further away needs no mask.
+    let near = |r: &Range<usize>, to: &Range<usize>| {
+        r.end.saturating_add(AROUND + MATCH) >= to.start && r.start <= to.start.saturating_add(2 * MATCH)
+    };
+    let base: Vec<&Range<usize>> =
+        secrets.iter().filter(|(l, r)| l.is_none() && near(r, &origin)).map(|(_, r)| r).collect();
     // A secret behind an encoding is masked in the encoded form too.
     let encoded: Vec<Range<usize>> = secrets
         .iter()
         .filter_map(|(l, _)| l.and_then(|i| doc.layers.get(i)).map(|layer| layer.origin.clone()))
+        .filter(|r| near(r, &origin))
         .collect();
     let base: Vec<&Range<usize>> = base.into_iter().chain(&encoded).collect();
     let decoded = hit.layer.and_then(|i| doc.layers.get(i).map(|l| (i, l))).map(|(i, layer)| {

@@ -13,7 +13,7 @@ use crate::scan::checks::hosts::{host_in, is_well_known, related, service};
 use crate::scan::checks::secrets::{Secret, sources};
 use crate::scan::clues::{self, Clues};
 use crate::scan::spot::{self, exact, folded};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Names followed in one piece of code, at most. Past that the code is not something a person wrote.
@@ -124,16 +124,16 @@ const HEADER_WORDS: [&str; 17] = [
 pub fn check(doc: &Doc, raise: &mut Raise) {
     if may_send(doc.clues, doc.segments.iter().any(|s| is_shell(s.lang)) || is_shell(doc.lang)) {
         if doc.place == Place::Script {
-            piece(&doc.text, 0, doc.lang, None, raise);
+            piece(doc, &doc.text, 0, doc.lang, None, raise);
         } else {
             for s in doc.segments.iter().filter(|s| s.place == Place::Fence) {
-                piece(&doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
+                piece(doc, &doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
             }
         }
     }
     for layer in doc.layers.iter().filter(|l| l.chain.last().is_some_and(|c| CODE.contains(c))) {
         if may_send(clues::look(&layer.text), is_shell(layer.lang)) {
-            piece(&layer.text, 0, layer.lang, Some(&layer.origin), raise);
+            piece(doc, &layer.text, 0, layer.lang, Some(&layer.origin), raise);
         }
     }
 }
@@ -171,9 +171,10 @@ struct Tainted {
     many: usize,
 }
 
-fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
+fn piece(doc: &Doc, text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
     // Most code reads no secret; one pass finds that out, and where to look in the rest.
     let all = marks::find(text);
+    let work = &doc.work;
     if !all.iter().any(|mark| mark.kind & marks::SECRET != 0) {
         return;
     }
@@ -191,13 +192,24 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
         if !reads && names.is_empty() && seen & marks::ADDRESS == 0 {
             continue;
         }
+        // Reading a secret and sending one are looked for in several ways.
+        if !work.spend(statement.text.len() * if reads { 16 } else { 4 }) {
+            return;
+        }
         identifiers(statement.text, &mut words);
         let read = if reads { sources(statement.text, lang, seen) } else { Vec::new() };
         let mut held: Vec<Tainted> = read
             .into_iter()
             .map(|secret| Tainted { secret, line: statement.line, depth: 0, many: 1 })
             .collect();
-        held.extend(words.iter().filter_map(|w| names.get(w.text).cloned()));
+        if !names.is_empty() {
+            let mut taken: HashSet<&str> = HashSet::new();
+            let known = words.iter().filter(|w| taken.insert(w.text)).filter_map(|w| names.get(w.text));
+            held.extend(known.cloned());
+            if !work.spend(held.len() * 512) {
+                return;
+            }
+        }
 
         // A child process that is given the environment keeps it on this machine.
         if seen & marks::ENV_GIVEN != 0 && seen & marks::CHILD != 0 {
@@ -205,6 +217,9 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
         }
         let targets = assigned(statement, &words);
         if defines(after_blanks(statement.text)).is_some() {
+            if !work.spend(names.len()) {
+                return;
+            }
             // What a function kept in a name of its own ends with it.
             names.retain(|_, t| t.depth == 0);
         }
