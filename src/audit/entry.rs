@@ -129,13 +129,18 @@ impl SandboxAuditEntry {
     pub(super) fn line(&self, seq: u64, prev: &str) -> Vec<u8> {
         let mut out = Vec::with_capacity(400);
         // Writing to a Vec cannot fail.
-        let _ = self.write(&mut Writer::new(&mut out), Some((seq, prev)));
+        let _ = self.write(&mut Writer::new(&mut out), Some((seq, prev)), None);
         out.push(b'\n');
         out
     }
 
-    /// As an object on one line; with its place in the chain when it is for the file.
-    pub fn write(&self, w: &mut Writer, chain: Option<(u64, &str)>) -> io::Result<()> {
+    /// As an object on one line; with its place in the chain when it is for the file, with a note when it is for a reader.
+    pub fn write(
+        &self,
+        w: &mut Writer,
+        chain: Option<(u64, &str)>,
+        note: Option<(&str, &str)>,
+    ) -> io::Result<()> {
         w.object(|w| {
             if let Some((seq, _)) = chain {
                 w.count("seq", seq)?;
@@ -150,6 +155,9 @@ impl SandboxAuditEntry {
             w.field("reason", &self.reason)?;
             if let Some(rule) = &self.rule {
                 w.field("rule", rule)?;
+            }
+            if let Some((key, text)) = note {
+                w.field(key, text)?;
             }
             match chain {
                 Some((_, prev)) => w.field("prev", prev),

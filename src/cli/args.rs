@@ -122,6 +122,13 @@ pub fn read(args: impl IntoIterator<Item = OsString>, top: &CommandInfoWithArgs)
             }
         } else if level.command.commands.is_empty() {
             level.positional(&word)?;
+            if level.command.positionals.last().is_some_and(|p| p.optionality == Optionality::Greedy) {
+                // The rest belongs to the command that is run, its options too.
+                out.push("--".to_owned());
+                out.push(word);
+                out.extend(words);
+                break;
+            }
             // A lone dash is standard input; carried, it does not look like an option.
             out.push(if word == "-" { "\u{10ff2d}".to_owned() } else { word });
         } else if word == "help" {

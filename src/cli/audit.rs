@@ -2,6 +2,7 @@
 
 use super::args::PathArg;
 use super::error::{Exit, Failure};
+use super::suggest::{Suggestion, would_allow};
 use super::values::say;
 use crate::audit::{AuditError, SandboxAuditEntry, entries, time, verify};
 use crate::json::Writer;
@@ -56,13 +57,15 @@ struct Tail {
     files: Vec<PathArg>,
 }
 
-/// Show every entry
+/// Show every entry; with --denied also the lines of a policy that would allow what was denied
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(
     subcommand,
     name = "show",
     help_triggers("--help"),
-    example = "{command_name} --agent coding-agent --run 3f2a"
+    example = "{command_name} --agent coding-agent --run 3f2a",
+    example = "{command_name} --denied",
+    note = "Nothing is ever allowed because it was denied once: what to add to a policy, and whether, is yours to say."
 )]
 struct Show {
     /// only what was denied
@@ -207,10 +210,19 @@ impl Out<'_> {
     }
 }
 
-fn one(entry: &SandboxAuditEntry, format: Format, out: &mut dyn Write) -> io::Result<()> {
+fn one(
+    entry: &SandboxAuditEntry,
+    format: Format,
+    fix: Option<&Suggestion>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     match format {
         Format::Json => {
-            entry.write(&mut Writer::new(out), None)?;
+            let note = fix.map(|fix| match fix {
+                Suggestion::Add(text) => ("would_allow", text.as_str()),
+                Suggestion::Say(text) => ("advice", text.as_str()),
+            });
+            entry.write(&mut Writer::new(out), None, note)?;
             out.write_all(b"\n")
         }
         Format::Text => {
@@ -224,7 +236,14 @@ fn one(entry: &SandboxAuditEntry, format: Format, out: &mut dyn Write) -> io::Re
                 entry.target,
                 entry.reason
             );
-            writeln!(out, "{}", visible(&line))
+            writeln!(out, "{}", visible(&line))?;
+            match fix {
+                None => Ok(()),
+                Some(Suggestion::Say(text)) => writeln!(out, "    {}", visible(text)),
+                Some(Suggestion::Add(text)) => {
+                    text.lines().try_for_each(|line| writeln!(out, "    {}", visible(line)))
+                }
+            }
         }
     }
 }
@@ -263,7 +282,7 @@ fn tail(command: &Tail) -> Result<Exit, Failure> {
     kept.sort_by_key(|entry| entry.timestamp);
     let first = kept.len().saturating_sub(command.lines.0);
     let mut out = Out::new();
-    kept[first..].iter().for_each(|entry| out.put(|page| one(entry, command.format, page)));
+    kept[first..].iter().for_each(|entry| out.put(|page| one(entry, command.format, None, page)));
     out.done()?;
     warn(unreadable);
     Ok(Exit::Ok)
@@ -275,10 +294,18 @@ fn wanted(entry: &SandboxAuditEntry, denied: bool, agent: Option<&str>) -> bool 
 
 fn show(command: &Show) -> Result<Exit, Failure> {
     let mut out = Out::new();
+    let mut said = std::collections::HashSet::new();
     let unreadable = each(&logs(&command.files)?, |entry| {
         let run = command.run.as_ref().is_none_or(|run| entry.run.starts_with(run.as_str()));
         if run && wanted(&entry, command.denied, command.agent.as_deref()) {
-            out.put(|page| one(&entry, command.format, page));
+            // The same advice under every line would hide the lines.
+            let fix = would_allow(&entry).filter(|_| command.denied);
+            let new = fix.filter(|fix| {
+                let text = format!("{fix:?}");
+                let known = said.contains(&text);
+                command.format == Format::Json || !known && (said.len() >= TARGETS || said.insert(text))
+            });
+            out.put(|page| one(&entry, command.format, new.as_ref(), page));
         }
     })?;
     out.done()?;

@@ -9,21 +9,35 @@ use std::process::ExitCode;
 
 /// Exit codes, the same for every command. `docs/weft.1` says it to users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Exit {
     /// Done, nothing to object to.
-    Ok = 0,
+    Ok,
     /// Done, and the answer is no: findings, or denied.
-    Findings = 1,
+    Findings,
     /// The command line or a file it names is wrong.
-    Usage = 2,
+    Usage,
     /// weft is wrong.
-    Internal = 3,
+    Internal,
+    /// What `weft run` hands on: the command's own code, or what shells and timeout(1) use.
+    Run(u8),
+}
+
+impl Exit {
+    /// The number the shell sees.
+    pub const fn code(self) -> u8 {
+        match self {
+            Exit::Ok => 0,
+            Exit::Findings => 1,
+            Exit::Usage => 2,
+            Exit::Internal => 3,
+            Exit::Run(code) => code,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> ExitCode {
-        ExitCode::from(exit as u8)
+        ExitCode::from(exit.code())
     }
 }
 
@@ -106,7 +120,7 @@ pub fn exit_3_on_panic() {
         };
         // Not `eprintln!`: it panics itself when stderr is closed.
         let _ = io::Write::write_all(&mut io::stderr(), format!("{failure}\n").as_bytes());
-        std::process::exit(i32::from(Exit::Internal as u8));
+        std::process::exit(i32::from(Exit::Internal.code()));
     }));
 }
 

@@ -4,10 +4,14 @@ pub mod args;
 pub mod audit;
 pub mod completions;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod help;
+mod inside;
 pub mod policy;
+pub mod run;
 pub mod security;
+mod suggest;
 pub mod term;
 pub mod values;
 
@@ -25,6 +29,7 @@ use std::process::ExitCode;
     example = "weft security scan ~/.claude/skills     what is wrong with the skills I have?",
     example = "weft security scan --gate ./new-skill   would I let this one in?",
     example = "weft security explain US-001            what does a finding mean?",
+    example = "weft run --policy coding-agent -- cargo test   run it where it cannot get out",
     example = "source <(weft completions bash)         complete commands with the Tab key",
     note = "`weft COMMAND --help` says more about a command; docs/weft.1 is the manual.",
     error_code(0, "nothing to object to"),
@@ -46,8 +51,10 @@ pub struct Weft {
 #[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
 enum Command {
     Security(security::Security),
+    Run(run::Run),
     Policy(policy::PolicyCommand),
     Audit(audit::Audit),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Version(Version),
 }
@@ -87,8 +94,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let weft = Weft::from_args(&["weft"], &words).map_err(|exit| values::failure(&exit.output))?;
     match weft.command {
         Command::Security(command) => security::run(command),
+        Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
         Command::Audit(command) => audit::run(command),
+        Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),
         Command::Version(Version {}) => print(&version()),
     }

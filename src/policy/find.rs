@@ -173,6 +173,23 @@ fn there(path: PathBuf, meta: &Metadata) -> Found {
     Found::There { path, kind, id: id(meta) }
 }
 
+/// The mode of a folder that a run makes to hold a denied name: nobody else gives an empty folder the sticky bit.
+pub const HELD: u32 = 0o1755;
+
+/// Whether this is a folder of weft's own, empty, that only holds a name during a run (or is left of one that was killed).
+#[cfg(unix)]
+pub fn only_holds_a_name(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let marked = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.mode() & 0o1000 != 0);
+    marked && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Runs make none here.
+#[cfg(not(unix))]
+pub fn only_holds_a_name(_: &Path) -> bool {
+    false
+}
+
 #[cfg(unix)]
 pub fn id(meta: &Metadata) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt;

@@ -18,7 +18,7 @@ pub mod lint;
 mod load;
 pub mod path;
 mod resolve;
-mod units;
+pub mod units;
 pub mod vars;
 
 pub use ask::ask;
@@ -277,6 +277,18 @@ pub enum Syscalls {
     /// A deny-list by capability class; what a policy gets that says nothing.
     #[default]
     Agent,
+}
+
+impl Syscalls {
+    /// As a policy names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Syscalls::ReadOnly => "readonly",
+            Syscalls::FileWorker => "file-worker",
+            Syscalls::Network => "network",
+            Syscalls::Agent => "agent",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

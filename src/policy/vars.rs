@@ -12,6 +12,15 @@ pub struct Places {
     pub state: PathBuf,
     pub config: PathBuf,
     pub cache: PathBuf,
+    /// What ${AGENT} and the log say instead of the policy's own name.
+    pub agent: Option<String>,
+}
+
+/// Whether the text can name an agent: it becomes part of a file's name.
+pub fn is_agent_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
 }
 
 /// Every variable, for messages.
@@ -27,6 +36,7 @@ impl Places {
             state: home.join(".local/state"),
             config: home.join(".config"),
             cache: home.join(".cache"),
+            agent: None,
         }
     }
 

@@ -1,9 +1,10 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
 use super::limits::Groups;
-use super::pid1::{self, Inside};
+use super::pid1::{self, Inside, Task};
+use super::placeholders::Placeholders;
 use super::plan::Plan;
-use super::seccomp;
+use super::{programs, seccomp};
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
 use crate::sys::{seccomp as listener, signal, socket};
@@ -29,7 +30,14 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
-    /// A limit ended the run.
+    /// A program is about to be started, as far as that can be seen; told before it happens, while the caller waits.
+    Exec {
+        /// As the caller names it, made absolute.
+        program: PathBuf,
+        /// The caller.
+        pid: i32,
+    },
+    /// A limit was hit.
     Limit(&'static str),
 }
 
@@ -83,7 +91,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
+pub(super) fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| Error {
         step: step.to_owned(),
         path: path.to_owned(),
@@ -154,43 +162,34 @@ impl Message {
     }
 }
 
-/// Folders that hold a place on the host; they go when the run ends.
-struct Placeholders(Vec<PathBuf>);
-
-impl Placeholders {
-    fn make(paths: &[PathBuf]) -> Result<Self, Error> {
-        let mut made = Self(Vec::new());
-        for path in paths {
-            match std::fs::create_dir(path) {
-                Ok(()) => made.0.push(path.clone()),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed("hold the denied name", path)(error)),
-            }
-        }
-        Ok(made)
-    }
-}
-
-impl Drop for Placeholders {
-    fn drop(&mut self) {
-        // Only if still empty; what somebody put there meanwhile stays.
-        for path in self.0.iter().rev() {
-            let _ = std::fs::remove_dir(path);
-        }
-    }
-}
-
 /// Runs a command under a plan, from start to end. Call it from a process with a single thread.
 pub fn run(
     plan: &Plan,
     command: &[OsString],
     witness: &mut dyn FnMut(Event) -> io::Result<()>,
 ) -> Result<End, Error> {
+    let command = pid1::c_args(command).map_err(failed("read the command", Path::new("")))?;
+    start(plan, Task::Command(&command), witness)
+}
+
+/// Runs code of weft's own where the command would be, behind the same walls; what it returns is the exit code.
+pub fn run_inside(
+    plan: &Plan,
+    act: &dyn Fn() -> i32,
+    witness: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End, Error> {
+    start(plan, Task::Act(act), witness)
+}
+
+fn start(
+    plan: &Plan,
+    task: Task<'_>,
+    witness: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End, Error> {
     let nowhere = Path::new("");
-    let command = pid1::c_args(command).map_err(failed("read the command", nowhere))?;
     let filter = pid1::filter(plan);
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
-    let _placeholders = Placeholders::make(&plan.mounts.placeholders)?;
+    let _placeholders = Placeholders::make(&plan.mounts)?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
@@ -203,14 +202,8 @@ pub fn run(
         }
         Ok(Side::Child) => {
             drop(up);
-            let inside = Inside {
-                plan,
-                filter: &filter,
-                command: &command,
-                start: &start,
-                grouped: !groups.is_empty(),
-                ids,
-            };
+            let inside =
+                Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
             pid1::run(&inside, &mask, down)
         }
         Ok(Side::Parent(first)) => first,
@@ -233,6 +226,9 @@ pub fn run(
     let status = process::wait(first.pid, true);
     let _ = signal::restore(&mask);
     let end = result?;
+    for limit in groups.reached() {
+        witness(Event::Limit(limit)).map_err(failed("write the audit log", nowhere))?;
+    }
     match (end, status) {
         (Some(end), _) => Ok(end),
         // The first process was killed from outside, and everything inside with it.
@@ -276,7 +272,7 @@ impl Watch<'_> {
             let [message, call, signal, ended] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
-                return Ok(self.end);
+                return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;
@@ -358,6 +354,13 @@ impl Watch<'_> {
             Err(error) => return Err(error),
         };
         let number = call.number as u32;
+        if seccomp::verdict(number, &call.args, self.plan.calls) == seccomp::Verdict::Watch {
+            // Nothing starts that could not be written down first.
+            if let Some(program) = programs::asked_for(&call) {
+                witness(Event::Exec { program, pid: call.pid })?;
+            }
+            return listener::answer(listener, call.id, listener::Answer::Continue);
+        }
         let error = seccomp::error_for(number, &call.args, self.plan.calls);
         listener::answer(listener, call.id, listener::Answer::Error(error))?;
         self.refused += 1;

@@ -113,6 +113,20 @@ impl Groups {
         Ok(made)
     }
 
+    /// The limits that were reached, as the kernel has counted.
+    pub fn reached(&self) -> Vec<&'static str> {
+        const COUNTS: &[(&str, &str, &str)] = &[
+            ("pids.events", "max", "process.max_processes"),
+            ("memory.events", "oom_kill", "process.max_memory"),
+        ];
+        let hit = |(file, word, _): &&(&str, &str, &str)| {
+            self.0.iter().filter_map(|group| fs::read_to_string(group.join(file)).ok()).any(|text| {
+                text.lines().filter_map(|line| line.split_once(' ')).any(|(w, n)| w == *word && n != "0")
+            })
+        };
+        COUNTS.iter().filter(hit).map(|(_, _, limit)| *limit).collect()
+    }
+
     /// Nothing to do.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -145,7 +159,7 @@ impl Drop for Groups {
 }
 
 /// The group of this process for a controller, if a group can be made below it, and its cgroup version.
-fn group(controller: &str) -> Option<(PathBuf, u8)> {
+pub fn group(controller: &str) -> Option<(PathBuf, u8)> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     for line in own.lines() {
         let mut fields = line.splitn(3, ':');

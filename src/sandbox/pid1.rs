@@ -20,14 +20,32 @@ pub struct Inside<'a> {
     pub plan: &'a Plan,
     /// The filter program of the plan.
     pub filter: &'a [crate::sys::seccomp::Instruction],
-    /// The command and its arguments.
-    pub command: &'a [CString],
+    /// What to run.
+    pub task: Task<'a>,
     /// Where weft was started.
     pub start: &'a Path,
     /// weft waits to put this process into a group before it goes on.
     pub grouped: bool,
     /// User and group, to be themselves inside.
     pub ids: (u32, u32),
+}
+
+/// What runs behind the walls.
+#[derive(Clone, Copy)]
+pub enum Task<'a> {
+    /// A command and its arguments.
+    Command(&'a [CString]),
+    /// Code of weft's own; gives the exit code.
+    Act(&'a dyn Fn() -> i32),
+}
+
+impl std::fmt::Debug for Task<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command(command) => f.debug_tuple("Command").field(command).finish(),
+            Self::Act(_) => f.write_str("Act"),
+        }
+    }
 }
 
 /// A failure, as it travels to weft.
@@ -127,13 +145,21 @@ fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> F
     if let Err(failed) = last() {
         return failed;
     }
-    let Some(name) = inside.command.first() else {
+    // What a program would be; weft reads from it which program it starts, and nobody else is inside yet.
+    if let Err(error) = caps::set_dumpable(true) {
+        return ("open this process to weft", PathBuf::new(), error);
+    }
+    let command = match inside.task {
+        Task::Command(command) => command,
+        Task::Act(act) => process::exit_now(act()),
+    };
+    let Some(name) = command.first() else {
         return ("exec", PathBuf::new(), io::Error::from_raw_os_error(libc::ENOENT));
     };
     let env = &inside.plan.env;
     let mut found = libc::ENOENT;
     for program in candidates(name, env) {
-        let error = match process::exec(&program, inside.command, env) {
+        let error = match process::exec(&program, command, env) {
             Ok(never) => match never {},
             Err(error) => error.raw_os_error().unwrap_or(libc::EIO),
         };

@@ -3,12 +3,12 @@
 
 use super::landlock::Landlock;
 use super::limits::Limits;
+use super::lines::mode;
 use super::mounts::{Mounts, Step};
 use super::probe::Probe;
 use super::{env, seccomp};
-use crate::policy::{NetworkMode, Origin, Policy, SandboxType};
+use crate::policy::{AuditLevel, NetworkMode, Origin, Policy, SandboxType};
 use crate::sys::landlock::fs as right;
-use crate::sys::mount::Attr;
 use std::ffi::{CString, OsString};
 use std::fmt;
 use std::path::PathBuf;
@@ -148,7 +148,12 @@ pub fn plan(
         agent: policy.agent.clone(),
         mounts,
         landlock: Landlock::of(policy, probe),
-        calls: seccomp::Options { profile: policy.process.syscalls, report: probe.listener },
+        calls: seccomp::Options {
+            profile: policy.process.syscalls,
+            report: probe.listener,
+            // Written down only where there is something to write to.
+            execs: policy.audit.file.is_some() && policy.audit.level == AuditLevel::All,
+        },
         limits,
         own_network,
         env: env::variables(policy, outside),
@@ -204,8 +209,8 @@ impl fmt::Display for Plan {
         }
         writeln!(
             f,
-            "seccomp     profile {:?}, {} instructions",
-            self.calls.profile,
+            "seccomp     profile {}, {} instructions",
+            self.calls.profile.as_str(),
             seccomp::program(self.calls).len()
         )?;
         for (resource, value) in &self.limits.each {
@@ -233,21 +238,15 @@ impl fmt::Display for Plan {
     }
 }
 
-fn mode(attr: Attr) -> String {
-    let write = if attr.has(Attr::READ_ONLY) { "ro" } else { "rw" };
-    let exec = if attr.has(Attr::NO_EXEC) { "noexec" } else { "exec" };
-    format!("{write} {exec}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::policy::path::{Glob, Kind, PathRule, PathRules};
     use crate::policy::vars::Places;
     use crate::policy::{
-        Audit, AuditLevel, DenyGlob, Env, Filesystem, Monitor, Network, Process, Sandbox, Set, Syscalls,
-        Tools,
+        Audit, DenyGlob, Env, Filesystem, Monitor, Network, Process, Sandbox, Set, Syscalls, Tools,
     };
+    use crate::sys::mount::Attr;
     use std::path::Path;
 
     fn origin(line: u32, key: &'static str) -> Origin {

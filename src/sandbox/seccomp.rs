@@ -125,6 +125,8 @@ pub enum Verdict {
     Refuse(i32),
     /// The caller gets this error, through weft, which writes it down.
     Report(i32),
+    /// It runs, after weft has written it down. Decides nothing: what may be executed is up to mounts and Landlock.
+    Watch,
 }
 
 impl Verdict {
@@ -135,7 +137,7 @@ impl Verdict {
         match self {
             Self::Allow => ALLOW,
             Self::Refuse(error) => ERRNO | error as u32,
-            Self::Report(_) => USER_NOTIF,
+            Self::Report(_) | Self::Watch => USER_NOTIF,
         }
     }
 }
@@ -169,6 +171,8 @@ pub struct Options {
     pub profile: Syscalls,
     /// A listener is there, so that refusals can be written down.
     pub report: bool,
+    /// Programs that start are written down as well; needs the listener.
+    pub execs: bool,
 }
 
 /// The filter for a profile on this machine's architecture.
@@ -182,11 +186,16 @@ pub fn name(number: u32) -> &'static str {
     known.map_or("unknown", |known| known.name.trim_start_matches("SYS_"))
 }
 
+/// The number behind a name that [`name`] gave.
+pub fn number(name: &str) -> Option<u32> {
+    table().find(|known| known.name.trim_start_matches("SYS_") == name).map(|known| known.number)
+}
+
 /// The error that a reported call gets; what the listener answers with.
 pub fn error_for(number: u32, args: &[u64; 6], options: Options) -> i32 {
     match verdict(number, args, options) {
         Verdict::Report(error) | Verdict::Refuse(error) => error,
-        Verdict::Allow => libc::EPERM,
+        Verdict::Allow | Verdict::Watch => libc::EPERM,
     }
 }
 
@@ -224,7 +233,10 @@ fn rules(options: Options) -> Vec<Rule> {
         .map(|known| {
             let otherwise = match known.class {
                 Absent => Verdict::Refuse(libc::ENOSYS),
-                class if allowed(class, options.profile) => Verdict::Allow,
+                class if allowed(class, options.profile) => {
+                    let exec = matches!(i64::from(known.number), libc::SYS_execve | libc::SYS_execveat);
+                    if exec && options.execs && options.report { Verdict::Watch } else { Verdict::Allow }
+                }
                 _ => refuse(libc::EPERM),
             };
             let clauses =
@@ -407,7 +419,7 @@ mod tests {
         [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];
 
     fn options(profile: Syscalls) -> Options {
-        Options { profile, report: true }
+        Options { profile, report: true, execs: false }
     }
 
     /// The kernel's interpreter, as far as these programs need it.
@@ -460,7 +472,7 @@ mod tests {
         ];
         for profile in PROFILES {
             for report in [false, true] {
-                let options = Options { report, profile };
+                let options = Options { report, profile, execs: false };
                 let program = program(options);
                 for number in 0..NEWEST + 40 {
                     for args in &arguments {

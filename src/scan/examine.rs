@@ -200,12 +200,12 @@ impl<'r> Examiner<'r> {
         out.evidence.push(Evidence {
             rule: rule.id,
             signals: rule.signals,
-            message: rule.message.to_owned(),
+            message: rule.words.get().message.to_owned(),
             path: path.clone(),
             span: Default::default(),
             snippet: Snippet::default(),
         });
-        out.findings.push(plain(rule, path, format!("{}: {what}", rule.message)));
+        out.findings.push(plain(rule, path, format!("{}: {what}", rule.words.get().message)));
     }
 
     /// A hit behind a hiding encoding is a second fact beside the hit itself: that it was hidden.
@@ -339,7 +339,7 @@ pub(super) fn plain(rule: &'static Rule, path: &Arc<str>, message: String) -> Fi
         confidence: rule.confidence,
         persona: rule.persona,
         message,
-        remediation: rule.remediation,
+        remediation: rule.words.get().remediation,
         path: path.clone(),
         span: super::finding::Span { bytes: 0..0, line: 1, column: 1, end_line: 1, end_column: 1 },
         snippet: Snippet::default(),
@@ -378,8 +378,8 @@ fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offs
     });
     let demoted = context::weigh(doc, hit);
     let message = match &hit.note {
-        Some(note) => format!("{}: {note}", rule.message),
-        None => rule.message.to_owned(),
+        Some(note) => format!("{}: {note}", rule.words.get().message),
+        None => rule.words.get().message.to_owned(),
     };
     Finding {
         rule: rule.id,
@@ -389,7 +389,7 @@ fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offs
         confidence: if demoted.is_some() { less_sure(rule.confidence) } else { rule.confidence },
         persona: if demoted.is_some() { rule.persona.max(Persona::Pedantic) } else { rule.persona },
         message,
-        remediation: rule.remediation,
+        remediation: rule.words.get().remediation,
         path: doc.path.clone(),
         span,
         snippet: snippet(&doc.text, origin, &base),

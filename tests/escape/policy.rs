@@ -138,6 +138,7 @@ pub fn policy(fix: &Path) -> Policy {
             state: at("state"),
             config: at("config"),
             cache: at("cache"),
+            agent: None,
         },
         sources: Vec::new(),
         notes: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod check;
 mod init;
+mod live;
 mod show;
 mod test;
 mod why;
@@ -61,12 +62,12 @@ impl FromArgValue for Format {
 }
 
 /// The places of this run; `--workspace` moves one of them.
-fn places(workspace: Option<&Path>) -> Result<Places, Failure> {
+pub(super) fn places(workspace: Option<&Path>) -> Result<Places, Failure> {
     Places::discover(workspace).map_err(|what| Failure::usage(what, "", ""))
 }
 
 /// The first mistake, and how to see the others.
-fn failure(errors: &Errors) -> Failure {
+pub(super) fn failure(errors: &Errors) -> Failure {
     let Some(first) = errors.iter().next() else { return Failure::usage("the policy is wrong", "", "") };
     let at = match first.line {
         0 => first.file.to_string(),
@@ -80,12 +81,12 @@ fn failure(errors: &Errors) -> Failure {
 }
 
 /// The policy that `--policy` names, or the one of the workspace, and its name.
-fn choose(given: Option<&str>, places: &Places) -> Result<(Policy, String), Failure> {
+pub(super) fn choose(given: Option<&str>, places: &Places) -> Result<(Policy, String), Failure> {
     crate::policy::choose(given, places).map_err(|errors| failure(&errors))
 }
 
 /// Fills a page and writes it to standard output.
-fn out(body: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
+pub(super) fn out(body: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(), Failure> {
     let mut page = Vec::new();
     let mut stdout = io::stdout().lock();
     body(&mut page)

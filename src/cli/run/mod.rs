@@ -1,0 +1,163 @@
+//! `weft run`: a command under a policy that the kernel holds. Finds the policy, keeps the log, hands on the exit code;
+//! what is enforced and how is `sandbox`'s.
+
+pub(super) mod explain;
+pub(super) mod prepare;
+mod record;
+
+use prepare::{Agent, Prepared, Timeout};
+
+use super::args::{PathArg, to_os};
+use super::error::{Exit, Failure};
+use super::policy::Format;
+use crate::policy::Policy;
+use crate::sandbox::launch::{self, End};
+use crate::sandbox::plan::Plan;
+use crate::scan::names;
+use crate::sys::process::Status;
+use argh::{ArgsInfo, FromArgs};
+use record::Recorder;
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+/// Run a command in a sandbox that the kernel holds to a policy
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(
+    subcommand,
+    name = "run",
+    help_triggers("--help"),
+    example = "{command_name} -- bash                             weft.toml of this folder, else base and this folder",
+    example = "{command_name} --policy coding-agent -- cargo test   one of `weft policy show --list`",
+    example = "{command_name} --policy weft.toml --explain          what would hold each line; runs nothing",
+    example = "{command_name} --timeout 10m --policy skill -- python3 tool.py",
+    note = "The command sees only what the policy names, on this terminal, with its own exit code. / and the home folder are too much to hand over as a workspace by accident: to mean one, give it twice, `--workspace ~ --workspace ~`. Refused calls and programs are in the log: `weft audit show --denied`.",
+    error_code(0, "the command ended with 0; any other code of its own is passed on as well"),
+    error_code(2, "nothing was run: the command line, the policy, or this kernel cannot hold it"),
+    error_code(124, "the time was up (--timeout, process.max_wall_time)"),
+    error_code(
+        125,
+        "the sandbox could not be set up, or weft stopped the run because the log could not be written"
+    ),
+    error_code(126, "the command is there but cannot be executed"),
+    error_code(127, "there is no such command inside"),
+    error_code(128, "128 + n: signal n ended the command")
+)]
+pub struct Run {
+    /// a policy file, or the name of a built-in policy; without it, weft.toml of the workspace, else `base` with the
+    /// workspace writable
+    #[argh(option, arg_name = "POLICY")]
+    policy: Option<String>,
+    /// the name in the log and in ${{AGENT}}; the policy's own if not given
+    #[argh(option, arg_name = "ID")]
+    agent: Option<Agent>,
+    /// what ${{WORKSPACE}} stands for and where the command starts; the current folder if not given
+    #[argh(option, arg_name = "DIR")]
+    workspace: Vec<PathArg>,
+    /// print what will hold each line of the policy, and run nothing
+    #[argh(switch)]
+    explain: bool,
+    /// how --explain prints it: text or json
+    #[argh(option, arg_name = "FORMAT")]
+    format: Option<Format>,
+    /// end the command after this time (90s, 10m, 1h30m), if the policy does not earlier
+    #[argh(option, arg_name = "TIME")]
+    timeout: Option<Timeout>,
+    /// the command and its arguments, best after `--`
+    #[argh(positional, greedy, arg_name = "CMD")]
+    command: Vec<String>,
+}
+
+pub fn run(command: &Run) -> Result<Exit, Failure> {
+    // Before anything is opened: whatever else this process was started with is not for the command.
+    launch::close_inherited().map_err(|error| unready("close inherited descriptors", &error))?;
+    if command.command.is_empty() && !command.explain {
+        return Err(Failure::usage("no command to run", "", "write it after --: weft run -- bash"));
+    }
+    if command.format.is_some() && !command.explain {
+        return Err(Failure::usage("--format is for --explain", "", "leave it out, or add --explain"));
+    }
+    let prepared = Prepared::new(command.policy.as_deref(), command.agent.as_ref(), &command.workspace)?;
+    let plan = prepare::plan(&prepared, command.timeout)?;
+    if command.explain {
+        return explain::print(&prepared, &plan, command.format.unwrap_or_default());
+    }
+    if command.policy.is_none() {
+        say(&format!("policy: {}", prepared.name));
+    }
+    prepared.say_skipped();
+    for (origin, why) in &plan.unenforced {
+        say(&format!("not enforced: {origin}: {why}"));
+    }
+    let words: Vec<OsString> = command.command.iter().map(|word| to_os(word)).collect();
+    let mut recorder = Recorder::open(&prepared.policy, &plan)?;
+    recorder.begin(&prepared, &plan, &words)?;
+    let ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
+    conclude(recorder, ended, &prepared.policy, &plan, &words)
+}
+
+/// Writes the end into the log, and says what a person should know of it.
+fn conclude(
+    mut recorder: Recorder,
+    ended: Result<End, launch::Error>,
+    policy: &Policy,
+    plan: &Plan,
+    words: &[OsString],
+) -> Result<Exit, Failure> {
+    let end = match ended {
+        Ok(end) => end,
+        Err(error) => return Err(recorder.failed(&error)),
+    };
+    if let Some(limit) = limits_by_signal(end, policy) {
+        recorder.limit(limit)?;
+    }
+    recorder.end(end)?;
+    for (limit, origin) in recorder.limits() {
+        say(&match *limit {
+            "process.max_wall_time" => {
+                let seconds = plan.limits.wall.unwrap_or_default().as_secs_f64();
+                format!("the time was up after {seconds} s: the command was ended{}", by_line(origin))
+            }
+            limit => format!("{limit} was reached{}", by_line(origin)),
+        });
+    }
+    let name = words.first().map(|word| names::escape(word.as_encoded_bytes())).unwrap_or_default();
+    match end {
+        End::NotFound => say(&format!("no such command inside: {name}{}", recorder.hint())),
+        End::NotExecutable(errno) => {
+            let error = io::Error::from_raw_os_error(errno);
+            let why = super::error::reason(&error);
+            say(&format!("the command cannot be executed: {name}: {why}{}", recorder.hint()));
+        }
+        End::Command(_) | End::TimedOut => {}
+    }
+    recorder.say_denied();
+    Ok(Exit::Run(u8::try_from(end.code()).unwrap_or(u8::MAX)))
+}
+
+fn by_line(origin: &Option<String>) -> String {
+    origin.as_ref().map_or(String::new(), |origin| format!(" ({origin})"))
+}
+
+/// Limits that show in the signal that ended the command.
+fn limits_by_signal(end: End, policy: &Policy) -> Option<&'static str> {
+    let End::Command(Status::Killed(signal)) = end else { return None };
+    let process = &policy.process;
+    match signal {
+        libc::SIGXCPU if process.max_cpu_time.is_some() => Some("process.max_cpu_time"),
+        libc::SIGXFSZ if process.max_file_size.is_some() => Some("process.max_file_size"),
+        _ => None,
+    }
+}
+
+/// A line of weft's own among what the command says.
+pub(super) fn say(text: &str) {
+    let text = crate::scan::report::visible::visible(text);
+    // With standard error closed there is nowhere to say it; the log has it.
+    let _ = io::stderr().write_all(format!("weft: {text}\n").as_bytes());
+}
+
+/// weft could not get as far as running anything.
+fn unready(doing: &str, error: &io::Error) -> Failure {
+    let what = format!("the sandbox could not be set up, nothing was run: {doing}");
+    Failure { exit: Exit::Run(125), ..Failure::usage(what, super::error::reason(error), "") }
+}

@@ -1,0 +1,285 @@
+//! The log of one run: from what the sandbox sees to audit entries, and what is said of it at the end.
+
+use super::prepare::Prepared;
+use super::{say, unready};
+use crate::audit::{Action, AuditError, Log};
+use crate::cli::error::{Exit, Failure, reason};
+use crate::policy::commands::Command;
+use crate::policy::{Origin, Policy, decide};
+use crate::sandbox::launch::{self, End, Event};
+use crate::sandbox::plan::Plan;
+use crate::scan::names;
+use crate::sys::process::Status;
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// So many programs are written down one by one; a command that starts more only fills the disk.
+const PROGRAMS: u64 = 10_000;
+/// A run that took at least this long waits for its log to be on the disk.
+const SYNCED: Duration = Duration::from_millis(100);
+/// So many denials are told at the end of a run whose policy keeps no file.
+const TOLD: usize = 10;
+
+pub struct Recorder<'a> {
+    policy: &'a Policy,
+    log: Log,
+    run: String,
+    began: Instant,
+    denied: u64,
+    programs: u64,
+    /// The command has started.
+    started: bool,
+    limits: Vec<(&'static str, Option<String>)>,
+    /// Why the log could not go on.
+    broken: Option<AuditError>,
+}
+
+impl<'a> Recorder<'a> {
+    /// No log, no run.
+    pub fn open(policy: &'a Policy, plan: &Plan) -> Result<Self, Failure> {
+        let run = run_id().map_err(|error| unready("read /dev/urandom", &error))?;
+        let log = Log::open(policy, &run).map_err(|error| {
+            let what = format!("no log, no run: cannot {} it: {}", error.doing, reason(&error.source));
+            let at = names::escape(error.path.as_os_str().as_encoded_bytes());
+            Failure::usage(what, at, "make it writable for you, or name another one in [audit] file")
+        })?;
+        debug_assert_eq!(plan.agent, policy.agent);
+        Ok(Self {
+            policy,
+            log,
+            run,
+            began: Instant::now(),
+            denied: 0,
+            programs: 0,
+            started: false,
+            limits: Vec::new(),
+            broken: None,
+        })
+    }
+
+    /// Who runs what, under which policy, held by what.
+    pub fn begin(&mut self, prepared: &Prepared, plan: &Plan, words: &[OsString]) -> Result<(), Failure> {
+        let command: Vec<String> = words.iter().map(|word| names::escape(word.as_encoded_bytes())).collect();
+        let start = names::escape(prepared.start.as_os_str().as_encoded_bytes());
+        let policy = self.policy;
+        let begun = [
+            (
+                Action::Start,
+                command.join(" "),
+                true,
+                format!("in {start}, weft {}", env!("CARGO_PKG_VERSION")),
+                None,
+            ),
+            (Action::Policy, prepared.name.clone(), true, format!("sha256 {}", policy.hash), None),
+            (
+                Action::Enforcement,
+                super::explain::level(plan).to_owned(),
+                true,
+                super::explain::walls(plan),
+                None,
+            ),
+        ];
+        let open = plan.unenforced.iter().map(|(origin, why)| {
+            (Action::Enforcement, origin.key.to_owned(), false, why.clone(), Some(origin.to_string()))
+        });
+        for (action, target, allowed, why, rule) in begun.into_iter().chain(open) {
+            let kept = self.log.record(action, &target, allowed, &why, rule);
+            kept.map_err(|error| stopped(&error, "nothing was run"))?;
+        }
+        Ok(())
+    }
+
+    /// What the sandbox sees. An error here ends the run.
+    pub fn witness(&mut self, event: Event) -> io::Result<()> {
+        let kept = match event {
+            Event::Started => {
+                self.started = true;
+                Ok(())
+            }
+            Event::Refused { call, args, .. } => {
+                self.denied += 1;
+                let profile = self.policy.process.syscalls.as_str();
+                let reason = format!("the system call profile `{profile}` refuses it");
+                let rule = self.policy.process.syscalls_origin.as_ref().map(Origin::to_string);
+                self.log.record(Action::Syscall, &shown_call(call, args), false, &reason, rule)
+            }
+            Event::Exec { program, pid } => self.program(&program, pid),
+            Event::Limit(limit) => self.record_limit(limit),
+        };
+        kept.map_err(|error| {
+            let kind = error.source.kind();
+            self.broken = Some(error);
+            kind.into()
+        })
+    }
+
+    /// What is not there at all is a step of somebody's search along PATH, and nothing to tell.
+    fn program(&mut self, program: &Path, pid: i32) -> Result<(), AuditError> {
+        let Some(command) = locate(self.policy, program, pid) else { return Ok(()) };
+        self.started = true;
+        let decision = decide::exec(self.policy, &command);
+        self.programs += 1;
+        self.denied += u64::from(!decision.allowed);
+        if self.programs > PROGRAMS {
+            return Ok(());
+        }
+        self.log.decided(Action::Exec, &names::escape(program.as_os_str().as_encoded_bytes()), &decision)
+    }
+
+    fn record_limit(&mut self, limit: &'static str) -> Result<(), AuditError> {
+        let rule = self.origin(limit);
+        self.limits.push((limit, rule.clone()));
+        self.log.record(Action::Limit, limit, false, "it was reached", rule)
+    }
+
+    /// A limit that showed only in how the command ended.
+    pub fn limit(&mut self, limit: &'static str) -> Result<(), Failure> {
+        self.record_limit(limit).map_err(|error| stopped(&error, "the run has ended"))
+    }
+
+    pub fn limits(&self) -> &[(&'static str, Option<String>)] {
+        &self.limits
+    }
+
+    /// The line that sets a limit.
+    fn origin(&self, limit: &str) -> Option<String> {
+        let process = &self.policy.process;
+        let set = match limit {
+            "process.max_processes" => process.max_processes.as_ref().map(|set| &set.origin),
+            "process.max_memory" => process.max_memory.as_ref().map(|set| &set.origin),
+            "process.max_cpu_time" => process.max_cpu_time.as_ref().map(|set| &set.origin),
+            "process.max_wall_time" => process.max_wall_time.as_ref().map(|set| &set.origin),
+            "process.max_file_size" => process.max_file_size.as_ref().map(|set| &set.origin),
+            _ => None,
+        };
+        set.map(Origin::to_string)
+    }
+
+    pub fn end(&mut self, end: End) -> Result<(), Failure> {
+        let target = match end {
+            End::Command(Status::Exited(code)) => format!("code {code}"),
+            End::Command(Status::Killed(signal) | Status::Stopped(signal)) => format!("signal {signal}"),
+            End::NotFound => "not found".to_owned(),
+            End::NotExecutable(_) => "not executable".to_owned(),
+            End::TimedOut => "time was up".to_owned(),
+        };
+        let untold = match self.programs.saturating_sub(PROGRAMS) {
+            0 => String::new(),
+            more => format!(", {more} programs more than are listed"),
+        };
+        let ran = self.began.elapsed();
+        let why = format!("after {:.3} s, {} denied{untold}", ran.as_secs_f64(), self.denied);
+        let kept = self.log.record(Action::Exit, &target, true, &why, None);
+        let kept = kept.and_then(|()| if ran < SYNCED { Ok(()) } else { self.log.sync() });
+        kept.map_err(|error| stopped(&error, "the run has ended, its end is not in the log"))
+    }
+
+    /// The run could not be set up, or not go on.
+    pub fn failed(&mut self, error: &launch::Error) -> Failure {
+        if let Some(broken) = &self.broken {
+            return stopped(broken, "the run was stopped");
+        }
+        // The log says that there was no run; if even that fails, the failure at hand is the one to tell.
+        let _ = self.log.record(Action::Exit, "not started", false, &error.to_string(), None);
+        let what = match self.started {
+            true => {
+                format!("the run was stopped, the sandbox could not go on: {}: {}", error.step, error.text)
+            }
+            false => {
+                format!("the sandbox could not be set up, nothing was run: {}: {}", error.step, error.text)
+            }
+        };
+        let fix = match (error.errno, error.step.as_str()) {
+            (0 | libc::ENOENT, "mount") => "the path changed since the policy was read: run it again",
+            (libc::ENOSPC, "mount") => "too many mounts: name folders instead of the files in them",
+            (libc::EACCES | libc::EROFS, "hold the denied name") => {
+                "make the folder above it, or leave the writable place out"
+            }
+            _ => "",
+        };
+        let at = names::escape(error.path.as_os_str().as_encoded_bytes());
+        Failure { exit: Exit::Run(125), ..Failure::usage(what, at, fix) }
+    }
+
+    /// How to find out why a command is not there, when a look at the policy tells.
+    pub fn hint(&self) -> String {
+        if self.denied > 0 {
+            String::new()
+        } else {
+            ": `weft policy why exec CMD` says which line decides".to_owned()
+        }
+    }
+
+    /// One line about what was denied and where it is written down.
+    pub fn say_denied(&self) {
+        let count = match self.denied {
+            0 => return,
+            1 => "1 denial".to_owned(),
+            more => format!("{more} denials"),
+        };
+        if self.log.file_path().is_some() {
+            return say(&format!(
+                "{count}; what, and what would allow it: weft audit show --denied --run {}",
+                self.run
+            ));
+        }
+        say(&format!("{count}; the policy keeps no log ([audit] file)"));
+        for entry in self.log.ring().iter().filter(|entry| !entry.allowed).take(TOLD) {
+            say(&format!("denied {} {}: {}", entry.action.as_str(), entry.target, entry.reason));
+        }
+    }
+}
+
+/// `16` hex digits that tell this run from others.
+fn run_id() -> io::Result<String> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
+}
+
+fn stopped(error: &AuditError, what: &str) -> Failure {
+    let fix = match error.source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
+        _ => "make it writable for you, or name another one in [audit] file",
+    };
+    let text = format!("{what}: cannot {} the audit log: {}", error.doing, reason(&error.source));
+    let at = names::escape(error.path.as_os_str().as_encoded_bytes());
+    Failure { exit: Exit::Run(125), ..Failure::usage(text, at, fix) }
+}
+
+/// `ptrace(0x10, 0x2a, 0x0, 0x0)`: four arguments tell what was meant.
+fn shown_call(call: &str, args: [u64; 6]) -> String {
+    let args: Vec<String> = args.iter().take(4).map(|arg| format!("{arg:#x}")).collect();
+    format!("{call}({})", args.join(", "))
+}
+
+/// The program as the policy's rules see it; None if there is none to start.
+fn locate(policy: &Policy, program: &Path, pid: i32) -> Option<Command> {
+    let own = ["/proc/self", "/proc/thread-self"].iter().find_map(|own| program.strip_prefix(own).ok());
+    let program =
+        own.map_or_else(|| program.to_owned(), |rest| Path::new("/proc").join(pid.to_string()).join(rest));
+    let asked = program.to_string_lossy().into_owned();
+    let executable = |path: &Path| {
+        fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+    };
+    if policy.filesystem.read_rule(&program).is_some_and(|rule| rule.private) {
+        let root = PathBuf::from(format!("/proc/{pid}/root"));
+        let inside = root.join(program.strip_prefix("/").unwrap_or(&program));
+        // A link in there is followed on the host; then the walls decide, and the log says what was asked.
+        return executable(&inside).then(|| Command {
+            asked,
+            found: Some(program.clone()),
+            real: Some(program),
+        });
+    }
+    if !executable(&program) {
+        return None;
+    }
+    let plain = program.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let found = plain.then(|| program.clone());
+    Some(Command { asked, found, real: fs::canonicalize(&program).ok() })
+}

@@ -1,0 +1,263 @@
+//! What enforces each line of a policy, read off the finished plan. For people; nothing is enforced by it.
+
+use super::mounts::Step;
+use super::plan::Plan;
+use crate::policy::path::PathRule;
+use crate::policy::{AuditLevel, CommandRule, DenyPath, NetworkMode, Origin, Policy};
+use crate::sys::landlock::fs as right;
+use crate::sys::limits::Resource;
+use crate::sys::mount::Attr;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// One line of the policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Where it stands; line 0 for what holds without being said.
+    pub origin: Origin,
+    /// What it is about: paths, names, a value.
+    pub what: Vec<String>,
+    /// What holds it. Empty: nothing does.
+    pub by: Vec<String>,
+}
+
+/// Every line that says something, in the order of the files.
+pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
+    let mut all = Lines { plan, lines: BTreeMap::new() };
+    all.files(policy);
+    all.network(policy);
+    all.process(policy);
+    all.limits(policy);
+    all.rest(policy);
+    for (origin, why) in &plan.unenforced {
+        all.lines.insert(origin.clone(), (vec![why.clone()], Vec::new()));
+    }
+    let order = |origin: &Origin| {
+        let file = policy.sources.iter().position(|source| source.name == origin.file);
+        (file.unwrap_or(usize::MAX), origin.line)
+    };
+    let mut lines: Vec<Line> =
+        all.lines.into_iter().map(|(origin, (what, by))| Line { origin, what, by }).collect();
+    lines.sort_by_key(|line| order(&line.origin));
+    lines
+}
+
+struct Lines<'a> {
+    plan: &'a Plan,
+    lines: BTreeMap<Origin, (Vec<String>, Vec<String>)>,
+}
+
+impl Lines<'_> {
+    fn add(&mut self, origin: &Origin, what: String, by: impl IntoIterator<Item = String>) {
+        let (whats, bys) = self.lines.entry(origin.clone()).or_default();
+        if !what.is_empty() && !whats.contains(&what) {
+            whats.push(what);
+        }
+        for by in by {
+            if !bys.contains(&by) {
+                bys.push(by);
+            }
+        }
+    }
+
+    fn files(&mut self, policy: &Policy) {
+        let files = &policy.filesystem;
+        let exec = if files.exec_is_default { None } else { Some(&files.exec) };
+        let lists = [Some(&files.read), Some(&files.write), exec];
+        for rule in lists.into_iter().flatten().flat_map(|rules| rules.iter()) {
+            self.add(&rule.origin, shown(&rule.path), self.place(rule));
+        }
+        for deny in &files.deny {
+            self.add(&deny.origin, shown(&deny.written), [self.denied(deny)]);
+        }
+        for glob in &files.deny_globs {
+            self.add(&glob.origin, String::new(), [format!("{}: what it matches now", glob.glob.as_str())]);
+        }
+        for kept in &files.protected {
+            self.add(&kept.origin, shown(&kept.written), [self.denied(kept)]);
+        }
+    }
+
+    /// How a place is mounted and what Landlock grants on it.
+    fn place(&self, rule: &PathRule) -> Vec<String> {
+        let steps =
+            || rule.path.ancestors().filter_map(|at| self.plan.mounts.steps.iter().find(|s| is(s, at)));
+        let mount = steps().next().map(|step| match step {
+            Step::Private { attr, .. } => format!("private folder {}", mode(*attr)),
+            Step::Bind { attr, .. } => format!("mount {}", mode(*attr)),
+            _ => String::new(),
+        });
+        let grants = &self.plan.landlock.grants;
+        let rights = rule.path.ancestors().filter_map(|at| {
+            let (_, _, rights) = grants.iter().find(|(path, _, _)| path == at)?;
+            Some(*rights)
+        });
+        let rights = rights.fold(0, |all, rights| all | rights);
+        let letter = |bit, letter| if rights & bit != 0 { letter } else { '-' };
+        let (r, w, x) =
+            (letter(right::READ_FILE, 'r'), letter(right::WRITE_FILE, 'w'), letter(right::EXECUTE, 'x'));
+        mount.into_iter().chain([format!("Landlock {r}{w}{x}")]).collect()
+    }
+
+    fn denied(&self, deny: &DenyPath) -> String {
+        let mounts = &self.plan.mounts;
+        let at = |step: &Step| deny.path.starts_with(step.path());
+        if mounts.placeholders.contains(&deny.path) {
+            return "name held by an empty folder that cannot be written".to_owned();
+        }
+        match mounts.steps.iter().rfind(|step| at(step)) {
+            Some(Step::Mask { empty: true, .. }) => "name held by an empty folder".to_owned(),
+            Some(Step::Mask { .. }) => "mask: covered by something empty".to_owned(),
+            Some(Step::Bind { path, attr, .. }) if *path == deny.path => {
+                format!("mount of its own, {}", mode(*attr))
+            }
+            Some(Step::Bind { attr, .. }) if attr.has(Attr::READ_ONLY) => {
+                "not there now, and its folder is mounted read-only".to_owned()
+            }
+            Some(Step::Private { .. }) => "in the private folder, which is empty".to_owned(),
+            _ => "does not exist inside".to_owned(),
+        }
+    }
+
+    fn network(&mut self, policy: &Policy) {
+        let file = policy.sources.last().map_or_else(|| "policy".into(), |source| source.name.clone());
+        match &policy.network.mode {
+            NetworkMode::None => self.add(
+                &Origin { file, line: 0, key: "network" },
+                "none".to_owned(),
+                ["network namespace with a loopback of its own".to_owned()],
+            ),
+            NetworkMode::Unrestricted(origin) => {
+                let scope = "Landlock scope for abstract sockets".to_owned();
+                self.add(origin, "the network of the host".to_owned(), [scope]);
+            }
+            // In `unenforced`, or there would be no plan.
+            NetworkMode::Hosts => {}
+        }
+    }
+
+    fn process(&mut self, policy: &Policy) {
+        let process = &policy.process;
+        for rule in process.allow.iter().flatten() {
+            self.add(
+                &rule.origin,
+                rule.name.clone(),
+                [match rule.paths.is_empty() {
+                    true => "not installed".to_owned(),
+                    false => "Landlock --x, alone in its folder".to_owned(),
+                }],
+            );
+        }
+        for rule in &process.deny {
+            self.add(&rule.origin, rule.name.clone(), [self.command(rule)]);
+        }
+        if let Some(origin) = process.shell_origin.as_ref().filter(|_| !process.shell) {
+            let mask = format!("mask over {} shells", process.shells.len());
+            self.add(origin, "no shell".to_owned(), [mask]);
+        }
+        let profile = format!("seccomp, {} instructions", super::seccomp::program(self.plan.calls).len());
+        if let Some(origin) = &process.syscalls_origin {
+            self.add(origin, format!("profile {}", process.syscalls.as_str()), [profile]);
+        }
+    }
+
+    fn command(&self, rule: &CommandRule) -> String {
+        let masked = |path: &PathBuf| {
+            let step = self.plan.mounts.steps.iter().find(|step| step.path() == path);
+            matches!(step, Some(Step::Mask { .. }))
+        };
+        match rule.paths.iter().filter(|path| masked(path)).count() {
+            0 => "does not exist inside".to_owned(),
+            _ => "mask under every name".to_owned(),
+        }
+    }
+
+    fn limits(&mut self, policy: &Policy) {
+        let process = &policy.process;
+        let plan = self.plan;
+        let group = |file: &str| {
+            plan.limits.groups.iter().any(|group| group.values.iter().any(|(name, _)| *name == file))
+        };
+        let each = |resource: Resource| plan.limits.each.iter().any(|(found, _)| *found == resource);
+        let by = |file: &str, resource: Resource, name: &str| {
+            let held = if group(file) {
+                Some(format!("cgroup {file}, all processes together"))
+            } else {
+                each(resource).then(|| format!("{name}, each process"))
+            };
+            held.into_iter().collect::<Vec<_>>()
+        };
+        if let Some(set) = &process.max_processes {
+            let held = by("pids.max", Resource::Processes, "rlimit NPROC");
+            let held =
+                held.into_iter().map(|by| by.replace("each process", "all processes of the user inside"));
+            self.add(&set.origin, format!("{} processes", set.value), held.collect::<Vec<_>>());
+        }
+        if let Some(set) = &process.max_memory {
+            let held = by("memory.max", Resource::Data, "rlimit DATA");
+            self.add(&set.origin, format!("{} bytes of memory", set.value), held);
+        }
+        if let Some(set) = &process.max_cpu_time {
+            let held = by("", Resource::CpuTime, "rlimit CPU");
+            self.add(&set.origin, format!("{} s of CPU time", set.value.as_secs_f64()), held);
+        }
+        if let Some(set) = &process.max_wall_time {
+            let held = ["weft: SIGTERM, two seconds later SIGKILL".to_owned()];
+            self.add(&set.origin, format!("{} s of time", set.value.as_secs_f64()), held);
+        }
+        if let Some(set) = &process.max_file_size {
+            self.add(
+                &set.origin,
+                format!("{} bytes a file", set.value),
+                by("", Resource::FileSize, "rlimit FSIZE"),
+            );
+        }
+        if let Some(set) = &process.max_open_files {
+            self.add(
+                &set.origin,
+                format!("{} open files", set.value),
+                by("", Resource::OpenFiles, "rlimit NOFILE"),
+            );
+        }
+    }
+
+    fn rest(&mut self, policy: &Policy) {
+        let built = "environment built anew".to_owned();
+        for set in policy.env.allow.iter().chain(&policy.env.deny) {
+            self.add(&set.origin, set.value.clone(), [built.clone()]);
+        }
+        for (name, set) in &policy.env.set {
+            self.add(&set.origin, format!("{name}={}", set.value), [built.clone()]);
+        }
+        for set in policy.tools.allow.iter().chain(&policy.tools.deny) {
+            let who = "whoever asks `weft policy why`; the kernel knows no tools".to_owned();
+            self.add(&set.origin, set.value.clone(), [who]);
+        }
+        for inject in &policy.inject {
+            self.add(&inject.origin, format!("{} for {}", inject.header, inject.host), []);
+        }
+        if let Some(file) = &policy.audit.file {
+            let level = if policy.audit.level == AuditLevel::All { "every decision" } else { "denials" };
+            let by = format!("weft, outside: {level}; inside the file does not exist");
+            self.add(&file.origin, shown(&file.value), [by]);
+        }
+        if let Some(set) = &policy.monitor.calls_per_5s {
+            self.add(&set.origin, format!("{} calls in 5 s", set.value), []);
+        }
+    }
+}
+
+fn is(step: &Step, at: &Path) -> bool {
+    matches!(step, Step::Bind { .. } | Step::Private { .. }) && step.path() == at
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// `ro noexec`
+pub fn mode(attr: Attr) -> String {
+    let write = if attr.has(Attr::READ_ONLY) { "ro" } else { "rw" };
+    let exec = if attr.has(Attr::NO_EXEC) { "noexec" } else { "exec" };
+    format!("{write} {exec}")
+}
