@@ -8,7 +8,7 @@ use super::finding::{Decoded, Finding, Skip, SkipReason, Snippet};
 use super::ignore::Ignores;
 use super::text::TextNote;
 use super::window::Window;
-use super::{context, decode, lang, magic, segment};
+use super::{context, decode, lang, magic, padding, segment};
 use crate::rules::{Persona, Rule, RuleSet, Severity};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 /// Findings of one rule in one file, at most; the last one says how many more there are.
 const PER_RULE: usize = 100;
+
+/// The rule about how a file is encoded.
+const ENCODING: &str = "hidden-encoding";
 
 /// Characters of a line that a snippet shows around the match, to each side.
 const AROUND: usize = 120;
@@ -97,7 +100,11 @@ impl<'r> Examiner<'r> {
             lines: u32::try_from(window.lines_before).unwrap_or(u32::MAX),
             bytes: usize::try_from(window.offset).unwrap_or(usize::MAX),
         };
+        let paddings = padding::find_after(&window.text, window.offset > 0);
         let doc = self.find(path, window.text, &mut hits);
+        for padding in paddings {
+            self.text_note(&doc, TextNote::Padding(padding), &mut hits);
+        }
         hits.retain(|hit| own.contains(&doc.origin(hit).start));
         self.judge(&doc, hits, offset, out);
     }
@@ -155,18 +162,31 @@ impl<'r> Examiner<'r> {
                 };
                 ("padding", at..end, what)
             }
-            TextNote::NulPadded { count } => {
-                ("hidden-encoding", 0..0, format!("{count} zero bytes between the text"))
-            }
-            TextNote::Utf16WithoutBom => ("hidden-encoding", 0..0, "UTF-16 that does not say so".to_owned()),
-            TextNote::MixedEncoding => ("hidden-encoding", 0..0, "two encodings in one file".to_owned()),
-            TextNote::InvalidUtf8 { .. } if !self.gate => return,
-            TextNote::InvalidUtf8 { count } => {
-                ("hidden-encoding", 0..0, format!("{count} bytes are not UTF-8"))
-            }
+            other => match self.encoding_note(other) {
+                Some(what) => (ENCODING, 0..0, what),
+                None => return,
+            },
         };
         if let Some(rule) = self.checks.rule(name) {
             hits.push(Hit { rule, layer: None, range, note: Some(what) });
+        }
+    }
+
+    /// What is odd about how a whole file is encoded, if that is worth a word.
+    fn encoding_note(&self, note: TextNote) -> Option<String> {
+        match note {
+            TextNote::Padding(_) => None,
+            TextNote::NulPadded { count } => Some(format!("{count} zero bytes between the text")),
+            TextNote::Utf16WithoutBom => Some("UTF-16 that does not say so".to_owned()),
+            TextNote::MixedEncoding => Some("two encodings in one file".to_owned()),
+            TextNote::InvalidUtf8 { count } => self.gate.then(|| format!("{count} bytes are not UTF-8")),
+        }
+    }
+
+    /// How a file that was read in windows is encoded: known when all of it was read.
+    pub fn encoding(&self, path: &Arc<str>, notes: &[TextNote], out: &mut Outcome) {
+        for what in notes.iter().filter_map(|note| self.encoding_note(*note)) {
+            self.note(ENCODING, path, &what, out);
         }
     }
 
