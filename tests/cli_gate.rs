@@ -155,6 +155,36 @@ fn a_large_file_is_looked_at_in_windows() {
 }
 
 #[test]
+fn a_large_file_that_is_named_is_scanned() {
+    let dir = Dir::skill("nothing");
+    let line = "a line of text\n".repeat(100_000);
+    dir.file("s/large.md", format!("{line}{HIGH}\n{line}"));
+    let seen = scan(&dir, &["s/large.md"]);
+    assert_eq!((seen.code, seen.marks()), (1, vec!["s/large.md:100001:1".to_owned()]), "{seen:?}");
+    assert!(seen.skipped.is_empty(), "{seen:?}");
+    // Named or not, what is no text is not read as text.
+    dir.file("s/large", [vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0], vec![0; 3 << 20], HIGH.into()].concat());
+    let seen = scan(&dir, &["s/large"]);
+    assert_eq!((seen.code, seen.skipped.len()), (0, 1), "{seen:?}");
+    // By the way, it is passed over as before.
+    let seen = scan(&dir, &["s"]);
+    assert_eq!((seen.code, seen.skipped.len()), (0, 2), "{seen:?}");
+}
+
+#[test]
+fn what_is_odd_in_a_large_file_is_a_finding_too() {
+    let dir = Dir::skill("nothing");
+    let line = "a line of text\n".repeat(300_000);
+    dir.file("s/newlines.md", format!("{line}{}more\n", "\n".repeat(100_000)));
+    // Blanks that reach over the edge of a window and beyond what it shows of the text before.
+    dir.file("s/blanks.md", format!("{line}x = 1;{}y = 2\n", " ".repeat(3 << 20)));
+    dir.file("s/nul.md", [line.as_bytes(), &[0; 300], b"and more text\n"].concat());
+    let seen = gate(&dir);
+    assert_eq!(seen.at("padding"), ["s/blanks.md", "s/newlines.md"], "{seen:?}");
+    assert_eq!(seen.at("hidden-encoding"), ["s/nul.md"], "{seen:?}");
+}
+
+#[test]
 fn beyond_the_limit_a_gate_says_so() {
     let dir = Dir::skill("nothing");
     let path = dir.file("s/huge.md", "# Notes\n");

@@ -6,9 +6,13 @@
 
 use super::doc::{Doc, Hit};
 use crate::rules::{Category, Context, Lang, Place};
+use std::ops::Range;
 
 /// How far before a match a sentence is read, in bytes.
 const SENTENCE: usize = 240;
+
+/// How far a line is read to either side of a match, and the longest line that introduces or heads one, in bytes.
+const REACH: usize = 4096;
 
 /// How many lines above a match may introduce it.
 const LEAD_IN: usize = 4;
@@ -20,7 +24,11 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
     }
     let origin = doc.origin(hit);
     let segment = doc.segment_at(origin.start);
-    let line_range = doc.lines().line_range(&doc.text, origin.start);
+    let line_range = around(doc, &origin);
+    // What cannot be weighed any more stands as it is.
+    if !doc.work.spend(line_range.len() * 4 + 1024) {
+        return None;
+    }
     let line = doc.text.get(line_range.clone()).unwrap_or("");
     let column = origin.start.saturating_sub(line_range.start).min(line.len());
     let before = line.get(..column).unwrap_or("");
@@ -44,10 +52,11 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
         if names_an_attack(line, before, matched, fenced) {
             return Some("the text describes an attack");
         }
-        if lines_above(doc, line_range.start).iter().any(|l| introduces_an_attack(l, fenced)) {
+        let line_start = doc.lines().line_range(&doc.text, origin.start).start;
+        if lines_above(doc, line_start).iter().any(|l| introduces_an_attack(l, fenced)) {
             return Some("the text above introduces it as an attack");
         }
-        if under_attack_heading(doc, line_range.start) {
+        if under_attack_heading(doc, line_start) {
             return Some("stands under a heading about attacks");
         }
     }
@@ -62,6 +71,14 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
         return Some("is quoted in a text about attacks");
     }
     None
+}
+
+/// The line a match stands on, no further than a reader looks to either side.
+fn around(doc: &Doc, origin: &Range<usize>) -> Range<usize> {
+    let line = doc.lines().line_range(&doc.text, origin.start);
+    let start = line.start.max(doc.text.floor_char_boundary(origin.start.saturating_sub(REACH)));
+    let end = line.end.min(doc.text.ceil_char_boundary(origin.end.saturating_add(REACH)));
+    start..end.max(start)
 }
 
 /// Rules about what text says to an agent; the others are about what code does, wherever it stands.
@@ -127,8 +144,12 @@ const TOPICS: [&str; 17] = [
     "moderation",
 ];
 
-/// Does the file's own title, description or name say that it is about attacks?
+/// Does the file's own title, description or name say that it is about attacks? Found once a file.
 fn is_about_attacks(doc: &Doc) -> bool {
+    *doc.about_attacks.get_or_init(|| says_attacks(doc))
+}
+
+fn says_attacks(doc: &Doc) -> bool {
     let name = doc.path.rsplit('/').next().unwrap_or("").to_ascii_lowercase();
     if TOPICS.iter().any(|t| name.contains(t)) {
         return true;
@@ -300,13 +321,14 @@ fn lines_above(doc: &Doc, start: usize) -> Vec<&str> {
             break;
         }
         let text = &doc.text[..end - 1];
-        let from = text.rfind('\n').map_or(0, |i| i + 1);
+        let from = memchr::memrchr(b'\n', text.as_bytes()).map_or(0, |i| i + 1);
         let line = text[from..].trim();
         end = from;
         if line.is_empty() || line.starts_with("```") || line.starts_with("~~~") {
             continue;
         }
-        out.push(line);
+        // A wall of text introduces nothing.
+        out.push(if line.len() > REACH { "" } else { line });
         if out.len() == LEAD_IN {
             break;
         }
@@ -394,7 +416,10 @@ fn under_attack_heading(doc: &Doc, start: usize) -> bool {
             break;
         }
         let text = &doc.text[..end - 1];
-        let from = text.rfind('\n').map_or(0, |i| i + 1);
+        let from = memchr::memrchr(b'\n', text.as_bytes()).map_or(0, |i| i + 1);
+        if !doc.work.spend((end - from) / 16 + 1) {
+            return false;
+        }
         let line = text[from..].trim_start();
         end = from;
         // One mark alone may be a comment of a script in a fence.
@@ -403,6 +428,7 @@ fn under_attack_heading(doc: &Doc, start: usize) -> bool {
             continue;
         }
         headings += 1;
+        let line = line.get(..line.len().min(REACH)).unwrap_or("");
         if headings == 1 && is_attack_heading(line) || without_hosts(line).contains("malicious") {
             return true;
         }

@@ -2,6 +2,7 @@
 
 use super::clues::{self, Clues};
 use super::finding::Span;
+use super::work::Work;
 use crate::rules::{Lang, Place, Rule};
 use std::cell::OnceCell;
 use std::ops::Range;
@@ -41,6 +42,10 @@ pub struct Doc {
     lines: OnceCell<LineIndex>,
     /// What `text` may have in it.
     pub clues: Clues,
+    /// What looking at it has cost so far, beyond what every text costs.
+    pub work: Work,
+    /// See `context`.
+    pub(super) about_attacks: OnceCell<bool>,
 }
 
 /// One match of one rule, before context and combination.
@@ -58,8 +63,19 @@ pub struct Hit {
 impl Doc {
     /// A file without layers yet.
     pub fn new(path: Arc<str>, text: String, place: Place, lang: Lang, segments: Vec<Segment>) -> Doc {
-        let clues = clues::look(&text);
-        Doc { path, text, place, lang, segments, layers: Vec::new(), lines: OnceCell::new(), clues }
+        let (clues, work) = (clues::look(&text), Work::for_text(text.len()));
+        Doc {
+            path,
+            text,
+            place,
+            lang,
+            segments,
+            layers: Vec::new(),
+            lines: OnceCell::new(),
+            clues,
+            work,
+            about_attacks: OnceCell::new(),
+        }
     }
 
     /// Where the lines start; found when it is first asked for, for most files have nothing to report.

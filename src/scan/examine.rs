@@ -8,7 +8,7 @@ use super::finding::{Decoded, Finding, Skip, SkipReason, Snippet};
 use super::ignore::Ignores;
 use super::text::TextNote;
 use super::window::Window;
-use super::{context, decode, lang, magic, segment};
+use super::{context, decode, lang, magic, padding, segment};
 use crate::rules::{Persona, Rule, RuleSet, Severity};
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 /// Findings of one rule in one file, at most; the last one says how many more there are.
 const PER_RULE: usize = 100;
+
+/// The rule about how a file is encoded.
+const ENCODING: &str = "hidden-encoding";
 
 /// Characters of a line that a snippet shows around the match, to each side.
 const AROUND: usize = 120;
@@ -52,6 +55,8 @@ pub struct Outcome {
     /// Ignore comments of the file, needed again for combinations that stand in it.
     pub ignores: Option<(Arc<str>, Ignores)>,
     pub ignored: u64,
+    /// Steps of work beyond the passes that every text gets; see `work`.
+    pub steps: u64,
 }
 
 /// Where a window stands in its file.
@@ -95,7 +100,11 @@ impl<'r> Examiner<'r> {
             lines: u32::try_from(window.lines_before).unwrap_or(u32::MAX),
             bytes: usize::try_from(window.offset).unwrap_or(usize::MAX),
         };
+        let paddings = padding::find_after(&window.text, window.offset > 0);
         let doc = self.find(path, window.text, &mut hits);
+        for padding in paddings {
+            self.text_note(&doc, TextNote::Padding(padding), &mut hits);
+        }
         hits.retain(|hit| own.contains(&doc.origin(hit).start));
         self.judge(&doc, hits, offset, out);
     }
@@ -116,7 +125,7 @@ impl<'r> Examiner<'r> {
         self.engine.scan(&doc.text, &doc.segments, &mut found);
         hits.extend(found.drain(..).map(|(rule, range)| Hit { rule, layer: None, range, note: None }));
 
-        let (decoded, bounded) = decode::decode_with(&doc.text, &doc.segments, doc.clues);
+        let (decoded, bounded) = decode::decode_with(&doc.text, &doc.segments, doc.clues, &doc.work);
         for piece in decoded {
             let at = doc.segment_at(piece.origin.start);
             let layer = Layer {
@@ -153,18 +162,31 @@ impl<'r> Examiner<'r> {
                 };
                 ("padding", at..end, what)
             }
-            TextNote::NulPadded { count } => {
-                ("hidden-encoding", 0..0, format!("{count} zero bytes between the text"))
-            }
-            TextNote::Utf16WithoutBom => ("hidden-encoding", 0..0, "UTF-16 that does not say so".to_owned()),
-            TextNote::MixedEncoding => ("hidden-encoding", 0..0, "two encodings in one file".to_owned()),
-            TextNote::InvalidUtf8 { .. } if !self.gate => return,
-            TextNote::InvalidUtf8 { count } => {
-                ("hidden-encoding", 0..0, format!("{count} bytes are not UTF-8"))
-            }
+            other => match self.encoding_note(other) {
+                Some(what) => (ENCODING, 0..0, what),
+                None => return,
+            },
         };
         if let Some(rule) = self.checks.rule(name) {
             hits.push(Hit { rule, layer: None, range, note: Some(what) });
+        }
+    }
+
+    /// What is odd about how a whole file is encoded, if that is worth a word.
+    fn encoding_note(&self, note: TextNote) -> Option<String> {
+        match note {
+            TextNote::Padding(_) => None,
+            TextNote::NulPadded { count } => Some(format!("{count} zero bytes between the text")),
+            TextNote::Utf16WithoutBom => Some("UTF-16 that does not say so".to_owned()),
+            TextNote::MixedEncoding => Some("two encodings in one file".to_owned()),
+            TextNote::InvalidUtf8 { count } => self.gate.then(|| format!("{count} bytes are not UTF-8")),
+        }
+    }
+
+    /// How a file that was read in windows is encoded: known when all of it was read.
+    pub fn encoding(&self, path: &Arc<str>, notes: &[TextNote], out: &mut Outcome) {
+        for what in notes.iter().filter_map(|note| self.encoding_note(*note)) {
+            self.note(ENCODING, path, &what, out);
         }
     }
 
@@ -237,7 +259,8 @@ impl<'r> Examiner<'r> {
                 });
             }
         }
-        if hits.is_empty() {
+        if hits.is_empty() && !doc.work.is_exceeded() {
+            out.steps += doc.work.spent();
             out.ignores = (!ignores.is_empty()).then(|| (doc.path.clone(), ignores));
             return;
         }
@@ -262,19 +285,15 @@ impl<'r> Examiner<'r> {
             if *count > PER_RULE {
                 continue;
             }
-            let finding = finding(doc, hit, &secrets, offset);
-            if finding.demoted.is_none() && !hit.rule.signals.is_empty() {
-                out.evidence.push(Evidence {
-                    rule: hit.rule.id,
-                    signals: hit.rule.signals,
-                    message: finding.message.clone(),
-                    path: doc.path.clone(),
-                    span: finding.span.clone(),
-                    snippet: finding.snippet.clone(),
-                });
-            }
-            out.findings.push(finding);
+            put(doc, hit, &secrets, offset, out);
         }
+        // Last, for weighing the others is work too.
+        if doc.work.is_exceeded()
+            && let Some(rule) = self.checks.rule("scan-limit")
+        {
+            put(doc, &Hit { rule, layer: None, range: 0..0, note: None }, &secrets, offset, out);
+        }
+        out.steps += doc.work.spent();
         for (rule, count) in counts {
             if count > PER_RULE
                 && let Some(last) =
@@ -287,6 +306,22 @@ impl<'r> Examiner<'r> {
             out.ignores = Some((doc.path.clone(), ignores));
         }
     }
+}
+
+/// A hit as a finding, and as evidence if it stands.
+fn put(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offset: Offset, out: &mut Outcome) {
+    let finding = finding(doc, hit, secrets, offset);
+    if finding.demoted.is_none() && !hit.rule.signals.is_empty() {
+        out.evidence.push(Evidence {
+            rule: hit.rule.id,
+            signals: hit.rule.signals,
+            message: finding.message.clone(),
+            path: doc.path.clone(),
+            span: finding.span.clone(),
+            snippet: finding.snippet.clone(),
+        });
+    }
+    out.findings.push(finding);
 }
 
 /// The beginning of a text, enough to tell what it is.
@@ -343,11 +378,17 @@ fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offs
     span.line = span.line.saturating_add(offset.lines);
     span.end_line = span.end_line.saturating_add(offset.lines);
     span.bytes = span.bytes.start.saturating_add(offset.bytes)..span.bytes.end.saturating_add(offset.bytes);
-    let base: Vec<&Range<usize>> = secrets.iter().filter(|(l, _)| l.is_none()).map(|(_, r)| r).collect();
+    // No snippet reaches further, so what stands further away needs no mask.
+    let near = |r: &Range<usize>, to: &Range<usize>| {
+        r.end.saturating_add(AROUND + MATCH) >= to.start && r.start <= to.start.saturating_add(2 * MATCH)
+    };
+    let base: Vec<&Range<usize>> =
+        secrets.iter().filter(|(l, r)| l.is_none() && near(r, &origin)).map(|(_, r)| r).collect();
     // A secret behind an encoding is masked in the encoded form too.
     let encoded: Vec<Range<usize>> = secrets
         .iter()
         .filter_map(|(l, _)| l.and_then(|i| doc.layers.get(i)).map(|layer| layer.origin.clone()))
+        .filter(|r| near(r, &origin))
         .collect();
     let base: Vec<&Range<usize>> = base.into_iter().chain(&encoded).collect();
     let decoded = hit.layer.and_then(|i| doc.layers.get(i).map(|l| (i, l))).map(|(i, layer)| {

@@ -55,11 +55,11 @@ impl Ignores {
 
     /// Is a finding of the rule (id or name) on this line ignored, with a reason?
     pub fn covers(&self, rule: &str, line: u32) -> bool {
-        let covering = self.all.iter().filter(|i| {
-            !i.reason.is_empty()
-                && (i.line == line || i.line.checked_add(1) == Some(line))
-                && i.rules.iter().any(|r| r.eq_ignore_ascii_case(rule))
-        });
+        // One a line at most, in order.
+        let from = self.all.partition_point(|i| i.line.saturating_add(1) < line);
+        let near = self.all[from..].iter().take_while(|i| i.line <= line);
+        let covering =
+            near.filter(|i| !i.reason.is_empty() && i.rules.iter().any(|r| r.eq_ignore_ascii_case(rule)));
         covering.fold(false, |_, ignore| {
             ignore.used.set(true);
             true

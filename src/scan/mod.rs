@@ -38,5 +38,6 @@ pub mod text;
 pub mod trigrams;
 pub mod walk;
 pub mod window;
+pub mod work;
 
 pub use pipeline::{ScanRequest, scan};

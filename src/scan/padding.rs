@@ -20,6 +20,11 @@ const MOST: usize = 16;
 /// The paddings of a text. Every stretch of [`SHORTEST`] blank bytes covers one byte of those looked at, so that a
 /// text without any costs next to nothing.
 pub fn find(text: &str) -> Vec<Padding> {
+    find_after(text, false)
+}
+
+/// [`find`] for a part of a text. `continued`: other text stands before it.
+pub fn find_after(text: &str, continued: bool) -> Vec<Padding> {
     let mut found = Vec::new();
     let mut at = SHORTEST - 1;
     while at < text.len() && found.len() < MOST {
@@ -37,7 +42,8 @@ pub fn find(text: &str) -> Vec<Padding> {
         at = end.max(at) + SHORTEST;
         if end - start >= SHORTEST && !rest.is_empty() {
             let lines = memchr::memchr_iter(b'\n', &text.as_bytes()[start..end]).count();
-            if hides(tail, rest, end - start, lines) {
+            let starts_line = if tail.is_empty() { !continued } else { tail.ends_with('\n') };
+            if hides(starts_line, rest, end - start, lines) {
                 found.push(Padding { offset: start, len: end - start, lines });
             }
         }
@@ -46,9 +52,9 @@ pub fn find(text: &str) -> Vec<Padding> {
 }
 
 /// Blank lines by the hundred, or a line that goes on far to the right. The cells of a wide table are padded too.
-fn hides(tail: &str, rest: &str, len: usize, lines: usize) -> bool {
+fn hides(starts_line: bool, rest: &str, len: usize, lines: usize) -> bool {
     match lines {
-        0 => !tail.is_empty() && !tail.ends_with('\n') && !rest.starts_with(['|', '\u{2502}', '+']),
+        0 => !starts_line && !rest.starts_with(['|', '\u{2502}', '+']),
         _ => lines >= SHORTEST || len / (lines + 1) >= SHORTEST,
     }
 }
@@ -77,6 +83,13 @@ mod tests {
             assert_eq!(find(&format!("x;{}import os", "\u{2800}".repeat(n))).len(), 1, "{n}");
             assert_eq!(find(&format!("x{}y", "\r\n".repeat(n))).len(), 1, "{n}");
         }
+    }
+
+    #[test]
+    fn a_part_of_a_text_goes_on() {
+        let text = format!("{}x", " ".repeat(300));
+        assert_eq!(find(&text), []);
+        assert_eq!(find_after(&text, true).len(), 1);
     }
 
     #[test]

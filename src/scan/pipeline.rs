@@ -239,19 +239,26 @@ impl State<'_> {
     fn binary(&self, path: &Arc<str>, kind: Option<&'static str>, strings: &str, out: &mut Outcome) {
         let reason = SkipReason::Binary;
         // A few odd bytes in front do not keep an agent from reading a note, or a shell from running a script.
-        if self.options.gate || lang::by_path(path).is_some() {
+        if self.reads_binary(path) {
             self.examiner.strings(path, strings, out);
         }
         self.examiner.unscanned(path, reason, kind, out);
         out.skips.push(Skip { path: path.clone(), reason });
     }
 
+    /// Is what reads as text in a file that is not text worth a look?
+    fn reads_binary(&self, path: &str) -> bool {
+        self.options.gate || lang::by_path(path).is_some()
+    }
+
     /// A file too large to hold, window by window.
     fn windows<R: std::io::Read>(&self, path: &Arc<str>, mut windows: Windows<R>, out: &mut Outcome) {
         let mut bytes = 0;
         let mut stopped = None;
-        for window in windows.by_ref() {
+        while let Some(window) = windows.next() {
             match window {
+                // As for a small one, see `binary`.
+                Ok(_) if windows.binary().is_some() && !self.reads_binary(path) => break,
                 Ok(window) => {
                     bytes += window.own.len() as u64;
                     self.examiner.window(path, window, out);
@@ -260,6 +267,7 @@ impl State<'_> {
             }
         }
         self.count(bytes);
+        self.examiner.encoding(path, &windows.encoding().1, out);
         if let Some(kind) = windows.binary() {
             self.examiner.unscanned(path, SkipReason::Binary, kind, out);
             out.skips.push(Skip { path: path.clone(), reason: SkipReason::Binary });

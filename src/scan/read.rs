@@ -13,7 +13,7 @@ use std::io::{Read, Seek};
 #[derive(Debug)]
 pub enum Input {
     Whole(Vec<u8>),
-    /// Gate mode only: text or binary above [`WalkOptions::max_file`].
+    /// Text or binary above [`WalkOptions::max_file`]: in gate mode, and where the user named the file.
     Large(Windows<File>),
 }
 
@@ -27,7 +27,7 @@ pub fn read(entry: &Entry, options: &WalkOptions) -> Result<Vec<u8>, Skip> {
 /// The content in whatever form fits its size.
 pub fn open(entry: &Entry, options: &WalkOptions) -> Result<Input, Skip> {
     open_regular(&entry.path)
-        .and_then(|(file, size)| input(file, size, options))
+        .and_then(|(file, size)| input(file, size, entry.named, options))
         .map_err(|reason| skip(entry, reason))
 }
 
@@ -35,8 +35,8 @@ fn skip(entry: &Entry, reason: SkipReason) -> Skip {
     Skip { path: entry.display.clone(), reason }
 }
 
-fn input(mut file: File, size: u64, options: &WalkOptions) -> Result<Input, SkipReason> {
-    if !options.gate {
+fn input(mut file: File, size: u64, named: bool, options: &WalkOptions) -> Result<Input, SkipReason> {
+    if !options.gate && !named {
         return whole(&mut file, size, options.max_file).map(Input::Whole);
     }
     if size <= options.max_file {
@@ -52,7 +52,10 @@ fn input(mut file: File, size: u64, options: &WalkOptions) -> Result<Input, Skip
         .read_to_end(&mut head)
         .map_err(|_| SkipReason::ReadError)?;
     file.rewind().map_err(|_| SkipReason::ReadError)?;
-    if size <= options.max_archive && magic::kind(&head).is_some_and(magic::is_readable_archive) {
+    if options.gate
+        && size <= options.max_archive
+        && magic::kind(&head).is_some_and(magic::is_readable_archive)
+    {
         return whole(&mut file, size, options.max_archive).map(Input::Whole);
     }
     Ok(Input::Large(Windows::new(file, options.max_read)))
@@ -87,7 +90,7 @@ mod tests {
     use std::sync::Arc;
 
     fn entry(path: &Path) -> Entry {
-        Entry { path: path.to_path_buf(), display: Arc::from("shown"), root: 0 }
+        Entry { path: path.to_path_buf(), display: Arc::from("shown"), root: 0, named: false }
     }
 
     #[test]
@@ -100,6 +103,9 @@ mod tests {
         let skip = read(&entry(&path), &options).unwrap_err();
         assert_eq!((&*skip.path, skip.reason), ("shown", SkipReason::TooLarge));
         assert_eq!(open(&entry(&path), &options).unwrap_err().reason, SkipReason::TooLarge);
+
+        let named = Entry { named: true, ..entry(&path) };
+        assert!(matches!(open(&named, &options), Ok(Input::Large(_))));
 
         let gate = WalkOptions::gate();
         assert!(matches!(open(&entry(&path), &gate), Ok(Input::Whole(_))));

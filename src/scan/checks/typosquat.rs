@@ -33,9 +33,6 @@ const REAL: &str = "preact requests request reacts colour color glob globs jests
     debug dotenvx uuidv4 uuidv7 uuid7 tabulator zods sharps hone pillow-simd typed typer types execa dockers stripes httpx \
     httpx2 http2 pypdf2 pypdf3 pypdf4 websocket network cheeriojs open-ai nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
 
-/// Lines with install commands, and commands on one, that are looked at.
-const MOST: usize = 500;
-
 fn installs() -> Option<&'static Regex> {
     static RE: OnceLock<Option<Regex>> = OnceLock::new();
     RE.get_or_init(|| {
@@ -56,7 +53,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
             if let Some((range, word)) = words(text, at..at + line.len(), ' ').first()
                 && !word.starts_with(['#', '-'])
             {
-                judge(word, range, PYPI, raise);
+                judge(word, range, List::Pypi, doc, raise);
             }
             at += line.len();
         }
@@ -71,11 +68,11 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
             && let Some((_, word)) =
                 words(&layer.text, rest.range(), ' ').into_iter().find(|(_, w)| !w.starts_with('-'))
         {
-            judge(word, &layer.origin, NPM, raise);
+            judge(word, &layer.origin, List::Npm, doc, raise);
         }
     }
     if name == "package.json" {
-        dependencies(text, raise);
+        dependencies(doc, raise);
         return;
     }
     if !matches!(doc.place, Place::Prose | Place::Script | Place::Config) || doc.lang == Lang::Css {
@@ -95,22 +92,24 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     lines.sort_unstable();
     lines.dedup();
     let Some(installs) = installs() else { return };
-    let found = lines.iter().take(MOST).flat_map(|&start| {
+    let found = lines.iter().flat_map(|&start| {
         let line = &text[doc.lines().line_range(text, start)];
-        installs.captures_iter(line).take(MOST).map(move |c| (start, c))
+        // Steps of work that matching one byte takes.
+        let line = if doc.work.spend(line.len() * 64) { line } else { "" };
+        installs.captures_iter(line).map(move |c| (start, c))
     });
     for (line_start, found) in found {
         let (Some(tool), Some(rest)) = (found.get(1), found.get(2)) else { continue };
         let tool = tool.as_str().to_ascii_lowercase();
         let python = ["pip", "uv", "poetry"].iter().any(|t| tool.starts_with(t));
-        let list = if python { PYPI } else { NPM };
+        let list = if python { List::Pypi } else { List::Npm };
         let most = if tool == "npx" { 1 } else { 20 };
         for (range, word) in words(text, line_start + rest.start()..line_start + rest.end(), ' ')
             .into_iter()
             .filter(|(_, w)| !w.starts_with('-'))
             .take(most)
         {
-            judge(word, &range, list, raise);
+            judge(word, &range, list, doc, raise);
         }
     }
 }
@@ -132,7 +131,8 @@ fn words(text: &str, range: Range<usize>, separator: char) -> Vec<(Range<usize>,
 }
 
 /// Keys of the dependency tables of a package.json, found without a parser so that a broken one is read too.
-fn dependencies(text: &str, raise: &mut Raise) {
+fn dependencies(doc: &Doc, raise: &mut Raise) {
+    let text = &doc.text;
     for table in
         ["\"dependencies\"", "\"devDependencies\"", "\"optionalDependencies\"", "\"peerDependencies\""]
     {
@@ -143,7 +143,7 @@ fn dependencies(text: &str, raise: &mut Raise) {
             let Some(start) = line.find('"') else { continue };
             let Some(len) = line[start + 1..].find('"') else { continue };
             let from = line.as_ptr() as usize - text.as_ptr() as usize + start + 1;
-            judge(&text[from..from + len], &(from..from + len), NPM, raise);
+            judge(&text[from..from + len], &(from..from + len), List::Npm, doc, raise);
         }
     }
 }
@@ -159,7 +159,11 @@ fn judge_scope(name: &str, range: &Range<usize>, raise: &mut Raise) {
     if scope.len() < 5 || SCOPES.split_whitespace().any(|known| known == scope) {
         return;
     }
+    let own = letters(scope);
     let slips = |known: &str| {
+        if (own ^ letters(known)).count_ones() > 4 {
+            return false;
+        }
         let most = if known.len() >= 9 { 2 } else { 1 };
         crate::rules::schema::distance(scope, known) <= most
     };
@@ -172,13 +176,42 @@ fn judge_scope(name: &str, range: &Range<usize>, raise: &mut Raise) {
     }
 }
 
+/// Steps of work that one name takes.
+const WORD: usize = 256;
+
+/// The registry that a command installs from.
+#[derive(Clone, Copy)]
+enum List {
+    Pypi,
+    Npm,
+}
+
+/// The names of a list that are long enough to be mistyped, each with the letters it has.
+fn names(list: List) -> &'static [(&'static str, u32)] {
+    static LISTS: [OnceLock<Vec<(&str, u32)>>; 2] = [OnceLock::new(), OnceLock::new()];
+    let (cell, text) = match list {
+        List::Pypi => (&LISTS[0], PYPI),
+        List::Npm => (&LISTS[1], NPM),
+    };
+    cell.get_or_init(|| text.split_whitespace().filter(|k| k.len() >= 5).map(|k| (k, letters(k))).collect())
+}
+
+/// The set of letters and digits of a name. One slip changes two of them at most.
+fn letters(name: &str) -> u32 {
+    name.bytes().filter(u8::is_ascii_alphanumeric).fold(0, |set, b| set | 1 << (b & 31))
+}
+
 /// The names of packages that are what they are called.
 fn known() -> &'static HashSet<&'static str> {
     static KNOWN: OnceLock<HashSet<&'static str>> = OnceLock::new();
     KNOWN.get_or_init(|| [PYPI, NPM, REAL].iter().flat_map(|list| list.split_whitespace()).collect())
 }
 
-fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
+fn judge(word: &str, range: &Range<usize>, list: List, doc: &Doc, raise: &mut Raise) {
+    // Looked through once a word: all names, but for a byte or two of each.
+    if !doc.work.spend(WORD) {
+        return;
+    }
     let trimmed = word.trim_matches(['"', '\'', ',', ')', '(', '.']);
     // Versions, extras and scopes are not part of the name that is mistyped.
     let end = trimmed
@@ -197,8 +230,9 @@ fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     if known().contains(name.as_str()) {
         return;
     }
-    let near = list.split_whitespace().filter(|k| k.len() >= 5).find(|k| one_slip(&name, k));
-    if let Some(meant) = near {
+    let own = letters(&name);
+    let near = names(list).iter().find(|(k, has)| (own ^ has).count_ones() <= 2 && one_slip(&name, k));
+    if let Some((meant, _)) = near {
         raise(
             "typosquat-package",
             range.clone(),

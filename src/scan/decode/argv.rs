@@ -50,7 +50,14 @@ pub(super) fn find(sink: &mut Sink) {
         if !matches!(bytes.get(open), Some(b'(' | b'[')) {
             continue;
         }
-        let Some((words, literals, end)) = words(text, open) else { continue };
+        let mut read = open;
+        let Some((words, literals, end)) = words(text, open, &mut read) else {
+            // The next call may start within what was read of one that came to nothing.
+            if !sink.spend(read - open) {
+                return;
+            }
+            continue;
+        };
         done = end;
         if literals >= 2 {
             let line = command_line(&words);
@@ -68,7 +75,8 @@ pub(super) fn find(sink: &mut Sink) {
 }
 
 /// The words of a call that starts with the bracket at `open`: literals as they are, expressions as their text.
-fn words(text: &str, open: usize) -> Option<(Vec<String>, usize, usize)> {
+/// `read` becomes how far the text was read.
+fn words(text: &str, open: usize, read: &mut usize) -> Option<(Vec<String>, usize, usize)> {
     let bytes = text.as_bytes();
     let limit = bytes.len().min(open + REACH);
     let mut words = Vec::new();
@@ -76,6 +84,7 @@ fn words(text: &str, open: usize) -> Option<(Vec<String>, usize, usize)> {
     let mut depth = 0usize;
     let mut at = open;
     while at < limit && words.len() < MAX_WORDS {
+        *read = at;
         match bytes[at] {
             b'(' | b'[' => depth += 1,
             b')' | b']' => {
@@ -97,6 +106,7 @@ fn words(text: &str, open: usize) -> Option<(Vec<String>, usize, usize)> {
             }
             b' ' | b'\n' | b'\r' | b'\t' | b',' | b'&' => {}
             quote @ (b'"' | b'\'' | b'`') => {
+                *read = limit;
                 let (word, next) = literal(text, at, quote, limit)?;
                 words.push(word);
                 literals += 1;
@@ -108,6 +118,8 @@ fn words(text: &str, open: usize) -> Option<(Vec<String>, usize, usize)> {
                 at = memchr(b'\n', &bytes[at..limit]).map_or(limit, |i| at + i);
             }
             b'f' | b'r' | b'b' | b'u' if matches!(bytes.get(at + 1), Some(b'"' | b'\'')) => {}
+            // The first word must be known.
+            _ if words.is_empty() => return None,
             _ => {
                 // An expression: up to the comma or bracket that ends it.
                 let mut end = at;
@@ -122,9 +134,10 @@ fn words(text: &str, open: usize) -> Option<(Vec<String>, usize, usize)> {
                     }
                     end += 1;
                 }
+                *read = end;
                 let word = text.get(at..end)?.trim();
-                // The first word must be known; keyword arguments are no words.
-                if words.is_empty() || word.contains('=') {
+                // Keyword arguments are no words.
+                if word.contains('=') {
                     return (literals > 0).then_some((words, literals, end));
                 }
                 words.push(word.get(..word.len().min(80)).unwrap_or("…").to_owned());

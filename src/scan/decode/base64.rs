@@ -217,8 +217,8 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
                 return true;
             }
         } else if run.len() >= 24
-            && let Some((_, decoded)) =
-                bytes::read(&bytes, false).filter(|(chain, t)| chain.is_empty() && plain::words(t) >= 2)
+            && let Some((_, decoded)) = bytes::read(&bytes, false, sink.budget.work)
+                .filter(|(chain, t)| chain.is_empty() && plain::words(t) >= 2)
         {
             sink.put(origin, &["base64"], decoded, Lang::Unknown);
             return true;
@@ -270,7 +270,7 @@ fn put(
     keyed: bool,
     sure: bool,
 ) -> bool {
-    let Some((mut chain, text)) = bytes::read(bytes, keyed) else { return false };
+    let Some((mut chain, text)) = bytes::read(bytes, keyed, sink.budget.work) else { return false };
     let direct = chain.is_empty();
     chain.insert(0, name);
     let readable = sure && is_language(&text);

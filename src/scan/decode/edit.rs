@@ -89,6 +89,11 @@ impl Editor {
         let text = sink.text;
         let marked = first.range.start..last.range.end;
         let window = line_around(text, marked.clone(), REACH);
+        let grown: usize =
+            edits.iter().map(|edit| if let With::Text(t) = &edit.with { t.len() } else { 0 }).sum();
+        if !sink.spend(window.len() + grown) {
+            return;
+        }
         let mut new = String::with_capacity(window.len());
         let mut at = window.start;
         for edit in &edits {

@@ -25,7 +25,9 @@ mod variables;
 
 use super::clues::{self, Clues};
 use super::doc::Segment;
+use super::work::Work;
 use crate::rules::{Lang, Place};
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -55,15 +57,16 @@ pub struct Found {
 
 /// All encoded pieces of `text` that decode to plausible text, to depth 3; and whether a bound cut the work short.
 pub fn decode(text: &str, segments: &[Segment]) -> (Vec<Found>, bool) {
-    decode_with(text, segments, clues::look(text))
+    decode_with(text, segments, clues::look(text), &Work::for_text(text.len()))
 }
 
 /// [`decode`] for a text whose clues are known.
-pub fn decode_with(text: &str, segments: &[Segment], clues: Clues) -> (Vec<Found>, bool) {
+pub fn decode_with(text: &str, segments: &[Segment], clues: Clues, work: &Work) -> (Vec<Found>, bool) {
     let mut budget = Budget {
         bytes: text.len().saturating_mul(2).saturating_add(SPARE_BYTES).min(MAX_BYTES),
         pieces: MAX_PIECES,
         bounded: false,
+        work,
     };
     let mut found: Vec<Found> = Vec::new();
     let mut seen: HashMap<u64, Range<usize>> = HashMap::new();
@@ -105,10 +108,11 @@ pub fn decode_with(text: &str, segments: &[Segment], clues: Clues) -> (Vec<Found
 }
 
 /// What is left of the bounds.
-struct Budget {
+struct Budget<'w> {
     bytes: usize,
     pieces: usize,
     bounded: bool,
+    work: &'w Work,
 }
 
 /// One decoded text on its way: perhaps only a step to another.
@@ -126,7 +130,7 @@ fn level(text: &str, segments: &[Segment], clues: Clues, budget: &mut Budget) ->
     if budget.pieces == 0 || text.len() < 4 {
         return Vec::new();
     }
-    let mut sink = Sink { text, segments, clues, pieces: Vec::new(), budget };
+    let mut sink = Sink { text, segments, clues, pieces: Vec::new(), recipe: OnceCell::new(), budget };
     base64::find(&mut sink);
     numbers::find(&mut sink);
     if clues.has(clues::BACKSLASH) {
@@ -169,15 +173,17 @@ fn level(text: &str, segments: &[Segment], clues: Clues, budget: &mut Budget) ->
 }
 
 /// Where decoders read from and put what they find.
-struct Sink<'a> {
+struct Sink<'a, 'w> {
     text: &'a str,
     segments: &'a [Segment],
     clues: Clues,
     pieces: Vec<Piece>,
-    budget: &'a mut Budget,
+    /// See `numbers`.
+    recipe: OnceCell<bool>,
+    budget: &'a mut Budget<'w>,
 }
 
-impl<'a> Sink<'a> {
+impl Sink<'_, '_> {
     fn segment_at(&self, offset: usize) -> (Place, Lang) {
         let i = self.segments.partition_point(|s| s.range.end <= offset);
         self.segments.get(i).map_or((Place::Prose, Lang::Unknown), |s| (s.place, s.lang))
@@ -185,6 +191,11 @@ impl<'a> Sink<'a> {
 
     fn lang_at(&self, offset: usize) -> Lang {
         self.segment_at(offset).1
+    }
+
+    /// Takes steps of work; see [`Work::spend`].
+    fn spend(&self, steps: usize) -> bool {
+        self.budget.work.spend(steps)
     }
 
     /// Reports a text. `lang`: `Unknown` to guess it.
@@ -210,7 +221,8 @@ impl<'a> Sink<'a> {
         new: String,
         deliberate: bool,
     ) {
-        if new == old || new.len() < 4 {
+        // Both are looked through for words and for what they may hide.
+        if new == old || new.len() < 4 || !self.spend((old.len() + new.len()) * 4) {
             return;
         }
         if plain::words(&new) > plain::words(old) + known || (deliberate && plain::is_text(&new)) {
@@ -222,6 +234,10 @@ impl<'a> Sink<'a> {
     }
 
     fn push(&mut self, range: Range<usize>, chain: &[&'static str], text: String, lang: Lang, quiet: bool) {
+        // What is found is read again by everything that reads files.
+        if !self.spend(text.len() * 8) {
+            return;
+        }
         if text.len() > self.budget.bytes || self.budget.pieces == 0 {
             self.budget.bounded = true;
             return;

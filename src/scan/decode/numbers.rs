@@ -15,6 +15,8 @@ const MIN_NUMBERS: usize = 8;
 const MIN_LIST: usize = 20;
 /// Most numbers of one list.
 const MAX_NUMBERS: usize = 256 << 10;
+/// What it costs to try all keys on the first numbers of a list.
+const AFFINE: usize = 4096;
 /// Most numbers that keys are tried on.
 const MAX_KEYED: usize = 4096;
 
@@ -162,10 +164,14 @@ fn number(item: &str) -> Option<(Kind, u8, u8)> {
 
 fn read(sink: &mut Sink, origin: &Range<usize>, values: &[u8], name: &'static str) -> bool {
     let keyed = sink.clues.has(clues::KEYED);
-    if let Some((mut chain, text)) = bytes::read(values, keyed && values.len() <= MAX_KEYED) {
+    if let Some((mut chain, text)) = bytes::read(values, keyed && values.len() <= MAX_KEYED, sink.budget.work)
+    {
         // Tables of numbers are common: without a word that says what they are, they must tell something.
         let before = line_around(sink.text, origin.clone(), 160);
         let line = &sink.text[before.start..origin.start];
+        if !sink.spend(line.len() * 8 + values.len()) {
+            return false;
+        }
         let named = [
             "CharCode",
             "bytes",
@@ -197,12 +203,7 @@ fn read(sink: &mut Sink, origin: &Range<usize>, values: &[u8], name: &'static st
 
 /// Undoes `y = a*x + b mod 256`. The most frequent value is taken for a space or an `e`, which leaves one unknown.
 fn affine(sink: &Sink, values: &[u8]) -> Option<String> {
-    let named = ["mod", "pow(", "inverse", "affine", "256", "0xff", "key"]
-        .iter()
-        .any(|w| memmem::find(sink.text.as_bytes(), w.as_bytes()).is_some());
-    // At lower depths the recipe stands elsewhere.
-    let inner = sink.segments.len() == 1 && sink.text.len() < 64 << 10;
-    if values.len() < 24 || values.len() > MAX_KEYED || !(named || inner) {
+    if values.len() < 24 || values.len() > MAX_KEYED {
         return None;
     }
     let mut counts = [0usize; 256];
@@ -212,6 +213,11 @@ fn affine(sink: &Sink, values: &[u8]) -> Option<String> {
     let distinct = counts.iter().filter(|c| **c > 0).count();
     // Texts have few letters and use them often; random bytes and ramps do not.
     if !(8..=80).contains(&distinct) || distinct * 3 > values.len() * 2 {
+        return None;
+    }
+    // At lower depths the recipe stands elsewhere.
+    let inner = sink.segments.len() == 1 && sink.text.len() < 64 << 10;
+    if !(inner || sink.names_a_recipe()) || !sink.spend(AFFINE + values.len() * 8) {
         return None;
     }
     let mut order: Vec<u8> = (0..=255).collect();
@@ -225,6 +231,9 @@ fn affine(sink: &Sink, values: &[u8]) -> Option<String> {
                 if !head.iter().all(|v| matches!(undo(*v), b'\n' | b'\r' | b'\t' | 0x20..=0x7e)) {
                     continue;
                 }
+                if !sink.spend(values.len() * 8) {
+                    return None;
+                }
                 let text: String = values.iter().map(|v| char::from(undo(*v))).collect();
                 let spaces = text.bytes().filter(|b| *b == b' ').count();
                 if plain::words(&text) >= 2 && spaces * 40 >= text.len() && plain::is_text(&text) {
@@ -234,6 +243,17 @@ fn affine(sink: &Sink, values: &[u8]) -> Option<String> {
         }
     }
     None
+}
+
+impl Sink<'_, '_> {
+    /// Does the text speak of keys or of arithmetic with bytes? Looked for once.
+    fn names_a_recipe(&self) -> bool {
+        *self.recipe.get_or_init(|| {
+            ["mod", "pow(", "inverse", "affine", "256", "0xff", "key"]
+                .iter()
+                .any(|w| memmem::find(self.text.as_bytes(), w.as_bytes()).is_some())
+        })
+    }
 }
 
 /// `chr(99)`, `[char]99`, `fromCharCode(99)`: one call a character, as string literals that `concat` can join.

@@ -85,6 +85,9 @@ fn lines(sink: &mut Sink, range: Range<usize>) {
                 );
             }
             "command" | "cmd" | "entrypoint" => {
+                if entry.value.starts_with('[') && !sink.spend(MAX_BLOCK / 32) {
+                    return;
+                }
                 let (words, span, next) = list(text, &entry, range.end);
                 at = at.max(next);
                 if words.len() >= 2 {
@@ -100,6 +103,9 @@ fn lines(sink: &mut Sink, range: Range<usize>) {
                 }
             }
             "args" | "arguments" => {
+                if entry.value.starts_with('[') && !sink.spend(MAX_BLOCK / 32) {
+                    return;
+                }
                 let (words, span, next) = list(text, &entry, range.end);
                 at = at.max(next);
                 if let Some((indent, from, word, _)) = command.take()

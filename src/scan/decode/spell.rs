@@ -48,11 +48,15 @@ fn turn(sink: &mut Sink, range: Range<usize>, least: usize) {
 pub(super) fn literals(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     let bytes = text.as_bytes();
     let mut at = 0;
+    // The end of the line that was looked at last: each is looked for once.
+    let mut line_end = 0;
     std::iter::from_fn(move || {
         loop {
             let open = at + memchr::memchr3(b'"', b'\'', b'`', &bytes[at..])?;
-            let limit = bytes.len().min(open + 1 + MAX_LITERAL);
-            let line = memchr(b'\n', &bytes[open + 1..limit]).map_or(limit, |i| open + 1 + i);
+            if open >= line_end {
+                line_end = memchr(b'\n', &bytes[open..]).map_or(bytes.len(), |i| open + i);
+            }
+            let line = line_end.min(open + 1 + MAX_LITERAL);
             let Some(length) = memchr(bytes[open], &bytes[open + 1..line]) else {
                 at = open + 1;
                 continue;

@@ -20,6 +20,7 @@ pub(super) fn find(sink: &mut Sink) {
     let mut bits = Bits::default();
     let mut at = 0;
     let mut word_end = 0;
+    let mut run_end = 0;
     while let Some(i) = blocks::next_wide(bytes, at) {
         at = i;
         let Some(c) = text[at..].chars().next() else { break };
@@ -42,7 +43,7 @@ pub(super) fn find(sink: &mut Sink) {
                 editor.name(sink, at, "bidi");
                 editor.edit(sink, at..next, With::Nothing, false);
                 if matches!(c, '\u{202e}' | '\u{2067}') {
-                    override_run(sink, next);
+                    override_run(sink, next, &mut run_end);
                 }
             }
             c if is_invisible(c) => {
@@ -110,7 +111,7 @@ fn selectors(sink: &mut Sink, start: usize) -> usize {
         end += c.len_utf8();
     }
     if out.len() >= MIN_HIDDEN
-        && let Some((mut chain, text)) = bytes::read(&out, true)
+        && let Some((mut chain, text)) = bytes::read(&out, true, sink.budget.work)
     {
         chain.insert(0, "variation selectors");
         sink.put(start..end, &chain, text, Lang::Unknown);
@@ -119,13 +120,16 @@ fn selectors(sink: &mut Sink, start: usize) -> usize {
 }
 
 /// What a right-to-left override shows backwards.
-fn override_run(sink: &mut Sink, start: usize) {
-    let end = sink.text[start..]
-        .char_indices()
-        .take(2048)
-        .find(|(_, c)| matches!(c, '\u{202c}' | '\u{2069}' | '\n'))
-        .map(|(i, _)| start + i);
-    let Some(end) = end else { return };
+fn override_run(sink: &mut Sink, start: usize, next_end: &mut usize) {
+    // The end that was found last is that of all overrides before it: each is looked for once.
+    if *next_end < start {
+        let rest = &sink.text[start..];
+        *next_end = start + rest.find(['\u{202c}', '\u{2069}', '\n']).unwrap_or(rest.len());
+    }
+    let end = *next_end;
+    if end == sink.text.len() || end - start > 4096 || !sink.spend((end - start) * 4) {
+        return;
+    }
     let old = &sink.text[start..end];
     let new: String = old.chars().rev().collect();
     if plain::words(&new) > plain::words(old) {
@@ -346,7 +350,7 @@ impl Bits {
                         .collect();
                     let bytes: Vec<u8> =
                         bits.chunks_exact(width).map(|g| g.iter().fold(0, |n, b| n << 1 | b)).collect();
-                    if let Some((chain, text)) = bytes::read(&bytes, false)
+                    if let Some((chain, text)) = bytes::read(&bytes, false, sink.budget.work)
                         && chain.is_empty()
                         && text.is_ascii()
                     {

@@ -4,6 +4,7 @@
 use super::edit::{Editor, With};
 use super::{Sink, plain};
 use crate::rules::Place;
+use crate::scan::work::Work;
 use memchr::{memchr, memchr_iter, memmem};
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -197,8 +198,12 @@ fn line(sink: &mut Sink, editor: &mut Editor, known: &HashMap<&str, &str>, range
         let Some(i) = memchr::memchr3(b'$', b'+', b'{', &bytes[at..range.end]) else { break };
         let i = at + i;
         at = i + 1;
-        let found =
-            if bytes[i] == b'+' { sum(text, known, &range, i) } else { references(text, known, &range, i) };
+        let work = sink.budget.work;
+        let found = if bytes[i] == b'+' {
+            sum(text, known, &range, i, work)
+        } else {
+            references(text, known, &range, i, work)
+        };
         if let Some((span, value)) = found {
             let (value, copied) = value;
             growth += value.len();
@@ -212,6 +217,7 @@ fn line(sink: &mut Sink, editor: &mut Editor, known: &HashMap<&str, &str>, range
     }
     if let Some(i) = memmem::find(&bytes[range.clone()], b"join(")
         && let Some((span, value)) = joined(text, known, &range, range.start + i)
+        && sink.spend(value.len() * 8)
     {
         editor.edit(sink, span, With::Text(value), false);
     }
@@ -264,6 +270,7 @@ fn references(
     known: &HashMap<&str, &str>,
     line: &Range<usize>,
     start: usize,
+    work: &Work,
 ) -> Option<(Range<usize>, (String, usize))> {
     let mut out = String::new();
     let mut at = start;
@@ -284,6 +291,9 @@ fn references(
             break;
         }
         let Some(value) = known.get(name) else { break };
+        if !work.spend(value.len() * 8) {
+            return None;
+        }
         out.push_str(value);
         copied += plain::words(value);
         count += 1;
@@ -341,14 +351,21 @@ fn sum(
     known: &HashMap<&str, &str>,
     line: &Range<usize>,
     plus: usize,
+    work: &Work,
 ) -> Option<(Range<usize>, (String, usize))> {
     let (start, first) = operand_before(text, known, line.start, plus)?;
+    if !work.spend(first.len() * 8) {
+        return None;
+    }
     let mut out = String::from(first);
     // Words of literals on the line itself are counted there: counting them twice only asks for more.
     let mut copied = plain::words(first);
     let mut at = plus + 1;
     let mut end = plus;
     while let Some((next, value)) = operand_after(text, known, at, line.end) {
+        if !work.spend(value.len() * 8) {
+            return None;
+        }
         out.push_str(value);
         copied += plain::words(value);
         end = next;
