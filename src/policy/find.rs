@@ -81,9 +81,27 @@ impl Finder {
         if let Some(known) = self.folders.get(folder.as_os_str()) {
             return known.clone();
         }
-        let real = fs::canonicalize(folder).map_err(|error| error.kind());
+        let real = self.real_folder(folder);
         self.folders.insert(folder.as_os_str().to_owned(), real.clone());
         real
+    }
+
+    /// One look at each folder on the way, whatever number of paths go through it.
+    fn real_folder(&mut self, folder: &Path) -> Result<PathBuf, ErrorKind> {
+        // The kernel takes no longer path; and each folder above is a call deeper.
+        if folder.as_os_str().len() > 4096 {
+            return Err(ErrorKind::InvalidFilename);
+        }
+        let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+            return fs::canonicalize(folder).map_err(|error| error.kind());
+        };
+        let path = self.folder(parent)?.join(name);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_dir() => Ok(path),
+            Ok(meta) if meta.is_symlink() => fs::canonicalize(&path).map_err(|error| error.kind()),
+            Ok(_) => Err(ErrorKind::NotADirectory),
+            Err(error) => Err(error.kind()),
+        }
     }
 
     /// The part that exists with links followed, the rest as written.
