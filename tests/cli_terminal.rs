@@ -52,6 +52,17 @@ print(seen)
 os.kill(pid, 9)
 "#;
 
+/// Says the new size when the signal has come.
+const WINDOW: &str = r#"
+import os, signal, time
+came = []
+signal.signal(signal.SIGWINCH, lambda *signal: came.append(signal))
+print("ready", flush=True)
+while not came:
+    time.sleep(0.01)
+print("new", *os.get_terminal_size(), flush=True)
+"#;
+
 struct Folder(PathBuf);
 
 impl Drop for Folder {
@@ -65,6 +76,7 @@ fn play(name: &str, steps: &str) {
     let root = Path::new("/var/tmp").join(format!("weft-terminal-{}-{name}", std::process::id()));
     fs::create_dir_all(root.join("ws")).unwrap();
     let folder = Folder(root);
+    fs::write(folder.0.join("ws/window.py"), WINDOW).unwrap();
     let script = folder.0.join("steps");
     fs::write(&script, steps.replace("WEFT", env!("CARGO_BIN_EXE_weft"))).unwrap();
     let mut python = Command::new("/usr/bin/python3");
@@ -151,13 +163,10 @@ wait code 3
 fn the_window_can_change() {
     play(
         "window",
-        r#"keys WEFT run --policy coding-agent -- /usr/bin/python3 -q\n
-wait >>> $
-keys import os, signal; h = signal.signal(signal.SIGWINCH, lambda *a: print("new", *os.get_terminal_size())); print("set" + "up")\n
-wait \nsetup
+        r#"keys WEFT run --policy coding-agent -- /usr/bin/python3 window.py\n
+wait \nready
 size 33 111
-wait new 111 33
-keys \x04
+wait \nnew 111 33
 wait ready>
 "#,
     );
