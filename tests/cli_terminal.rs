@@ -101,7 +101,7 @@ keys \x03
 wait KeyboardInterrupt
 keys print(6 * 7)\n
 wait \n42
-keys \x04
+keys exit()\n
 wait ready>
 keys echo "code $?"\n
 wait code 0
