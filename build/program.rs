@@ -219,7 +219,9 @@ impl Programs {
         code: &mut Vec<u8>,
     ) -> Result<(), String> {
         let small = |n: u32| {
-            (0..ENDLESS).find(|byte| count(*byte) == n).ok_or(format!("{n} is no count that fits: see TWENTIES"))
+            (0..ENDLESS)
+                .find(|byte| count(*byte) == n)
+                .ok_or(format!("{n} is no count that fits: see TWENTIES"))
         };
         if let Node::Class(set) = node {
             code.push(if greedy { GREEDY } else { LAZY });
@@ -318,12 +320,8 @@ fn spellings(node: &Node, most: usize, fold: &mut Option<bool>) -> Option<Vec<St
             vec![text.clone()]
         }
         Node::Class(set) => {
-            let chars: Vec<char> = set
-                .iter()
-                .take(4)
-                .flat_map(|(a, b)| (*a..=*b).take(4))
-                .filter_map(char::from_u32)
-                .collect();
+            let chars: Vec<char> =
+                set.iter().take(4).flat_map(|(a, b)| (*a..=*b).take(4)).filter_map(char::from_u32).collect();
             let folded = *fold.get_or_insert(false);
             // Of a class in any case both letters are in it.
             let chars: Vec<char> = chars.into_iter().filter(|c| !folded || !c.is_ascii_uppercase()).collect();
@@ -364,9 +362,7 @@ fn spellings(node: &Node, most: usize, fold: &mut Option<bool>) -> Option<Vec<St
 fn starts_with_literal(node: &Node) -> bool {
     match node {
         Node::Literal { .. } => true,
-        Node::Row(nodes) => {
-            nodes.first().is_some_and(starts_with_literal) && words(node).is_none()
-        }
+        Node::Row(nodes) => nodes.first().is_some_and(starts_with_literal) && words(node).is_none(),
         _ => false,
     }
 }

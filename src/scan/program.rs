@@ -451,7 +451,8 @@ impl Program<'_> {
         let mut list = self.tables.words.get(start + 2 + from as usize..end)?;
         let rest = text.get(at..)?;
         let mut next = from;
-        let first = rest.first().map(|byte| if op == WORDS_FOLDED { byte.to_ascii_lowercase() } else { *byte });
+        let first =
+            rest.first().map(|byte| if op == WORDS_FOLDED { byte.to_ascii_lowercase() } else { *byte });
         while let Some((&length, tail)) = list.split_first() {
             let (word, tail) = tail.split_at_checked(usize::from(length))?;
             next += u32::from(length) + 1;
