@@ -84,11 +84,9 @@ fn rules() -> Result<(), String> {
     unique(&all)?;
     let files = table::write(&all)?;
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
-    for (name, bytes) in [
-        ("rules.rs", files.code.as_bytes()),
-        ("matching.bin", &files.matching),
-        ("words.bin", &files.words),
-    ] {
+    for (name, bytes) in
+        [("rules.rs", files.code.as_bytes()), ("matching.bin", &files.matching), ("words.bin", &files.words)]
+    {
         let target = folder.join(name);
         std::fs::write(&target, bytes).map_err(|e| format!("{}: {e}", target.display()))?;
     }

@@ -1,8 +1,8 @@
 //! What a line must have in it for a pattern to match there: derived from the pattern, so that no rule depends on its
 //! author having thought of every literal. Only for the build; the binary gets the result.
 
+use super::program::Node;
 use super::trigrams;
-use regex_syntax::hir::{Class, Hir, HirKind};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
@@ -28,10 +28,9 @@ struct Info {
 }
 
 /// What a pattern needs, or `None` where it needs nothing in particular.
-pub fn of(pattern: &str) -> Result<Option<Need>, String> {
-    let hir = regex_syntax::Parser::new().parse(pattern).map_err(|e| e.to_string())?;
-    let info = info(&hir);
-    Ok(info.exact.and_then(|e| any(&e, 2)).or(info.need))
+pub fn of(node: &Node) -> Option<Need> {
+    let info = info(node);
+    info.exact.and_then(|e| any(&e, 2)).or(info.need)
 }
 
 /// Literals of which every match has one: the declared ones with what has to be added to them, or others that are rarer.
@@ -144,40 +143,28 @@ fn any(strings: &[String], least: usize) -> Option<Need> {
     Some(Need::Any(kept.map(|s| (**s).clone()).collect()))
 }
 
-fn info(hir: &Hir) -> Info {
-    match hir.kind() {
-        HirKind::Empty | HirKind::Look(_) => {
-            Info { exact: Some(vec![String::new()]), need: None, first: None }
-        }
-        HirKind::Literal(literal) => {
-            let text = String::from_utf8_lossy(&literal.0).to_ascii_lowercase();
-            Info { exact: Some(vec![text]), need: None, first: None }
-        }
-        HirKind::Class(Class::Unicode(class)) => {
+fn info(node: &Node) -> Info {
+    let exactly = |strings| Info { exact: Some(strings), need: None, first: None };
+    match node {
+        Node::Nothing | Node::Look(_) => exactly(vec![String::new()]),
+        Node::Literal { text, .. } => exactly(vec![text.to_ascii_lowercase()]),
+        Node::Class(set) => {
             let mut chars = BTreeSet::new();
-            // Blanks and digits are ASCII to the matcher, and a line has no line feed in it.
-            let space = class.ranges().iter().any(|r| matches!(r.start(), '\u{1680}' | '\u{660}'));
-            for range in class.ranges() {
-                if (!space || range.start().is_ascii())
-                    && u32::from(range.end()) - u32::from(range.start()) > 16
-                {
+            for (from, to) in set {
+                if to - from > 26 {
                     return Info { exact: None, need: None, first: None };
                 }
-                // The matcher folds ASCII only, so the Kelvin sign and the long s are no k and s.
-                let plain = (range.start()..=range.end()).filter(|c| !matches!(c, '\u{212a}' | '\u{17f}'));
-                chars.extend(
-                    plain.filter(|c| *c != '\n' && (!space || c.is_ascii())).map(|c| c.to_ascii_lowercase()),
-                );
+                // A line has no line feed in it.
+                let range = (*from..=*to).filter_map(char::from_u32).filter(|c| *c != '\n');
+                chars.extend(range.map(|c| c.to_ascii_lowercase()));
             }
             let exact = (1..=12).contains(&chars.len()).then(|| chars.iter().map(char::to_string).collect());
             Info { exact, need: None, first: None }
         }
-        HirKind::Class(Class::Bytes(_)) => Info { exact: None, need: None, first: None },
-        HirKind::Capture(capture) => info(&capture.sub),
-        HirKind::Repetition(repetition) => {
-            let sub = info(&repetition.sub);
-            if repetition.min == 0 {
-                let exact = (repetition.max == Some(1))
+        Node::Repeat { node, least: min, most: max, .. } => {
+            let sub = info(node);
+            if *min == 0 {
+                let exact = (*max == Some(1))
                     .then_some(sub.exact)
                     .flatten()
                     .map(|e| std::iter::once(String::new()).chain(e).collect());
@@ -185,27 +172,27 @@ fn info(hir: &Hir) -> Info {
             }
             // So many times at least, as far as that stays one of few strings.
             let mut least = sub.exact.clone();
-            for _ in 1..repetition.min.min(16) {
+            for _ in 1..(*min).min(16) {
                 least = least.zip(sub.exact.as_ref()).and_then(|(a, b)| cross(&a, b));
             }
-            if repetition.max == Some(repetition.min) && repetition.min <= 16 && least.is_some() {
+            if *max == Some(*min) && *min <= 16 && least.is_some() {
                 return Info { exact: least, need: sub.need, first: None };
             }
             let first =
                 sub.first.clone().or_else(|| sub.exact.clone()).filter(|e| e.iter().all(|s| !s.is_empty()));
             Info { exact: None, need: least.or(sub.exact).and_then(|e| any(&e, 2)).or(sub.need), first }
         }
-        HirKind::Concat(list) => concat(list),
-        HirKind::Alternation(list) => alternation(list),
+        Node::Row(list) => concat(list),
+        Node::Either(list) => alternation(list),
     }
 }
 
-fn concat(list: &[Hir]) -> Info {
+fn concat(list: &[Node]) -> Info {
     let mut factors: Vec<Need> = Vec::new();
     let mut run = vec![String::new()];
     let mut whole = true;
-    for hir in list {
-        let part = info(hir);
+    for node in list {
+        let part = info(node);
         match part.exact {
             Some(exact) => match cross(&run, &exact) {
                 Some(longer) => run = longer,
@@ -242,7 +229,7 @@ fn concat(list: &[Hir]) -> Info {
     Info { exact: None, need, first }
 }
 
-fn alternation(list: &[Hir]) -> Info {
+fn alternation(list: &[Node]) -> Info {
     let parts: Vec<Info> = list.iter().map(info).collect();
     let all: Option<Vec<Vec<String>>> = parts.iter().map(|p| p.exact.clone()).collect();
     if let Some(all) = all {

@@ -23,10 +23,11 @@ pub struct Programs {
 }
 
 /// Characters as sorted ranges that do not touch.
-type Set = Vec<(u32, u32)>;
+pub type Set = Vec<(u32, u32)>;
 
+/// A pattern taken apart.
 #[derive(Clone, Debug)]
-enum Node {
+pub enum Node {
     Nothing,
     Literal { text: String, folded: bool },
     Class(Set),
@@ -45,22 +46,25 @@ struct Flags {
 }
 
 impl Programs {
-    /// The program of a pattern.
-    pub fn compile(&mut self, pattern: &str) -> Result<Vec<u8>, String> {
-        let ast = ast::parse::Parser::new().parse(pattern).map_err(|e| e.to_string())?;
-        let mut flags = Flags { fold: false, lines: false, dot_all: false, lazy: false };
-        let node = tidy(node(&ast, &mut flags)?);
-        let least = least(&node);
+    /// The program of the branches of a pattern.
+    pub fn compile(&mut self, branches: &[Node]) -> Result<Vec<u8>, String> {
+        let least = branches.iter().map(least).min().unwrap_or(0);
         if least == 0 {
             return Err("it matches nothing at all as well".to_owned());
         }
-        let (first, may_be_empty) = first(&node);
-        let begin = self.begin(&first, may_be_empty)?;
-        let mut code = vec![if anchored(&node) { ANCHORED } else { 0 }, least.min(255) as u8];
-        code.extend(begin.to_le_bytes());
-        debug_assert_eq!(code.len(), HEADER);
-        self.emit(&node, None, &mut code)?;
-        code.push(MATCH);
+        let flags = if branches.iter().all(anchored) { ANCHORED } else { 0 };
+        let mut code = vec![flags, least.min(255) as u8, branches.len() as u8];
+        code.resize(HEADER + branches.len() * BRANCH_ENTRY, 0);
+        for (i, branch) in branches.iter().enumerate() {
+            let (set, may_be_empty) = first(branch);
+            let begin = self.begin(&set, may_be_empty)?;
+            let start = u16::try_from(code.len()).map_err(|_| "its program is too large")?;
+            let entry = HEADER + i * BRANCH_ENTRY;
+            code[entry..entry + 2].copy_from_slice(&begin.to_le_bytes());
+            code[entry + 2..entry + 4].copy_from_slice(&start.to_le_bytes());
+            self.emit(branch, None, &mut code)?;
+            code.push(MATCH);
+        }
         if code.len() > LARGEST {
             return Err(format!("its program has {} bytes", code.len()));
         }
@@ -215,7 +219,9 @@ impl Programs {
         code: &mut Vec<u8>,
     ) -> Result<(), String> {
         let small = |n: u32| {
-            (0..ENDLESS).find(|byte| count(*byte) == n).ok_or(format!("{n} is no count that fits: see TWENTIES"))
+            (0..ENDLESS)
+                .find(|byte| count(*byte) == n)
+                .ok_or(format!("{n} is no count that fits: see TWENTIES"))
         };
         if let Node::Class(set) = node {
             code.push(if greedy { GREEDY } else { LAZY });
@@ -314,12 +320,8 @@ fn spellings(node: &Node, most: usize, fold: &mut Option<bool>) -> Option<Vec<St
             vec![text.clone()]
         }
         Node::Class(set) => {
-            let chars: Vec<char> = set
-                .iter()
-                .take(4)
-                .flat_map(|(a, b)| (*a..=*b).take(4))
-                .filter_map(char::from_u32)
-                .collect();
+            let chars: Vec<char> =
+                set.iter().take(4).flat_map(|(a, b)| (*a..=*b).take(4)).filter_map(char::from_u32).collect();
             let folded = *fold.get_or_insert(false);
             // Of a class in any case both letters are in it.
             let chars: Vec<char> = chars.into_iter().filter(|c| !folded || !c.is_ascii_uppercase()).collect();
@@ -360,11 +362,35 @@ fn spellings(node: &Node, most: usize, fold: &mut Option<bool>) -> Option<Vec<St
 fn starts_with_literal(node: &Node) -> bool {
     match node {
         Node::Literal { .. } => true,
-        Node::Row(nodes) => {
-            nodes.first().is_some_and(starts_with_literal) && words(node).is_none()
-        }
+        Node::Row(nodes) => nodes.first().is_some_and(starts_with_literal) && words(node).is_none(),
         _ => false,
     }
+}
+
+/// The branches of a pattern at its top, in the order in which they are tried. Each is looked for only on lines that
+/// have what it needs.
+pub fn branches(pattern: &str) -> Result<Vec<Node>, String> {
+    let ast = ast::parse::Parser::new().parse(pattern).map_err(|e| e.to_string())?;
+    let mut flags = Flags { fold: false, lines: false, dot_all: false, lazy: false };
+    let whole = tidy(node(&ast, &mut flags)?);
+    let (looks, choice) = match &whole {
+        Node::Row(nodes) => nodes.split_at(nodes.iter().take_while(|n| matches!(n, Node::Look(_))).count()),
+        other => (&[][..], std::slice::from_ref(other)),
+    };
+    let [Node::Either(parts)] = choice else { return Ok(vec![whole]) };
+    if words(&choice[0]).is_some() {
+        return Ok(vec![whole]);
+    }
+    let with_looks = |node: Node| {
+        let row = looks.iter().cloned().chain([node]).collect();
+        tidy(Node::Row(row))
+    };
+    let (apart, rest) = parts.split_at(parts.len().min(BRANCHES - 1));
+    let mut out: Vec<Node> = apart.iter().cloned().map(with_looks).collect();
+    if !rest.is_empty() {
+        out.push(with_looks(Node::Either(rest.to_vec())));
+    }
+    Ok(out)
 }
 
 fn node(ast: &Ast, flags: &mut Flags) -> Result<Node, String> {

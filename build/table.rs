@@ -136,13 +136,13 @@ fn ready<'r>(rule: &'r RuleSpec, programs: &mut program::Programs) -> Result<Rea
     };
     if let MatcherSpec::Regex(pattern) = &rule.matcher {
         // The schema has compiled the pattern with regex-lite; a form that only these reject fails the build.
-        ready.program = programs.compile(pattern).map_err(|e| format!("{}: {e}", rule.id))?;
-        let need = needs::of(pattern).map_err(|e| format!("{}: {e}", rule.id))?;
-        let need =
-            need.ok_or_else(|| format!("{}: its matches have nothing in common to look for", rule.id))?;
-        ready.literals = needs::literals(&need, &rule.literals);
+        let branches = program::branches(pattern).map_err(|e| format!("{}: {e}", rule.id))?;
+        ready.program = programs.compile(&branches).map_err(|e| format!("{}: {e}", rule.id))?;
+        let all: Option<Vec<needs::Need>> = branches.iter().map(needs::of).collect();
+        let all = all.ok_or_else(|| format!("{}: its matches have nothing in common to look for", rule.id))?;
+        ready.literals = needs::literals(&needs::Need::Or(all.clone()), &rule.literals);
+        all.iter().for_each(|need| needs::pack(need, &mut ready.needs));
         ready.also = &[];
-        needs::pack(&need, &mut ready.needs);
     }
     Ok(ready)
 }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// Entries that all globs of a policy together may look at, and matches they may have.
 pub const LOOKED_AT: usize = 100_000;
@@ -30,17 +31,23 @@ pub enum Found {
     },
 }
 
+type Listing = Rc<[(OsString, bool)]>;
+
+/// So many listings are kept.
+const LISTINGS: usize = 16;
+
 #[derive(Debug)]
 pub struct Finder {
     /// Folders with their links followed.
     folders: HashMap<OsString, Result<PathBuf, ErrorKind>>,
+    listings: HashMap<OsString, Listing>,
     looked_at: usize,
     matches: usize,
 }
 
 impl Default for Finder {
     fn default() -> Finder {
-        Finder { folders: HashMap::new(), looked_at: LOOKED_AT, matches: MATCHES }
+        Finder { folders: HashMap::new(), listings: HashMap::new(), looked_at: LOOKED_AT, matches: MATCHES }
     }
 }
 
@@ -81,9 +88,27 @@ impl Finder {
         if let Some(known) = self.folders.get(folder.as_os_str()) {
             return known.clone();
         }
-        let real = fs::canonicalize(folder).map_err(|error| error.kind());
+        let real = self.real_folder(folder);
         self.folders.insert(folder.as_os_str().to_owned(), real.clone());
         real
+    }
+
+    /// One look at each folder on the way, whatever number of paths go through it.
+    fn real_folder(&mut self, folder: &Path) -> Result<PathBuf, ErrorKind> {
+        // The kernel takes no longer path; and each folder above is a call deeper.
+        if folder.as_os_str().len() > 4096 {
+            return Err(ErrorKind::InvalidFilename);
+        }
+        let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+            return fs::canonicalize(folder).map_err(|error| error.kind());
+        };
+        let path = self.folder(parent)?.join(name);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_dir() => Ok(path),
+            Ok(meta) if meta.is_symlink() => fs::canonicalize(&path).map_err(|error| error.kind()),
+            Ok(_) => Err(ErrorKind::NotADirectory),
+            Err(error) => Err(error.kind()),
+        }
     }
 
     /// The part that exists with links followed, the rest as written.
@@ -126,19 +151,38 @@ impl Finder {
         if *name == "**" {
             self.descend(at.clone(), rest, found)?;
         }
-        let Ok(entries) = fs::read_dir(&at) else { return Some(()) };
-        for entry in entries.flatten() {
+        for (entry, dir) in self.listing(&at)?.iter() {
             self.looked_at = self.looked_at.checked_sub(1)?;
             if *name == "**" {
                 // Links are not followed here: they may lead around in circles, and out.
-                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    self.descend(entry.path(), names, found)?;
+                if *dir {
+                    self.descend(at.join(entry), names, found)?;
                 }
-            } else if wildcard(name.as_bytes(), entry.file_name().as_encoded_bytes()) {
-                self.descend(entry.path(), rest, found)?;
+            } else if wildcard(name.as_bytes(), entry.as_encoded_bytes()) {
+                self.descend(at.join(entry), rest, found)?;
             }
         }
         Some(())
+    }
+
+    /// The names in a folder, and which of them are folders; none where it cannot be read. Many globs ask about `/etc`.
+    fn listing(&mut self, folder: &Path) -> Option<Listing> {
+        if let Some(known) = self.listings.get(folder.as_os_str()) {
+            return Some(known.clone());
+        }
+        let mut names = Vec::new();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if names.len() >= self.looked_at {
+                return None;
+            }
+            let dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            names.push((entry.file_name(), dir));
+        }
+        let names: Listing = names.into();
+        if self.listings.len() < LISTINGS {
+            self.listings.insert(folder.as_os_str().to_owned(), names.clone());
+        }
+        Some(names)
     }
 }
 

@@ -389,6 +389,15 @@ fn placeholder(
     if policy.filesystem.write.covering(&deny.path).is_none_or(|rule| rule.private) {
         return;
     }
+    // A file where a folder would have to be, as `.git` is in a work tree of git: it stays that file.
+    let there = deny.path.ancestors().find_map(|path| Some((path, fs::symlink_metadata(path).ok()?)));
+    if let Some((file, meta)) = there.filter(|(_, meta)| !meta.is_dir()) {
+        let id = Some(FileId { dev: meta.dev(), ino: meta.ino() });
+        let attr = attr_of(policy, file).and(Attr::READ_ONLY);
+        let step = Step::Bind { path: file.to_owned(), id, dir: false, attr };
+        masks.entry(file.to_owned()).or_insert(step);
+        return;
+    }
     let missing: Vec<&Path> =
         deny.path.ancestors().take_while(|path| fs::symlink_metadata(path).is_err()).collect();
     made.extend(missing.into_iter().rev().map(Path::to_owned));

@@ -68,12 +68,21 @@ impl Engine {
                 }
             }
         }
-        uses.sort_unstable();
-        let mut starts = Vec::with_capacity(literals.len() + 1);
-        for literal in 0..=literals.len() {
-            starts.push(uses.partition_point(|(at, _)| usize::from(*at) < literal) as u32);
+        // Sorted by counting: the pairs arrive rule by rule.
+        let mut starts = vec![0u32; literals.len() + 1];
+        for (literal, _) in &uses {
+            starts[usize::from(*literal) + 1] += 1;
         }
-        let users = uses.into_iter().map(|(_, user)| user).collect();
+        for i in 1..starts.len() {
+            starts[i] += starts[i - 1];
+        }
+        let mut next = starts.clone();
+        let mut users = vec![0; uses.len()];
+        for (literal, user) in uses {
+            let place = &mut next[usize::from(literal)];
+            users[*place as usize] = user;
+            *place += 1;
+        }
         Engine { rules, prefilter: Prefilter::new(&literals), users, starts }
     }
 
@@ -150,7 +159,8 @@ impl Engine {
 
 /// How a pattern is run. The reference names where patterns are, so that a binary without it carries none.
 enum Way<'s> {
-    Program(&'s mut Scratch),
+    /// With a bit for each branch that can match.
+    Program(u64, &'s mut Scratch),
     Pattern(fn(&Rule) -> &'static str),
 }
 
@@ -217,15 +227,17 @@ impl Ready {
         if !self.may_cover(&piece, segments) {
             return 0;
         }
+        let mut wanted = u64::MAX;
         if !self.rule.needs.is_empty() {
             if state.trigrams.0 != piece {
                 state.trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
             }
-            if !state.trigrams.1.may_meet(self.rule.needs) {
+            wanted = state.trigrams.1.may_meet(self.rule.needs);
+            if wanted == 0 {
                 return 0;
             }
         }
-        self.try_on(text, piece, segments, Way::Program(&mut state.scratch), out)
+        self.try_on(text, piece, segments, Way::Program(wanted, &mut state.scratch), out)
     }
 
     /// Tries the rule on a line or cell.
@@ -259,11 +271,11 @@ impl Ready {
             (Matcher::Native(_), Some(native)) => native(haystack, self.rule.literals, &mut push),
             (Matcher::Regex(pattern), _) => {
                 let pattern = match way {
-                    Way::Program(scratch) if !self.rule.program.is_empty() => {
-                        rules::program_of(self.rule).find_all(haystack, scratch, &mut push);
+                    Way::Program(wanted, scratch) if !self.rule.program.is_empty() => {
+                        rules::program_of(self.rule).find_all(haystack, wanted, scratch, &mut push);
                         return out.len() - before;
                     }
-                    Way::Program(_) => pattern,
+                    Way::Program(..) => pattern,
                     Way::Pattern(pattern_of) => pattern_of(self.rule),
                 };
                 // The schema compiled every pattern once, so one that does not compile cannot get here.

@@ -2,7 +2,7 @@
 //!
 //! Each literal is known by four of its bytes, chosen where they are rarest in ordinary text. A rolling window of four
 //! bytes is looked up in a bitmap that fits the first-level cache; only a hit there costs more. Literals of three bytes
-//! have a small bitmap of their own in the same pass, those of two a search of their own.
+//! set the bits of all windows that begin with them, those of two have a search of their own.
 
 use crate::rules::Literal;
 
@@ -84,6 +84,11 @@ impl Prefilter {
                     let slot = three_slot(fold(u32::from_le_bytes([0, a, b, c])));
                     filter.three[slot >> 6] |= 1 << (slot & 63);
                     filter.threes.push((u16::try_from(slot).unwrap_or(0), index));
+                    // Whatever follows. At the end of a text nothing does: see `scan`.
+                    for d in (0..=u8::MAX).filter(|d| d | 0x20 == *d) {
+                        let slot = self::slot(fold(u32::from_le_bytes([a, b, c, d])));
+                        filter.bitmap[slot >> 6] |= 1 << (slot & 63);
+                    }
                     continue;
                 }
                 [_, _] => {
@@ -102,19 +107,18 @@ impl Prefilter {
         }
         filter.threes.sort_unstable();
         filter.entries.sort_unstable_by_key(|entry| (slot(entry.window), entry.literal));
-        let mut count = 0;
-        for word in &filter.bitmap {
+        let (mut count, mut at) = (0, 0);
+        for (i, word) in filter.bitmap.iter().enumerate() {
             filter.before.push(count);
             count += word.count_ones() as u16;
-        }
-        let mut last = usize::MAX;
-        for (i, entry) in (0u16..).zip(&filter.entries) {
-            if slot(entry.window) != last {
-                last = slot(entry.window);
-                filter.starts.push(i);
+            for bit in (0..64).filter(|bit| word >> bit & 1 != 0) {
+                filter.starts.push(at as u16);
+                while filter.entries.get(at).is_some_and(|entry| slot(entry.window) == i << 6 | bit) {
+                    at += 1;
+                }
             }
         }
-        filter.starts.push(u16::try_from(filter.entries.len()).unwrap_or(u16::MAX));
+        filter.starts.push(at as u16);
         filter
     }
 
@@ -128,37 +132,26 @@ impl Prefilter {
                 }
             }
         }
-        // Two loops, so that the check for three bytes costs nothing where no rule needs it.
-        if self.threes.is_empty() {
-            self.pass::<false>(text, &mut found);
-        } else {
-            self.pass::<true>(text, &mut found);
-        }
-    }
-
-    fn pass<const THREES: bool>(&self, text: &[u8], found: &mut impl FnMut(usize, usize)) {
         // Of one length, so that no index has to be checked.
         let Some(bitmap) = self.bitmap.first_chunk::<{ 1 << (BITS - 6) }>() else { return };
-        let mut window = 0u32;
-        for (end, byte) in text.iter().enumerate() {
-            window = (window >> 8) | (u32::from(*byte) << 24);
-            let folded = fold(window);
+        for (at, window) in text.windows(4).enumerate() {
+            let folded = fold(u32::from_le_bytes([window[0], window[1], window[2], window[3]]));
             let slot = slot(folded);
-            if bitmap[slot >> 6] >> (slot & 63) & 1 != 0 && end >= 3 {
-                self.four(text, end - 3, folded, slot, found);
+            if bitmap[slot >> 6] >> (slot & 63) & 1 != 0 {
+                self.four(text, at, folded, slot, &mut found);
             }
-            if THREES {
-                let slot = three_slot(folded);
-                if self.three[slot >> 6] >> (slot & 63) & 1 != 0 && end >= 2 {
-                    self.short(text, end - 2, slot, found);
-                }
-            }
+        }
+        if let Some(&[a, b, c]) = text.last_chunk::<3>() {
+            self.short(text, text.len() - 3, fold(u32::from_le_bytes([0, a, b, c])), &mut found);
         }
     }
 
-    /// The literals of three bytes that may stand at `at`.
-    #[inline(never)]
-    fn short(&self, text: &[u8], at: usize, slot: usize, found: &mut impl FnMut(usize, usize)) {
+    /// The literals of three bytes that may stand at `at`. `folded`: the three, above an empty byte.
+    fn short(&self, text: &[u8], at: usize, folded: u32, found: &mut impl FnMut(usize, usize)) {
+        let slot = three_slot(folded);
+        if self.three[slot >> 6] >> (slot & 63) & 1 == 0 {
+            return;
+        }
         let from = self.threes.partition_point(|(s, _)| usize::from(*s) < slot);
         for &(_, three) in self.threes[from..].iter().take_while(|(s, _)| usize::from(*s) == slot) {
             if is_at(text, at, self.literals[usize::from(three)].as_bytes()) {
@@ -170,6 +163,7 @@ impl Prefilter {
     /// The literals that may have their window at `at`.
     #[inline(never)]
     fn four(&self, text: &[u8], at: usize, folded: u32, slot: usize, found: &mut impl FnMut(usize, usize)) {
+        self.short(text, at, folded << 8, found);
         let below = self.bitmap[slot >> 6] & ((1 << (slot & 63)) - 1);
         let set = usize::from(self.before[slot >> 6]) + below.count_ones() as usize;
         let Some(&[from, to]) = self.starts.get(set..set + 2) else { return };

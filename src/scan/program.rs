@@ -39,6 +39,8 @@ enum Kind {
 #[derive(Default)]
 pub struct Scratch {
     turns: Vec<Turn>,
+    /// The branches that can match in the text: what each begins with, and where it starts.
+    branches: Vec<(Begin, u16)>,
     /// A bit for each pair of instruction and place that has been tried; empty until it is needed.
     tried: Vec<u64>,
     remember: bool,
@@ -63,12 +65,36 @@ pub struct Tables<'p> {
 }
 
 impl Program<'_> {
-    /// Calls `found` for every match in `text`, leftmost and not overlapping.
-    pub fn find_all(&self, text: &str, scratch: &mut Scratch, mut found: impl FnMut(Range<usize>)) {
+    /// How many branches the program has.
+    pub fn branches(&self) -> usize {
+        self.code.get(2).copied().map_or(0, usize::from)
+    }
+
+    /// Calls `found` for every match in `text`, leftmost and not overlapping. `wanted` has a bit for each branch that
+    /// can match there.
+    pub fn find_all(
+        &self,
+        text: &str,
+        wanted: u64,
+        scratch: &mut Scratch,
+        mut found: impl FnMut(Range<usize>),
+    ) {
+        scratch.branches.clear();
+        let entries = self.code.get(HEADER..).unwrap_or_default().chunks_exact(BRANCH_ENTRY);
+        let mut any: Begin = 0;
+        for (i, entry) in entries.take(self.branches()).enumerate() {
+            let &[a, b, c, d] = entry else { continue };
+            if wanted >> i & 1 != 0 {
+                let begin = u16::from_le_bytes([a, b]);
+                let begin = self.tables.begins.get(usize::from(begin)).copied().unwrap_or(Begin::MAX);
+                any |= begin;
+                scratch.branches.push((begin, u16::from_le_bytes([c, d])));
+            }
+        }
         let mut from = 0;
         scratch.remember = false;
         let mut limit = STEPS + STEPS_A_BYTE * text.len();
-        while let Some(range) = self.find(text.as_bytes(), from, scratch, &mut limit) {
+        while let Some(range) = self.find(text.as_bytes(), from, any, scratch, &mut limit) {
             // No program matches nothing (`build.rs` sees to it), so this goes on.
             from = range.end.max(range.start + 1);
             // What was tried on the way to a match has not failed.
@@ -82,42 +108,49 @@ impl Program<'_> {
         &self,
         text: &[u8],
         from: usize,
+        any: Begin,
         scratch: &mut Scratch,
         limit: &mut usize,
     ) -> Option<Range<usize>> {
-        let &[flags, least, a, b, ..] = self.code else { return None };
-        let first = u16::from_le_bytes([a, b]);
+        let &[flags, least, ..] = self.code else { return None };
         let last = text.len().checked_sub(usize::from(least))?;
         let stop = if flags & ANCHORED != 0 { 0 } else { last };
         let mut start = from;
         while start <= stop {
-            if first == ANYTHING {
-                if text.get(start).is_some_and(|b| b & 0xc0 == 0x80) {
-                    start += 1;
-                    continue;
+            start += text.get(start..=stop)?.iter().position(|byte| begins(any, *byte))?;
+            let byte = *text.get(start)?;
+            // No character starts in the middle of one.
+            if byte & 0xc0 != 0x80 {
+                for i in 0..scratch.branches.len() {
+                    let (begin, at) = scratch.branches[i];
+                    if begins(begin, byte)
+                        && let Some(end) = self.run(text, usize::from(at), start, scratch, limit)
+                    {
+                        return Some(start..end);
+                    }
                 }
-            } else {
-                let begin = *self.tables.begins.get(usize::from(first))?;
-                let skipped = text.get(start..=stop.min(text.len().checked_sub(1)?))?;
-                start += skipped.iter().position(|b| begins(begin, *b))?;
             }
-            match self.run(text, start, scratch, limit) {
-                Some(end) => return Some(start..end),
-                None => start += 1,
-            }
+            start += 1;
         }
         None
     }
 
     /// Matches at one place; the end of the match.
-    fn run(&self, text: &[u8], start: usize, scratch: &mut Scratch, limit: &mut usize) -> Option<usize> {
+    fn run(
+        &self,
+        text: &[u8],
+        branch: usize,
+        start: usize,
+        scratch: &mut Scratch,
+        limit: &mut usize,
+    ) -> Option<usize> {
         let code = self.code;
         let short = |pc: usize| match code.get(pc..pc + 2) {
             Some(&[a, b]) => u16::from_le_bytes([a, b]),
             _ => 0,
         };
         scratch.turns.clear();
-        let (mut pc, mut at) = (HEADER, start);
+        let (mut pc, mut at) = (branch, start);
         loop {
             scratch.steps += 1;
             let ok = match *code.get(pc)? {
@@ -309,7 +342,7 @@ impl Program<'_> {
                         None => {
                             // From the start of this place again, with a memory.
                             scratch.forget(code.len(), text.len());
-                            return self.run(text, start, scratch, limit);
+                            return self.run(text, branch, start, scratch, limit);
                         }
                     }
                 }
@@ -418,7 +451,8 @@ impl Program<'_> {
         let mut list = self.tables.words.get(start + 2 + from as usize..end)?;
         let rest = text.get(at..)?;
         let mut next = from;
-        let first = rest.first().map(|byte| if op == WORDS_FOLDED { byte.to_ascii_lowercase() } else { *byte });
+        let first =
+            rest.first().map(|byte| if op == WORDS_FOLDED { byte.to_ascii_lowercase() } else { *byte });
         while let Some((&length, tail)) = list.split_first() {
             let (word, tail) = tail.split_at_checked(usize::from(length))?;
             next += u32::from(length) + 1;

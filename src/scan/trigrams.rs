@@ -31,9 +31,19 @@ impl Trigrams {
         self.bits[usize::from(slot >> 6) & (self.bits.len() - 1)] & (1 << (slot & 63)) != 0
     }
 
-    /// May the line have what a pattern needs? An empty need is met by every line.
-    pub fn may_meet(&self, need: &[u16]) -> bool {
-        need.is_empty() || self.meets(need).0
+    /// A bit for each of the needs, one a branch of a pattern, that the line may have.
+    pub fn may_meet(&self, mut needs: &[u16]) -> u64 {
+        let mut met = 0;
+        let mut bit = 1;
+        while !needs.is_empty() {
+            let (one, rest) = self.meets(needs);
+            needs = rest;
+            if one {
+                met |= bit;
+            }
+            bit <<= 1;
+        }
+        met
     }
 
     /// The answer for the need at the start of `need`, and what follows it.

@@ -88,13 +88,17 @@ pub fn unprivileged(dir: &Path) -> Option<Command> {
     }
     let mut command = Command::new(&binary);
     command.uid(NOBODY).gid(NOBODY);
-    let works = Command::new(&binary)
-        .arg("--version")
-        .uid(NOBODY)
-        .gid(NOBODY)
-        .current_dir(dir)
-        .stdout(Stdio::null())
-        .status();
+    let mut version = Command::new(&binary);
+    version.arg("--version").uid(NOBODY).gid(NOBODY).current_dir(dir).stdout(Stdio::null());
+    let mut works = version.status();
+    for _ in 0..100 {
+        // Another test may have forked while the copy was being written, and still hold it.
+        if !works.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::ExecutableFileBusy) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        works = version.status();
+    }
     if works.is_ok_and(|status| status.success()) {
         Some(command)
     } else {

@@ -136,7 +136,9 @@ fn how_rule(page: &mut String, rule: &Rule) {
     let mut text = match rule.matcher {
         Matcher::Literal => format!("The words themselves: {}", rule.literals.join(", ")),
         Matcher::Regex(pattern) if !pattern.is_empty() => format!("The pattern {pattern}"),
-        Matcher::Regex(_) => format!("The pattern of {} in rules/{}.toml of weft's source", rule.id, rule.category.file()),
+        Matcher::Regex(_) => {
+            format!("The pattern of {} in rules/{}.toml of weft's source", rule.id, rule.category.file())
+        }
         Matcher::Native(name) => format!("A matcher written by hand, {name}"),
         Matcher::Check => "A check in code, over the whole file or skill".to_owned(),
     };

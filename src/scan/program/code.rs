@@ -1,11 +1,16 @@
 //! The byte code that patterns are compiled to when weft is built: shared by `build.rs`, which writes it, and the matcher
 //! next door, which runs it.
 //!
-//! A program is a header (flags, least length of a match in bytes, number of what it can begin with) and instructions.
+//! A program is a header (flags, least length of a match in bytes, number of branches), for each branch what it begins with and
+//! where it starts, and instructions.
 //! Numbers of two bytes are little-endian; a distance counts from the byte after it.
 
 /// Bytes of the header.
-pub const HEADER: usize = 4;
+pub const HEADER: usize = 3;
+/// Bytes that say what a branch begins with and where in the program it starts.
+pub const BRANCH_ENTRY: usize = 4;
+/// Branches of a program, at most: a bit each.
+pub const BRANCHES: usize = 64;
 /// Header flag: a match can only start where the text starts.
 pub const ANCHORED: u8 = 1;
 

@@ -1,7 +1,8 @@
 //! A report built by hand, with everything in it that a format must get right. Test data only.
 
 use crate::rules::{
-    Category, Combo, Confidence, Context, Explanation, Matcher, Persona, Rule, RuleSet, Scope, Severity, Within, Words,
+    Category, Combo, Confidence, Context, Explanation, Matcher, Persona, Rule, RuleSet, Scope, Severity,
+    Within, Words,
 };
 use crate::scan::finding::{Decoded, Finding, Part, Report, Skip, SkipReason, Snippet, Span, Stats};
 
