@@ -16,6 +16,7 @@ use weft::scan::examine::{Examiner, Outcome};
 use weft::scan::lang::classify;
 use weft::scan::segment::segment;
 use weft::scan::text;
+use weft::scan::work::Work;
 
 const SKILL: &str = "---\nname: weather\ndescription: Tells the weather of a place.\n---\n\n# Weather\n\nAsk for a place, then \
     run the script and read what it says.\n\n```bash\ncurl -s 'https://wttr.in/Paris?format=3'\n```\n\n| key | value |\n\
@@ -84,12 +85,12 @@ fn main() {
     );
     all.push(Bench::new("prefilter and rules: 64 KiB of prose").run(|| {
         let mut found = Vec::new();
-        engine.scan(&note.text, &note.segments, &mut found);
+        engine.scan(&note.text, &note.segments, &Work::for_text(SIZE), &mut found);
         found.len()
     }));
     all.push(Bench::new("prefilter and rules: 64 KiB of code").run(|| {
         let mut found = Vec::new();
-        engine.scan(&script.text, &script.segments, &mut found);
+        engine.scan(&script.text, &script.segments, &Work::for_text(SIZE), &mut found);
         found.len()
     }));
     all.push(Bench::new("decoders: 64 KiB of prose").run(|| decode(&note.text, &note.segments).0.len()));

@@ -13,6 +13,7 @@ use std::sync::OnceLock;
 use weft::rules::{Matcher, RuleSet, schema};
 use weft::scan::doc::Segment;
 use weft::scan::engine::{CELL, Engine};
+use weft::scan::work::Work;
 use weft::scan::{lang, segment};
 
 /// Xorshift: the same cases in every run.
@@ -47,7 +48,7 @@ fn engine() -> &'static Engine {
 /// What one of the two ways finds and the other does not.
 fn difference(text: &str, segments: &[Segment]) -> Option<String> {
     let (mut fast, mut slow) = (Vec::new(), Vec::new());
-    engine().scan(text, segments, &mut fast);
+    engine().scan(text, segments, &Work::for_text(text.len()), &mut fast);
     engine().scan_reference(text, segments, &mut slow);
     let key = |m: &weft::scan::engine::Match| (m.0.id, m.1.start, m.1.end);
     let fast_set: BTreeSet<_> = fast.iter().map(key).collect();
@@ -152,7 +153,7 @@ impl Wrong {
     /// Compares one rule only: the whole reference would take minutes here.
     fn check_rule(&mut self, id: &'static str, text: &str) {
         let (mut fast, mut slow) = (Vec::new(), Vec::new());
-        engine().scan(text, &[], &mut fast);
+        engine().scan(text, &[], &Work::for_text(text.len()), &mut fast);
         engine().scan_reference_of(id, text, &[], &mut slow);
         let fast: BTreeSet<_> = fast.iter().filter(|m| m.0.id == id).map(|m| (m.1.start, m.1.end)).collect();
         let slow: BTreeSet<_> = slow.iter().map(|m| (m.1.start, m.1.end)).collect();

@@ -14,6 +14,7 @@ use super::matchers::{self, Native};
 use super::prefilter::{self, Prefilter};
 use super::program::Scratch;
 use super::trigrams::Trigrams;
+use super::work::Work;
 use crate::rules::{self, Literal, Matcher, Rule, RuleSet};
 use regex_lite::Regex;
 use std::ops::Range;
@@ -23,6 +24,8 @@ use std::sync::OnceLock;
 pub const CELL: usize = 4096;
 /// Bytes that two cells of one line share; a match longer than this may be missed in a line longer than a cell.
 pub const OVERLAP: usize = 1024;
+/// Steps that regex-lite takes for a byte, about.
+const STATES: usize = 32;
 /// Matches of one rule in one text, at most.
 pub const MOST: usize = 1000;
 
@@ -86,15 +89,20 @@ impl Engine {
         Engine { rules, prefilter: Prefilter::new(&literals), users, starts }
     }
 
-    /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position.
-    pub fn scan(&self, text: &str, segments: &[Segment], out: &mut Vec<Match>) {
+    /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position. Where that
+    /// takes more than `work` has left, those found until then; `work` knows.
+    pub fn scan(&self, text: &str, segments: &[Segment], work: &Work, out: &mut Vec<Match>) {
         // The literals arrive nearly in order, so the last lines a rule was tried on tell most repeats apart.
         let mut tried: Vec<Range<usize>> = vec![0..0; self.rules.len()];
         let mut counts: Vec<usize> = vec![0; self.rules.len()];
         let mut line = 0..0;
         let mut state = State { trigrams: (0..0, Trigrams::of(b"")), scratch: Scratch::default() };
         let first = out.len();
+        let mut enough = false;
         self.prefilter.scan(text.as_bytes(), |literal, at| {
+            if enough {
+                return;
+            }
             if !(line.start <= at && at < line.end) {
                 line = line_at(text, at);
             }
@@ -115,6 +123,7 @@ impl Engine {
                         counts[user] += ready.run(text, cell, segments, &mut state, out);
                     }
                 }
+                enough |= !work.spend(state.scratch.take_steps());
             }
         });
         sort(out, first);
@@ -275,7 +284,11 @@ impl Ready {
                         rules::program_of(self.rule).find_all(haystack, wanted, scratch, &mut push);
                         return out.len() - before;
                     }
-                    Way::Program(..) => pattern,
+                    Way::Program(_, scratch) => {
+                        // It follows every state at once.
+                        scratch.charge(STATES * haystack.len());
+                        pattern
+                    }
                     Way::Pattern(pattern_of) => pattern_of(self.rule),
                 };
                 // The schema compiled every pattern once, so one that does not compile cannot get here.

@@ -122,7 +122,7 @@ impl<'r> Examiner<'r> {
         let segments = segment::segment(&text, place, file_lang);
         let mut doc = Doc::new(path.clone(), text, place, file_lang, segments);
         let mut found = Vec::new();
-        self.engine.scan(&doc.text, &doc.segments, &mut found);
+        self.engine.scan(&doc.text, &doc.segments, &doc.work, &mut found);
         hits.extend(found.drain(..).map(|(rule, range)| Hit { rule, layer: None, range, note: None }));
 
         let (decoded, bounded) = decode::decode_with(&doc.text, &doc.segments, doc.clues, &doc.work);
@@ -136,7 +136,7 @@ impl<'r> Examiner<'r> {
                 chain: piece.chain,
             };
             let whole = Segment { range: 0..layer.text.len(), place: layer.place, lang: layer.lang };
-            self.engine.scan(&layer.text, std::slice::from_ref(&whole), &mut found);
+            self.engine.scan(&layer.text, std::slice::from_ref(&whole), &doc.work, &mut found);
             let index = Some(doc.layers.len());
             hits.extend(found.drain(..).map(|(rule, range)| Hit { rule, layer: index, range, note: None }));
             doc.layers.push(layer);

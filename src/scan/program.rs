@@ -44,8 +44,7 @@ pub struct Scratch {
     /// A bit for each pair of instruction and place that has been tried; empty until it is needed.
     tried: Vec<u64>,
     remember: bool,
-    /// Steps taken since this was made: the work a text has caused.
-    pub steps: u64,
+    steps: usize,
 }
 
 /// A program with the classes it refers to.
@@ -117,7 +116,9 @@ impl Program<'_> {
         let stop = if flags & ANCHORED != 0 { 0 } else { last };
         let mut start = from;
         while start <= stop {
-            start += text.get(start..=stop)?.iter().position(|byte| begins(any, *byte))?;
+            let skipped = text.get(start..=stop)?.iter().position(|byte| begins(any, *byte))?;
+            scratch.steps += skipped / 8;
+            start += skipped;
             let byte = *text.get(start)?;
             // No character starts in the middle of one.
             if byte & 0xc0 != 0x80 {
@@ -301,7 +302,7 @@ impl Program<'_> {
                                 left -= 1;
                             }
                         }
-                        scratch.steps += ((at - low) / 8) as u64;
+                        scratch.steps += (at - low) / 8;
                         match self.cut(pc, text, low, at, scratch) {
                             Some(place) => {
                                 at = self.leave_greedy(pc, low, place, scratch);
@@ -512,6 +513,16 @@ impl Program<'_> {
 }
 
 impl Scratch {
+    /// Steps taken since this was last asked: the work a text has caused.
+    pub fn take_steps(&mut self) -> usize {
+        std::mem::take(&mut self.steps)
+    }
+
+    /// Counts steps taken elsewhere.
+    pub fn charge(&mut self, steps: usize) {
+        self.steps += steps;
+    }
+
     /// Begins to remember, with nothing remembered.
     fn forget(&mut self, code: usize, text: usize) {
         self.remember = true;
