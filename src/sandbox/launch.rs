@@ -1,12 +1,14 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
+use super::fallback::family::children;
+use super::fallback::{Fallback, keeper};
 use super::limits::Groups;
 use super::pid1::{self, Inside, Task};
 use super::plan::Plan;
 use super::{programs, seccomp};
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
-use crate::sys::{seccomp as listener, signal, socket};
+use crate::sys::{caps, seccomp as listener, signal, socket};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -107,9 +109,16 @@ pub(super) enum Message {
     Listener,
     Stopped { signal: i32 },
     Ended { status: Status },
+    Refused { number: u32, args: [u64; 6], pid: i32 },
+    Exec { program: PathBuf, pid: i32 },
 }
 
 impl Message {
+    pub(super) fn failed(step: &str, path: PathBuf, error: &io::Error) -> Self {
+        let errno = error.raw_os_error().unwrap_or(0);
+        Self::Failed { step: step.to_owned(), path, errno, text: error.to_string() }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let (tag, number, rest) = match self {
             Self::Failed { step, path, errno, text } => {
@@ -123,6 +132,11 @@ impl Message {
             Self::Ended { status: Status::Killed(signal) | Status::Stopped(signal) } => {
                 (b'K', *signal, Vec::new())
             }
+            Self::Refused { number, args, pid } => {
+                let args = args.iter().flat_map(|arg| arg.to_ne_bytes());
+                (b'R', *number as i32, pid.to_ne_bytes().into_iter().chain(args).collect())
+            }
+            Self::Exec { program, pid } => (b'X', *pid, program.as_os_str().as_bytes().to_vec()),
         };
         let mut bytes = vec![tag];
         bytes.extend(number.to_ne_bytes());
@@ -130,7 +144,7 @@ impl Message {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
         let (number, rest) = rest.split_first_chunk::<4>()?;
         let number = i32::from_ne_bytes(*number);
@@ -147,6 +161,15 @@ impl Message {
             b'S' => Self::Stopped { signal: number },
             b'E' => Self::Ended { status: Status::Exited(number) },
             b'K' => Self::Ended { status: Status::Killed(number) },
+            b'R' => {
+                let (pid, rest) = rest.split_first_chunk::<4>()?;
+                let mut args = [0; 6];
+                for (arg, bytes) in args.iter_mut().zip(rest.chunks_exact(8)) {
+                    *arg = u64::from_ne_bytes(bytes.try_into().ok()?);
+                }
+                Self::Refused { number: number as u32, args, pid: i32::from_ne_bytes(*pid) }
+            }
+            b'X' => Self::Exec { program: OsString::from_vec(rest.to_vec()).into(), pid: number },
             _ => return None,
         })
     }
@@ -187,6 +210,44 @@ impl Drop for Placeholders {
     }
 }
 
+/// The folder of a run without namespaces; it goes when the run ends.
+struct Scratch<'a>(Option<&'a Fallback>);
+
+impl<'a> Scratch<'a> {
+    fn make(plan: &'a Plan) -> Result<Self, Error> {
+        let made = Self(plan.fallback.as_ref());
+        if let Some(fallback) = made.0 {
+            fallback.make_scratch().map_err(failed("make the private folder", &fallback.scratch))?;
+        }
+        Ok(made)
+    }
+}
+
+impl Drop for Scratch<'_> {
+    fn drop(&mut self) {
+        if let Some(fallback) = self.0 {
+            fallback.remove_scratch();
+        }
+    }
+}
+
+/// Ends what came here because the keeper was killed from outside.
+fn end_orphans(before: &[i32]) {
+    loop {
+        let orphans: Vec<i32> =
+            children(process::pid()).into_iter().filter(|pid| !before.contains(pid)).collect();
+        if orphans.is_empty() {
+            return;
+        }
+        for pid in orphans {
+            // Not waited for yet, so the number means what it did.
+            if process::kill(pid, libc::SIGKILL).is_ok() {
+                let _ = process::wait(pid, true);
+            }
+        }
+    }
+}
+
 /// Runs a command under a plan, from start to end. Call it from a process with a single thread.
 pub fn run(
     plan: &Plan,
@@ -215,11 +276,18 @@ fn start(
     let filter = pid1::filter(plan);
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
     let _placeholders = Placeholders::make(&plan.mounts.placeholders)?;
+    let _scratch = Scratch::make(plan)?;
+    let before = plan.fallback.as_ref().map(|_| children(process::pid()));
+    if before.is_some() {
+        // Should the keeper be killed, what it was the parent of comes here.
+        caps::adopt_orphans().map_err(failed("adopt orphans", nowhere))?;
+    }
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
-    let flags = process::ALL_NAMESPACES | if plan.own_network { process::NEW_NET } else { 0 };
+    let net = if plan.own_network { process::NEW_NET } else { 0 };
+    let flags = if plan.fallback.is_some() { 0 } else { process::ALL_NAMESPACES | net };
     let first = match process::clone(flags).map_err(failed("create namespaces", nowhere)) {
         Err(error) => {
             let _ = signal::restore(&mask);
@@ -229,7 +297,10 @@ fn start(
             drop(up);
             let inside =
                 Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
-            pid1::run(&inside, &mask, down)
+            match &plan.fallback {
+                Some(fallback) => keeper::run(&inside, fallback, &mask, down),
+                None => pid1::run(&inside, &mask, down),
+            }
         }
         Ok(Side::Parent(first)) => first,
     };
@@ -246,9 +317,12 @@ fn start(
         })
         .and_then(|()| watch.until_end(witness));
     if result.is_err() {
-        let _ = process::signal(&first.fd, libc::SIGKILL);
+        watch.end_all();
     }
     let status = process::wait(first.pid, true);
+    if let Some(before) = before {
+        end_orphans(&before);
+    }
     let _ = signal::restore(&mask);
     let end = result?;
     for limit in groups.reached() {
@@ -318,7 +392,7 @@ impl Watch<'_> {
             }
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 if timed_out {
-                    let _ = process::signal(&self.first.fd, libc::SIGKILL);
+                    self.end_all();
                     self.killed = true;
                     deadline = None;
                 } else {
@@ -332,6 +406,15 @@ impl Watch<'_> {
                 self.end = Some(End::TimedOut);
             }
         }
+    }
+
+    /// Ends everything inside at once.
+    fn end_all(&self) {
+        // The keeper ends what is inside before it ends itself. Whoever is gone already needs not be told.
+        let _ = match &self.plan.fallback {
+            Some(_) => socket::send(&self.up, b"K", None),
+            None => process::signal(&self.first.fd, libc::SIGKILL),
+        };
     }
 
     /// True at the end of the conversation.
@@ -353,6 +436,13 @@ impl Watch<'_> {
             Some(Message::Listener) => {
                 self.listener = fd;
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Refused { number, args, pid }) => {
+                let event = Event::Refused { call: seccomp::name(number), args, pid };
+                witness(event).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Exec { program, pid }) => {
+                witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Stopped { .. }) => {
                 signal::stop_self();
@@ -396,10 +486,17 @@ impl Watch<'_> {
     }
 }
 
-/// Whether an error means that this user may not make namespaces, so that another level can be tried.
+/// Whether an error means that this user may not make namespaces or mounts in them (a filter around a container, AppArmor), so
+/// that the level without them can be tried: plan again with `Probe::without_namespaces`.
 pub fn namespaces_refused(error: &Error) -> bool {
-    error.step == "create namespaces"
-        && matches!(error.errno, libc::EPERM | libc::ENOSPC | libc::EINVAL | libc::ENOSYS)
+    let refused =
+        matches!(error.errno, libc::EPERM | libc::EACCES | libc::ENOSPC | libc::EINVAL | libc::ENOSYS);
+    match error.step.as_str() {
+        "create namespaces" => refused,
+        "give up groups" | "map the user" | "map the group" | "forbid user namespaces" => refused,
+        "mount" => refused && error.path == Path::new("/"),
+        _ => false,
+    }
 }
 
 /// Turns the words of a command line into what [`run`] takes.

@@ -79,7 +79,7 @@ pub struct Mounts {
 
 /// Shared libraries are mapped executable, so these stay so when `exec` is narrower than `read`; Landlock still keeps
 /// programs in them from being started.
-const LIBRARIES: &[&str] =
+pub(super) const LIBRARIES: &[&str] =
     &["/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/libx32", "/usr/local/lib", "/lib", "/lib64"];
 
 /// Given to everyone: they hold no data of anybody.
@@ -101,6 +101,11 @@ const PROC_MASKED: &[&CStr] = &[
 const BASE: Attr = Attr::NO_SUID.and(Attr::NO_DEV);
 
 impl Mounts {
+    /// The root as it is.
+    pub fn none() -> Self {
+        Self { steps: Vec::new(), placeholders: Vec::new(), private_size: None }
+    }
+
     /// What the policy comes to on this machine.
     pub fn of(policy: &Policy, probe: &Probe) -> Result<Self, Refusal> {
         let files = &policy.filesystem;
@@ -260,7 +265,7 @@ fn links(policy: &Policy, probe: &Probe) -> Vec<Step> {
 }
 
 /// With `process.allow`: the folders of commands show only what is allowed, because whatever can be read can be run through the loader.
-fn only(policy: &Policy) -> Vec<Step> {
+pub(super) fn only(policy: &Policy) -> Vec<Step> {
     let Some(allow) = &policy.process.allow else { return Vec::new() };
     let dirs = command_dirs().into_iter().filter(|dir| {
         visible(policy, dir)
@@ -374,7 +379,7 @@ fn placeholder(
 }
 
 /// Files of commands that may not be run, under every name.
-fn commands(policy: &Policy) -> BTreeSet<PathBuf> {
+pub(super) fn commands(policy: &Policy) -> BTreeSet<PathBuf> {
     let process = &policy.process;
     let shells = (!process.shell).then_some(&process.shells).into_iter().flatten();
     let named = process.deny.iter().flat_map(|rule| &rule.paths).chain(shells);

@@ -1,6 +1,8 @@
 //! From a policy and a probe to a plan: a value that says everything that will be done, prints, and does nothing.
 //! Fails closed: a policy line that nothing here can hold is a refusal that names it.
 
+use super::fallback::calls::Alone;
+use super::fallback::{Fallback, grants};
 use super::landlock::Landlock;
 use super::limits::Limits;
 use super::lines::mode;
@@ -53,8 +55,10 @@ pub struct Plan {
     pub calls: seccomp::Options,
     /// Limits.
     pub limits: Limits,
-    /// A network of its own, with a loopback and nothing else.
+    /// A network of its own, with a loopback and nothing else; at the fallback level, none at all.
     pub own_network: bool,
+    /// Without namespaces: how the rest holds the policy.
+    pub fallback: Option<Fallback>,
     /// The environment of the command.
     pub env: Vec<CString>,
     /// Where the command starts if the present folder does not exist inside.
@@ -84,13 +88,6 @@ pub fn plan(
             let why = format!("the sandbox type {kind:?} is not what the kernel enforces");
             return Err(Refusal::new(origin.clone(), why.to_lowercase(), "use type = \"os\""));
         }
-    }
-    if let Some(why) = &probe.no_namespaces {
-        return Err(Refusal::new(
-            itself("sandbox.type"),
-            why.clone(),
-            "allow user namespaces for this user; what works without them comes with the fallback level",
-        ));
     }
     if probe.landlock < LANDLOCK_NEEDED {
         let why = match probe.landlock {
@@ -143,20 +140,36 @@ pub fn plan(
         unenforced.push((listen.origin.clone(), why));
     }
     let limits = Limits::of(policy, probe)?;
-    let mounts = Mounts::of(policy, probe)?;
+    let mut fallback = match &probe.no_namespaces {
+        Some(why) => Some(Fallback::of(policy, probe, why, itself, &mut unenforced)?),
+        None => None,
+    };
+    let (mounts, landlock) = match &mut fallback {
+        Some(fallback) => {
+            fallback.most = limits.counted;
+            (Mounts::none(), grants::of(fallback, probe))
+        }
+        None => (Mounts::of(policy, probe)?, Landlock::of(policy, probe)),
+    };
+    let mut env = env::variables(policy, outside);
+    if let Some(fallback) = &fallback {
+        env::set_tmpdir(&mut env, &policy.places.tmpdir, &fallback.scratch);
+    }
     Ok(Plan {
         agent: policy.agent.clone(),
         mounts,
-        landlock: Landlock::of(policy, probe),
+        landlock,
         calls: seccomp::Options {
             profile: policy.process.syscalls,
             report: probe.listener,
             // Written down only where there is something to write to.
             execs: policy.audit.file.is_some() && policy.audit.level == AuditLevel::All,
+            alone: fallback.as_ref().map(|it| Alone { inet: it.inet, count: it.most.is_some() }),
         },
         limits,
         own_network,
-        env: env::variables(policy, outside),
+        env,
+        fallback,
         workspace: policy.places.workspace.clone(),
         unenforced,
     })
@@ -260,6 +273,7 @@ mod tests {
             no_namespaces: None,
             listener: true,
             root: false,
+            scratch: "/nowhere/scratch".into(),
             root_links: Vec::new(),
             loaders: Vec::new(),
         }
@@ -348,7 +362,7 @@ mod tests {
         assert!(refused(&policy(), &none).why.contains("no Landlock"));
         let old = Probe { landlock: 2, ..kernel() };
         assert!(refused(&policy(), &old).why.contains("ABI 2"));
-        let closed = Probe { no_namespaces: Some("switched off".into()), ..kernel() };
+        let closed = Probe { no_namespaces: Some("switched off".into()), listener: false, ..kernel() };
         assert!(refused(&policy(), &closed).why.contains("switched off"));
     }
 

@@ -1,7 +1,9 @@
 //! What this kernel and this machine can do, asked once. Not what a policy needs of it.
 
 use crate::sys::{landlock, process, seccomp};
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
 /// Answers the planner depends on.
@@ -17,6 +19,8 @@ pub struct Probe {
     pub listener: bool,
     /// weft runs as user 0.
     pub root: bool,
+    /// Where a folder of the run's own could be made: not there yet, and not to be guessed.
+    pub scratch: PathBuf,
     /// Links directly below `/`, with where they point as written.
     pub root_links: Vec<(PathBuf, PathBuf)>,
     /// The dynamic loaders that are installed, links followed.
@@ -50,10 +54,27 @@ impl Probe {
             no_namespaces: no_namespaces(),
             listener: seccomp::knows_action(0x7fc0_0000),
             root: process::ids().0 == 0,
+            scratch: scratch(),
             root_links,
             loaders: LOADERS.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
         }
     }
+
+    /// The same machine, on which making namespaces was tried and refused.
+    #[must_use]
+    pub fn without_namespaces(self, why: &str) -> Self {
+        Self { no_namespaces: Some(why.to_owned()), ..self }
+    }
+}
+
+/// In the user's own folder for such things if there is one, else where everybody's are.
+fn scratch() -> PathBuf {
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let below = own.filter(|dir| dir.is_absolute() && dir.is_dir());
+    let below = below.or_else(|| fs::canonicalize("/tmp").ok()).unwrap_or_else(|| "/tmp".into());
+    // Keys of hash maps are random: the only source of that in the standard library.
+    let random = RandomState::new().hash_one(process::pid());
+    below.join(format!("weft-{}-{random:016x}", process::pid()))
 }
 
 /// Folders in which commands are looked for, links followed.
@@ -82,5 +103,13 @@ fn no_namespaces() -> Option<String> {
         return Some("this kernel has no user namespaces".to_owned());
     }
     let found = switches.iter().find(|(path, value, _)| is(path, value));
-    found.map(|(_, _, why)| (*why).to_owned())
+    // AppArmor takes the capabilities in a new namespace away from whoever has no profile that says otherwise.
+    let restricted = || {
+        process::ids().0 != 0
+            && is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
+            && is("/proc/self/attr/current", "unconfined")
+    };
+    found
+        .map(|(_, _, why)| (*why).to_owned())
+        .or_else(|| restricted().then(|| "AppArmor restricts user namespaces".to_owned()))
 }

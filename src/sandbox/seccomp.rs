@@ -7,6 +7,7 @@
 //! The program is a binary search over call numbers: a chain of comparisons would cost every call, and the kernel's own
 //! pre-computation at start, in proportion to the table.
 
+use super::fallback::calls::{self, Alone};
 use crate::policy::Syscalls;
 use crate::sys::seccomp::Instruction;
 
@@ -127,6 +128,8 @@ pub enum Verdict {
     Report(i32),
     /// It runs, after weft has written it down. Decides nothing: what may be executed is up to mounts and Landlock.
     Watch,
+    /// The keeper of the fallback level decides, and does it itself.
+    Ask,
 }
 
 impl Verdict {
@@ -137,14 +140,14 @@ impl Verdict {
         match self {
             Self::Allow => ALLOW,
             Self::Refuse(error) => ERRNO | error as u32,
-            Self::Report(_) | Self::Watch => USER_NOTIF,
+            Self::Report(_) | Self::Watch | Self::Ask => USER_NOTIF,
         }
     }
 }
 
 /// A test of the low half of an argument; the kernel takes all of these as 32-bit numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Test {
+pub(super) enum Test {
     /// `arg & mask == value`
     Is { arg: u8, mask: u32, value: u32 },
     /// `arg & mask != 0`
@@ -152,16 +155,16 @@ enum Test {
 }
 
 /// When all tests hold, the verdict.
-struct Clause {
-    tests: Vec<Test>,
-    verdict: Verdict,
+pub(super) struct Clause {
+    pub(super) tests: Vec<Test>,
+    pub(super) verdict: Verdict,
 }
 
 /// What is known about one call number: the first clause that holds, else `otherwise`.
-struct Rule {
-    number: u32,
-    clauses: Vec<Clause>,
-    otherwise: Verdict,
+pub(super) struct Rule {
+    pub(super) number: u32,
+    pub(super) clauses: Vec<Clause>,
+    pub(super) otherwise: Verdict,
 }
 
 /// What a filter depends on besides the profile.
@@ -173,6 +176,8 @@ pub struct Options {
     pub report: bool,
     /// Programs that start are written down as well; needs the listener.
     pub execs: bool,
+    /// No namespaces are there: what they would hold is refused or asked for. Needs the listener.
+    pub alone: Option<Alone>,
 }
 
 /// The filter for a profile on this machine's architecture.
@@ -195,15 +200,38 @@ pub fn number(name: &str) -> Option<u32> {
 pub fn error_for(number: u32, args: &[u64; 6], options: Options) -> i32 {
     match verdict(number, args, options) {
         Verdict::Report(error) | Verdict::Refuse(error) => error,
-        Verdict::Allow | Verdict::Watch => libc::EPERM,
+        Verdict::Allow | Verdict::Watch | Verdict::Ask => libc::EPERM,
     }
 }
 
-/// What the filter says to a call, in Rust instead of BPF: for the listener, for explanations and for the tests.
+/// What the filter says to a call, in Rust instead of BPF: for explanations and for the tests.
 pub fn verdict(number: u32, args: &[u64; 6], options: Options) -> Verdict {
-    let Some(rule) = rules(options).into_iter().find(|rule| rule.number == number) else {
-        return if number > NEWEST { Verdict::Refuse(libc::ENOSYS) } else { fallback(options.profile) };
-    };
+    Table::new(options).verdict(number, args)
+}
+
+/// The same, for a listener that is asked often.
+pub struct Table {
+    rules: Vec<Rule>,
+    fallback: Verdict,
+}
+
+impl Table {
+    /// For a filter with these options.
+    pub fn new(options: Options) -> Self {
+        Self { rules: rules(options), fallback: fallback(options.profile) }
+    }
+
+    /// What the filter says to a call.
+    pub fn verdict(&self, number: u32, args: &[u64; 6]) -> Verdict {
+        match self.rules.binary_search_by_key(&number, |rule| rule.number) {
+            Ok(at) => decide(&self.rules[at], args),
+            Err(_) if number > NEWEST => Verdict::Refuse(libc::ENOSYS),
+            Err(_) => self.fallback,
+        }
+    }
+}
+
+fn decide(rule: &Rule, args: &[u64; 6]) -> Verdict {
     let holds = |test: &Test| match *test {
         Test::Is { arg, mask, value } => args[usize::from(arg)] as u32 & mask == value,
         Test::Any { arg, mask } => args[usize::from(arg)] as u32 & mask != 0,
@@ -245,6 +273,9 @@ fn rules(options: Options) -> Vec<Rule> {
         })
         .collect();
     rules.push(Rule { number: OPEN_TREE_ATTR, clauses: Vec::new(), otherwise: refuse(libc::EPERM) });
+    if let Some(alone) = options.alone {
+        calls::narrow(&mut rules, alone, refuse(libc::EPERM));
+    }
     rules.sort_by_key(|rule| rule.number);
     rules
 }
@@ -419,7 +450,7 @@ mod tests {
         [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];
 
     fn options(profile: Syscalls) -> Options {
-        Options { profile, report: true, execs: false }
+        Options { profile, report: true, execs: false, alone: None }
     }
 
     /// The kernel's interpreter, as far as these programs need it.
@@ -472,7 +503,7 @@ mod tests {
         ];
         for profile in PROFILES {
             for report in [false, true] {
-                let options = Options { report, profile, execs: false };
+                let options = Options { report, profile, execs: false, alone: None };
                 let program = program(options);
                 for number in 0..NEWEST + 40 {
                     for args in &arguments {

@@ -134,6 +134,24 @@ pub fn pid() -> Pid {
     unsafe { libc::getpid() }
 }
 
+/// The parent of this process.
+pub fn parent() -> Pid {
+    // SAFETY: cannot fail, touches no memory.
+    unsafe { libc::getppid() }
+}
+
+/// Leaves the session, the terminal and the process group of whoever started this process.
+pub fn new_session() -> io::Result<()> {
+    // SAFETY: integers only.
+    check(unsafe { libc::setsid() }.into()).map(drop)
+}
+
+/// Sets the bits that new files do not get; gives the ones before.
+pub fn umask(bits: u32) -> u32 {
+    // SAFETY: cannot fail, touches no memory.
+    unsafe { libc::umask(bits as libc::mode_t) }
+}
+
 /// Becomes another program; returns only to say why it could not.
 pub fn exec(program: &CStr, args: &[CString], env: &[CString]) -> io::Result<Infallible> {
     let pointers = |list: &[CString]| -> Vec<*const libc::c_char> {

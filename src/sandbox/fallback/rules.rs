@@ -1,0 +1,259 @@
+//! What may be done with a file, by its real path. Pure: where a path comes from and what happens then is not decided here.
+
+use super::shm;
+use crate::policy::path::{Glob, PathRule, PathRules};
+use crate::policy::{DenyPath, Filesystem, Policy};
+use crate::sandbox::mounts::{DEVICES, LIBRARIES, Step, commands, only};
+use std::path::{Path, PathBuf};
+
+/// The file rules of a policy with places that exist on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    files: Filesystem,
+    /// Denied to read and write, whether there or not; sorted.
+    denied: Vec<PathBuf>,
+    /// Not to be written; sorted.
+    kept: Vec<PathBuf>,
+    globs: Vec<Glob>,
+    /// Folders of commands, and the entries of theirs that exist for the command.
+    only: Vec<(PathBuf, Vec<PathBuf>)>,
+    /// Commands that may be executed; none: whatever `exec` covers.
+    commands: Option<Vec<PathBuf>>,
+    /// What `/dev/shm` stands for.
+    shm: PathBuf,
+    /// Terminals that weft was started on.
+    terminals: Vec<PathBuf>,
+    /// The network is the host's.
+    inet: bool,
+}
+
+/// What may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Access {
+    /// Nothing.
+    None,
+    /// Reading.
+    Read,
+    /// Reading and writing.
+    Write,
+}
+
+/// How the name at a path is to change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// A new folder.
+    MakeDir,
+    /// A new file, link or node.
+    Make,
+    /// An empty folder goes.
+    RemoveDir,
+    /// Anything else goes.
+    Remove,
+    /// A folder moves, away from here or to here.
+    MoveDir,
+    /// Anything else moves.
+    Move,
+}
+
+/// Files of `/proc` about the machine that everybody may read.
+const MACHINE: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/devices",
+    "/proc/filesystems",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/pressure",
+    "/proc/stat",
+    "/proc/sys",
+    "/proc/uptime",
+    "/proc/version",
+    "/proc/vmstat",
+];
+/// Of a process inside: what tells of the host.
+const OF_THE_HOST: &[&str] = &["mountinfo", "mounts", "mountstats"];
+
+impl Rules {
+    /// The rules of a policy. Private places lie in `scratch`.
+    pub fn of(policy: &Policy, scratch: &Path) -> Self {
+        let tmpdir = &policy.places.tmpdir;
+        let moved = |rules: &PathRules| {
+            let moved = rules.iter().map(|rule| PathRule {
+                path: match rule.path.strip_prefix(tmpdir) {
+                    Ok(rest) if rule.private && rest.as_os_str().is_empty() => scratch.to_owned(),
+                    Ok(rest) if rule.private => scratch.join(rest),
+                    _ => rule.path.clone(),
+                },
+                private: false,
+                ..rule.clone()
+            });
+            PathRules::new(moved.collect())
+        };
+        let files = &policy.filesystem;
+        let paths = |list: &[DenyPath]| {
+            let mut paths: Vec<PathBuf> =
+                list.iter().flat_map(|deny| [deny.path.clone(), deny.written.clone()]).collect();
+            paths.sort();
+            paths.dedup();
+            paths
+        };
+        let mut denied = paths(&files.deny);
+        denied.extend(commands(policy));
+        denied.sort();
+        let allowed = policy.process.allow.as_ref().map(|allow| {
+            let mut paths: Vec<PathBuf> = allow.iter().flat_map(|rule| rule.paths.clone()).collect();
+            paths.sort();
+            paths
+        });
+        let terminals = (0..3).filter_map(|fd| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok());
+        Self {
+            files: Filesystem {
+                read: moved(&files.read),
+                write: moved(&files.write),
+                exec: moved(&files.exec),
+                ..Filesystem::default()
+            },
+            denied,
+            kept: paths(&files.protected),
+            globs: files.deny_globs.iter().map(|deny| deny.glob.clone()).collect(),
+            only: only(policy)
+                .into_iter()
+                .filter_map(|step| match step {
+                    Step::Only { dir, entries } => Some((dir, entries)),
+                    _ => None,
+                })
+                .collect(),
+            commands: allowed,
+            shm: shm(scratch),
+            terminals: terminals.filter(|path| path.starts_with("/dev")).collect(),
+            inet: matches!(policy.network.mode, crate::policy::NetworkMode::Unrestricted(_)),
+        }
+    }
+
+    /// What may be done with the file at a real path, one of `/proc` aside.
+    pub fn access(&self, path: &Path) -> Access {
+        if DEVICES.iter().any(|device| path == Path::new(device))
+            || self.terminals.iter().any(|at| path == at)
+            || path.starts_with(&self.shm)
+        {
+            return Access::Write;
+        }
+        if covers(&self.denied, path) || self.globs.iter().any(|glob| glob.covers(path)) {
+            return Access::None;
+        }
+        if self.files.write_rule(path).is_some() {
+            return if covers(&self.kept, path) { Access::Read } else { Access::Write };
+        }
+        for (folder, entries) in &self.only {
+            if path != folder && path.starts_with(folder) {
+                let shown = entries.iter().any(|entry| path.starts_with(entry));
+                return if shown { Access::Read } else { Access::None };
+            }
+        }
+        if self.files.read_rule(path).is_some() { Access::Read } else { Access::None }
+    }
+
+    /// Whether a name may change so.
+    pub fn change(&self, path: &Path, change: Change) -> bool {
+        if self.access(path) < Access::Write {
+            return false;
+        }
+        // The folder of a rule itself stays where it is.
+        let root = self.files.write.iter().any(|rule| rule.path == path) || path == self.shm;
+        let above = above(&self.denied, path) || above(&self.kept, path);
+        // A folder may come to where a pattern waits for what is in it.
+        let reached = || self.globs.iter().any(|glob| glob.reaches(path));
+        match change {
+            // An ancestor of a denied name may be made and, once empty, removed; nothing may be put in its place.
+            Change::MakeDir => true,
+            Change::RemoveDir => !root,
+            Change::Make | Change::Remove | Change::Move => !root && !above,
+            Change::MoveDir => !root && !above && !reached(),
+        }
+    }
+
+    /// Whether code of the file may be mapped: what may be executed, and libraries.
+    pub fn maps(&self, path: &Path) -> bool {
+        match self.access(path) {
+            Access::None => false,
+            Access::Read if LIBRARIES.iter().any(|library| path.starts_with(library)) => true,
+            _ => self.runs(path),
+        }
+    }
+
+    /// Whether the file may be executed.
+    pub fn runs(&self, path: &Path) -> bool {
+        if self.access(path) == Access::None {
+            return false;
+        }
+        match &self.commands {
+            None => self.files.exec_rule(path).is_some(),
+            Some(commands) => {
+                self.files.exec_rule(path).is_some() && path.ancestors().any(|at| has(commands, at))
+            }
+        }
+    }
+
+    /// Whether a file of `/proc` that belongs to no process may be read.
+    pub fn machine(&self, path: &Path) -> bool {
+        path != Path::new("/proc/sys/kernel/core_pattern")
+            && MACHINE.iter().any(|shown| path.starts_with(shown))
+    }
+
+    /// Whether a process inside may read this file of a process inside; the path below the folder of the process.
+    pub fn of_process(&self, rest: &Path) -> bool {
+        let rest = rest.components().map(|part| part.as_os_str()).collect::<Vec<_>>();
+        let rest = match rest.as_slice() {
+            [task, _, rest @ ..] if *task == "task" => rest,
+            all => all,
+        };
+        rest.first().is_none_or(|first| {
+            !OF_THE_HOST.iter().any(|name| first == name) && (self.inet || *first != "net")
+        })
+    }
+
+    /// A path as it was asked for, with the place that stands for `/dev/shm`.
+    pub fn moved(&self, path: &Path) -> Option<PathBuf> {
+        let rest = path.strip_prefix("/dev/shm").ok()?;
+        Some(if rest.as_os_str().is_empty() { self.shm.clone() } else { self.shm.join(rest) })
+    }
+
+    /// All places that may be executed, for Landlock.
+    pub fn executable(&self) -> impl Iterator<Item = &PathRule> {
+        self.files.exec.iter().filter(|rule| self.files.exec_rule(&rule.path).is_some())
+    }
+
+    /// Commands that may be executed, if only some may.
+    pub fn commands(&self) -> Option<&[PathBuf]> {
+        self.commands.as_deref()
+    }
+
+    /// Whether something denied lies below a folder.
+    pub fn denies_below(&self, path: &Path) -> bool {
+        above(&self.denied, path)
+    }
+
+    /// Whether a path below which nothing is denied is writable.
+    pub fn writable(&self, path: &Path) -> bool {
+        self.files.write_rule(path).is_some()
+    }
+
+    /// Folders of commands of which only some entries are shown.
+    pub fn only(&self) -> &[(PathBuf, Vec<PathBuf>)] {
+        &self.only
+    }
+}
+
+fn has(sorted: &[PathBuf], path: &Path) -> bool {
+    sorted.binary_search_by(|other| other.as_path().cmp(path)).is_ok()
+}
+
+/// Whether the path or a folder above it is in the list.
+fn covers(sorted: &[PathBuf], path: &Path) -> bool {
+    path.ancestors().any(|at| has(sorted, at))
+}
+
+/// Whether something of the list lies below the path.
+fn above(sorted: &[PathBuf], path: &Path) -> bool {
+    let next = sorted.partition_point(|other| other.as_path() <= path);
+    sorted.get(next).is_some_and(|other| other.starts_with(path))
+}
