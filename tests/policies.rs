@@ -169,7 +169,11 @@ mod linux {
             Ok(policy) => policy,
             Err(errors) => return refused(errors.to_string()),
         };
-        let plan = match plan::plan(&policy, &Probe::here(), std::env::vars_os()) {
+        let mut probe = Probe::here();
+        if std::env::var_os("WEFT_TEST_FALLBACK").is_some() {
+            probe = probe.without_namespaces("the test says so");
+        }
+        let plan = match plan::plan(&policy, &probe, std::env::vars_os()) {
             Ok(plan) => plan,
             Err(refusal) => return refused(refusal.to_string()),
         };

@@ -156,3 +156,34 @@ pub fn set_nonblocking(file: impl AsFd, on: bool) -> io::Result<()> {
     // SAFETY: integers only.
     check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags) }.into()).map(drop)
 }
+
+/// `struct stat` of what a handle names, as the kernel writes it.
+pub fn stat_bytes(handle: impl AsFd) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0u8; size_of::<libc::stat>()];
+    let fd = handle.as_fd().as_raw_fd();
+    // SAFETY: the path is NUL-terminated; the buffer has the size of the structure, and the kernel asks for no alignment.
+    check(unsafe { libc::syscall(STAT, fd, c"".as_ptr(), bytes.as_mut_ptr(), libc::AT_EMPTY_PATH) })?;
+    Ok(bytes)
+}
+
+const STAT: libc::c_long = libc::SYS_newfstatat;
+
+/// `struct statx` of what a handle names, as the kernel writes it. `sync` are the `AT_STATX_*` flags.
+pub fn statx_bytes(handle: impl AsFd, sync: i32, mask: u32) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0u8; size_of::<libc::statx>()];
+    let fd = handle.as_fd().as_raw_fd();
+    let flags = sync | libc::AT_EMPTY_PATH;
+    // SAFETY: as above.
+    check(unsafe { libc::syscall(libc::SYS_statx, fd, c"".as_ptr(), flags, mask, bytes.as_mut_ptr()) })?;
+    Ok(bytes)
+}
+
+/// `faccessat2(2)` on what a handle names, for the effective user.
+pub fn may(handle: impl AsFd, mode: i32) -> io::Result<()> {
+    let fd = handle.as_fd().as_raw_fd();
+    // SAFETY: the path is NUL-terminated and the descriptor open for the call.
+    check(unsafe {
+        libc::syscall(libc::SYS_faccessat2, fd, c"".as_ptr(), mode, libc::AT_EMPTY_PATH | libc::AT_EACCESS)
+    })
+    .map(drop)
+}

@@ -12,7 +12,7 @@ pub struct Alone {
     pub count: bool,
 }
 
-/// Done by the keeper: everything that opens or changes a file by its name, or changes what is known about a file.
+/// Done by the keeper: everything that opens, looks at or changes a file by its name, or changes what is known about a file.
 const ASKED: &[i64] = &[
     libc::SYS_mkdirat,
     libc::SYS_unlinkat,
@@ -34,6 +34,19 @@ const ASKED: &[i64] = &[
     libc::SYS_removexattr,
     libc::SYS_lremovexattr,
     libc::SYS_fremovexattr,
+    libc::SYS_newfstatat,
+    libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_readlinkat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_stat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_lstat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_access,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_readlink,
     #[cfg(target_arch = "x86_64")]
     libc::SYS_creat,
     #[cfg(target_arch = "x86_64")]
@@ -88,12 +101,24 @@ const REFUSED: &[i64] = &[
     libc::SYS_inotify_add_watch,
 ];
 
+/// Told that the file system does not have it: what can be known of files by path, past the keeper.
+const UNSUPPORTED: &[i64] = &[
+    libc::SYS_getxattr,
+    libc::SYS_lgetxattr,
+    libc::SYS_listxattr,
+    libc::SYS_llistxattr,
+    libc::SYS_name_to_handle_at,
+];
+
 /// Newer than this table's profile: attributes by path, and mounts of the host. Told not to exist.
 const ABSENT: &[u32] = &[
     457, // statmount
     458, // listmount
     463, // setxattrat
+    464, // getxattrat
+    465, // listxattrat
     466, // removexattrat
+    468, // file_getattr
     469, // file_setattr
 ];
 
@@ -118,6 +143,9 @@ pub(in crate::sandbox) fn narrow(rules: &mut Vec<Rule>, alone: Alone, refuse: Ve
         } else if REFUSED.contains(&number) {
             rule.clauses.clear();
             rule.otherwise = refuse;
+        } else if UNSUPPORTED.contains(&number) {
+            rule.clauses.clear();
+            rule.otherwise = Verdict::Refuse(libc::EOPNOTSUPP);
         } else {
             special(rule, alone, refuse);
         }

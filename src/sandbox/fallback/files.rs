@@ -142,7 +142,21 @@ impl Keeper<'_> {
 
     /// Refuses unless the caller has the access.
     pub(super) fn need(&self, caller: &Caller<'_>, place: &Place, access: Access) -> Result<(), Errno> {
-        if self.access(caller, &place.path) >= access { Ok(()) } else { Err(libc::EACCES) }
+        if self.access(caller, &place.path) >= access {
+            return Ok(());
+        }
+        // What no rule names does not exist for the command; what is denied does.
+        Err(if self.shown(caller, place) { libc::EACCES } else { libc::ENOENT })
+    }
+
+    /// Whether the caller may know that the file is there.
+    pub(super) fn shown(&self, caller: &Caller<'_>, place: &Place) -> bool {
+        let path = &place.path;
+        let link = place.node.as_ref().is_some_and(|node| node.stat.link);
+        !path.is_absolute()
+            || place.node.as_ref().is_some_and(|node| node.stat.links == 0)
+            || self.access(caller, path) > Access::None
+            || self.fallback.rules.shown(path, link)
     }
 
     /// Refuses unless the name may change so.

@@ -19,7 +19,15 @@ pub fn of(fallback: &Fallback, probe: &Probe) -> Landlock {
     let mut grants = Grants(BTreeMap::new());
     let rules = &fallback.rules;
     match rules.commands() {
-        None => rules.executable().for_each(|rule| grants.run(rules, &rule.path)),
+        None => {
+            for rule in rules.executable() {
+                // Not there yet, and empty at the start.
+                match rule.path == fallback.scratch {
+                    true => grants.add(&rule.path, true, RUN),
+                    false => grants.run(rules, &rule.path),
+                }
+            }
+        }
         Some(commands) => {
             for command in commands.iter().filter_map(|path| fs::canonicalize(path).ok()) {
                 if rules.runs(&command) {

@@ -352,6 +352,11 @@ impl<'a> Keeper<'a> {
             libc::SYS_removexattr => self.remove_attribute(caller, Of::Path(HERE, 0, 0)),
             libc::SYS_lremovexattr => self.remove_attribute(caller, Of::Path(HERE, 0, KEEP)),
             libc::SYS_fremovexattr => self.remove_attribute(caller, Of::Fd(int(0))),
+            libc::SYS_newfstatat => self.stat(caller, Of::Path(int(0), 1, int(3)), args[2]),
+            libc::SYS_statx => self.statx(caller),
+            libc::SYS_faccessat => self.may(caller, Of::Path(int(0), 1, 0), int(2)),
+            libc::SYS_faccessat2 => self.may(caller, Of::Path(int(0), 1, int(3)), int(2)),
+            libc::SYS_readlinkat => self.read_link(caller, int(0), 1, args[2], args[3]),
             libc::SYS_connect => self.connect(caller),
             libc::SYS_mmap => self.map(caller, int(4)),
             _ => self.ask_elder(caller),
@@ -378,6 +383,10 @@ impl<'a> Keeper<'a> {
             }
         };
         match i64::from(caller.call.number) {
+            libc::SYS_stat => self.stat(caller, Of::Path(HERE, 0, 0), args[1]),
+            libc::SYS_lstat => self.stat(caller, Of::Path(HERE, 0, KEEP), args[1]),
+            libc::SYS_access => self.may(caller, Of::Path(HERE, 0, 0), int(1)),
+            libc::SYS_readlink => self.read_link(caller, HERE, 0, args[1], args[2]),
             libc::SYS_open => self.open(caller, HERE, 0, int(1), bits(2)),
             libc::SYS_creat => self.open(caller, HERE, 0, CREATE, bits(1)),
             libc::SYS_mkdir => self.mkdir(caller, HERE, 0, bits(1)),

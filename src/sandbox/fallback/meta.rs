@@ -20,7 +20,7 @@ pub(super) enum Of {
 const LARGEST: usize = 65536;
 
 impl Keeper<'_> {
-    fn of(&self, caller: &Caller<'_>, of: Of) -> Result<Place, Errno> {
+    pub(super) fn of(&self, caller: &Caller<'_>, of: Of) -> Result<Place, Errno> {
         let (dir, at, flags) = match of {
             Of::Fd(fd) if fd < 0 => return Err(libc::EBADF),
             Of::Fd(fd) => return self.walk().open_file(caller, fd),

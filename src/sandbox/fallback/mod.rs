@@ -3,7 +3,7 @@
 //! which finds the file itself, decides by `rules`, and does it itself. Landlock is the wall behind it, and decides what is executed.
 //!
 //! `rules` is pure; `grants` are Landlock's; `calls` says which calls are handed over; `keeper` is the process; `walk` finds files;
-//! `files`, `meta` and `sockets` do what was asked; `family` knows which processes are inside. A call is never sent on after a look
+//! `files`, `meta`, `looks` and `sockets` do what was asked; `family` knows which processes are inside. A call is never sent on after a look
 //! at memory of its caller, which may change.
 
 mod caller;
@@ -12,6 +12,7 @@ pub mod family;
 mod files;
 pub mod grants;
 pub mod keeper;
+mod looks;
 mod meta;
 pub mod rules;
 mod sockets;

@@ -15,6 +15,8 @@ pub struct Rules {
     /// Not to be written; sorted.
     kept: Vec<PathBuf>,
     globs: Vec<Glob>,
+    /// Places and the ways to them, as written and without links; sorted.
+    named: Vec<PathBuf>,
     /// Folders of commands, and the entries of theirs that exist for the command.
     only: Vec<(PathBuf, Vec<PathBuf>)>,
     /// Commands that may be executed; none: whatever `exec` covers.
@@ -105,16 +107,26 @@ impl Rules {
             paths
         });
         let terminals = (0..3).filter_map(|fd| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok());
+        let files = Filesystem {
+            read: moved(&files.read),
+            write: moved(&files.write),
+            exec: moved(&files.exec),
+            ..Filesystem::default()
+        };
+        let rules = files.read.iter().chain(files.write.iter()).chain(files.exec.iter());
+        let mut named: Vec<PathBuf> =
+            rules.flat_map(|rule| [rule.path.clone(), rule.written.clone()]).collect();
+        named.extend(DEVICES.iter().chain(MACHINE).map(PathBuf::from));
+        named
+            .extend(["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self"].map(PathBuf::from));
+        named.push(shm(scratch));
+        named.sort();
         Self {
-            files: Filesystem {
-                read: moved(&files.read),
-                write: moved(&files.write),
-                exec: moved(&files.exec),
-                ..Filesystem::default()
-            },
+            files,
+            named,
             denied,
-            kept: paths(&files.protected),
-            globs: files.deny_globs.iter().map(|deny| deny.glob.clone()).collect(),
+            kept: paths(&policy.filesystem.protected),
+            globs: policy.filesystem.deny_globs.iter().map(|deny| deny.glob.clone()).collect(),
             only: only(policy)
                 .into_iter()
                 .filter_map(|step| match step {
@@ -150,6 +162,16 @@ impl Rules {
             }
         }
         if self.files.read_rule(path).is_some() { Access::Read } else { Access::None }
+    }
+
+    /// Whether it may be known that something is at a path that may not be read: it is denied, or on the way to a place.
+    pub fn shown(&self, path: &Path, link: bool) -> bool {
+        let at_root = link && path.parent() == Some(Path::new("/"));
+        let covered = || {
+            self.files.read_rule(path).is_some()
+                && !self.only.iter().any(|(folder, _)| path != folder && path.starts_with(folder))
+        };
+        at_root || has(&self.named, path) || above(&self.named, path) || covered()
     }
 
     /// Whether a name may change so.
