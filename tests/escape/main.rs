@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -125,6 +125,7 @@ struct Fixture {
     _tcp: TcpListener,
     _abstract: UnixListener,
     _unix: UnixListener,
+    _datagram: UnixDatagram,
 }
 
 impl Fixture {
@@ -140,15 +141,22 @@ impl Fixture {
             _tcp: tcp,
             _abstract: UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?,
             _unix: UnixListener::bind(dir.join("outside.sock"))?,
+            _datagram: UnixDatagram::bind(dir.join("datagram.sock"))?,
             victim,
             dir,
         };
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/escape/attempts");
         fs::create_dir_all(fixture.at("attempts"))?;
+        fs::write(fixture.shm(), "SECRET")?;
         for script in fs::read_dir(scripts)?.flatten() {
             fs::copy(script.path(), fixture.at("attempts").join(script.file_name()))?;
         }
         Ok(fixture)
+    }
+
+    /// Something in the shared memory of the host.
+    fn shm(&self) -> PathBuf {
+        Path::new("/dev/shm").join(format!("weft-escape-{}", std::process::id()))
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -235,7 +243,7 @@ impl Fixture {
     fn dies_with_weft(&self) -> io::Result<Option<String>> {
         self.reset()?;
         let mut command = Command::new(std::env::current_exe()?);
-        let text = "echo > started; (sleep 0.5; echo > late) & sleep 0.5; echo > late";
+        let text = "echo > started; (sleep 0.5; echo > late) & setsid sh -c 'sleep 0.5; echo > late' & sleep 0.5; echo > late";
         command.arg("--inside").arg(&self.dir).args(["/bin/bash", "-c", text]);
         command.env("ESC_LEVEL", self.level);
         let mut weft = command.current_dir(self.at("ws")).spawn()?;
@@ -306,5 +314,6 @@ impl Drop for Fixture {
         let _ = self.victim.kill();
         let _ = self.victim.wait();
         let _ = fs::remove_dir_all(&self.dir);
+        let _ = fs::remove_file(self.shm());
     }
 }
