@@ -1,6 +1,8 @@
 //! What this kernel and this machine can do, asked once. Not what a policy needs of it.
 
-use crate::sys::{landlock, process, seccomp};
+use crate::sys::fs::CWD;
+use crate::sys::process::{Side, Status};
+use crate::sys::{landlock, mount, process, seccomp};
 use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::BuildHasher;
@@ -92,6 +94,22 @@ pub fn command_dirs() -> Vec<PathBuf> {
     dirs
 }
 
+/// Under somebody else's filter no switch says anything: makes namespaces and mounts in them, as a run would.
+fn tried() -> Option<String> {
+    let refused = |what: &str| Some(format!("a seccomp filter around this process refuses {what}"));
+    match process::clone(process::ALL_NAMESPACES) {
+        Err(_) => refused("namespaces"),
+        Ok(Side::Child) => {
+            let works = mount::make_private().is_ok() && mount::clone_tree_at(CWD, c"/").is_ok();
+            process::exit_now(i32::from(!works))
+        }
+        Ok(Side::Parent(child)) => match process::wait(child.pid, true) {
+            Ok(Some((_, Status::Exited(0)))) => None,
+            _ => refused("mounts"),
+        },
+    }
+}
+
 /// What the usual switches say; the clone itself has the last word.
 fn no_namespaces() -> Option<String> {
     let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
@@ -112,4 +130,5 @@ fn no_namespaces() -> Option<String> {
     found
         .map(|(_, _, why)| (*why).to_owned())
         .or_else(|| restricted().then(|| "AppArmor restricts user namespaces".to_owned()))
+        .or_else(|| if seccomp::filtered() { tried() } else { None })
 }

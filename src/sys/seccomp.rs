@@ -46,6 +46,12 @@ pub fn knows_action(action: u32) -> bool {
     check(unsafe { libc::syscall(libc::SYS_seccomp, GET_ACTION_AVAIL, 0, &raw const action) }).is_ok()
 }
 
+/// Whether this process is under a filter already, as in a container.
+pub fn filtered() -> bool {
+    // SAFETY: the option takes no further argument.
+    unsafe { libc::prctl(libc::PR_GET_SECCOMP) != 0 }
+}
+
 /// A call that waits for an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
