@@ -175,20 +175,30 @@ pub fn plan(
     })
 }
 
+impl Plan {
+    /// What the walls are made of: `namespaces`, or `fallback` where there are none.
+    pub fn level(&self) -> &'static str {
+        if self.fallback.is_some() { "fallback" } else { "namespaces" }
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "namespaces  user mount pid ipc uts cgroup{}",
-            if self.own_network { " net" } else { "" }
-        )?;
-        writeln!(
-            f,
-            "            no capability, no further user namespace, everything inside ends with weft"
-        )?;
-        match self.own_network {
-            true => writeln!(f, "network     none: a loopback of its own")?,
-            false => writeln!(f, "network     the host's, unrestricted")?,
+        match &self.fallback {
+            Some(fallback) => fallback.fmt(f)?,
+            None => {
+                let net = if self.own_network { " net" } else { "" };
+                writeln!(f, "namespaces  user mount pid ipc uts cgroup{net}")?;
+                writeln!(
+                    f,
+                    "            no capability, no further user namespace, everything inside ends with weft"
+                )?;
+            }
+        }
+        match (self.own_network, &self.fallback) {
+            (true, None) => writeln!(f, "network     none: a loopback of its own")?,
+            (true, Some(_)) => writeln!(f, "network     none: not even a loopback")?,
+            (false, _) => writeln!(f, "network     the host's, unrestricted")?,
         }
         for step in &self.mounts.steps {
             let path = step.path().display();
@@ -207,14 +217,15 @@ impl fmt::Display for Plan {
             writeln!(f, "placeholder {} (on the host, while the run lasts)", path.display())?;
         }
         let landlock = &self.landlock;
-        writeln!(
-            f,
-            "landlock    ABI {}, {} rules, scopes {:#b}",
-            landlock.abi,
-            landlock.grants.len(),
-            landlock.scoped
-        )?;
-        for (path, _, rights) in &landlock.grants {
+        let (abi, rules, scopes) = (landlock.abi, landlock.grants.len(), landlock.scoped);
+        let tcp = if landlock.net != 0 { ", no TCP" } else { "" };
+        writeln!(f, "landlock    ABI {abi}, {rules} rules, scopes {scopes:#b}{tcp}")?;
+        // A folder of commands of which some are denied is named entry by entry.
+        const SHOWN: usize = 60;
+        if rules > SHOWN {
+            writeln!(f, "            the first {SHOWN} of {rules}")?;
+        }
+        for (path, _, rights) in landlock.grants.iter().take(SHOWN) {
             let flag = |bit, letter| if rights & bit != 0 { letter } else { '-' };
             let (r, w, x) =
                 (flag(right::READ_FILE, 'r'), flag(right::WRITE_FILE, 'w'), flag(right::EXECUTE, 'x'));
@@ -237,6 +248,9 @@ impl fmt::Display for Plan {
                     group.parent.display()
                 )?;
             }
+        }
+        if let Some(most) = self.limits.counted {
+            writeln!(f, "limit       {most} processes and threads (counted by the keeper)")?;
         }
         if let Some(wall) = self.limits.wall {
             writeln!(f, "limit       {} s of wall time", wall.as_secs())?;

@@ -23,7 +23,7 @@ struct Stat {
 
 impl Family {
     /// Of the process that calls this.
-    pub fn new() -> Self {
+    pub fn here() -> Self {
         Self { keeper: process::pid(), own: BTreeSet::new(), estimate: 1 }
     }
 
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn outsiders_are_not_inside() {
-        let family = Family::new();
+        let family = Family::here();
         assert!(!family.contains(process::pid()));
         assert!(!family.contains(process::parent()));
         assert!(!family.contains(1));

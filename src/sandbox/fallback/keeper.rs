@@ -63,7 +63,7 @@ pub fn run(inside: &Inside<'_>, fallback: &Fallback, mask: &signal::Mask, weft: 
         Ok((mut keeper, command, said)) => keeper.attend(&command, &said),
         Err((weft, (step, path, error))) => {
             Message::failed(step, path, &error).send(&weft);
-            Family::new().kill();
+            Family::here().kill();
             125
         }
     };
@@ -104,7 +104,7 @@ impl<'a> Keeper<'a> {
         match ready() {
             Ok(root) => Ok(Self {
                 fallback,
-                family: Family::new(),
+                family: Family::here(),
                 root,
                 scoped,
                 listener: None,

@@ -23,6 +23,7 @@ use super::probe::Probe;
 use crate::policy::path::Kind;
 use crate::policy::{NetworkMode, Origin, Policy};
 use rules::Rules;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -137,6 +138,19 @@ impl Fallback {
             open_up(&self.scratch);
             let _ = fs::remove_dir_all(&self.scratch);
         }
+    }
+}
+
+impl fmt::Display for Fallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "namespaces  none: {}", self.why)?;
+        writeln!(
+            f,
+            "keeper      opens, looks at, names and changes files in place of the command, by their real path"
+        )?;
+        writeln!(f, "            adopts orphans, counts processes, ends everything inside when weft ends")?;
+        writeln!(f, "            not hidden: which process numbers exist, and which folders (chdir)")?;
+        writeln!(f, "private     {} (TMPDIR), with /dev/shm; nothing of /tmp", self.scratch.display())
     }
 }
 

@@ -193,6 +193,18 @@ impl Rules {
         }
     }
 
+    /// What holds the rule for a place, for people.
+    pub fn held(&self, path: &Path, scratch: Option<&PathBuf>) -> Vec<String> {
+        let path = scratch.map_or(path, PathBuf::as_path);
+        let access = match self.access(path) {
+            Access::None => "nothing",
+            Access::Read => "reading",
+            Access::Write => "reading and writing",
+        };
+        let landlock = self.runs(path).then(|| "Landlock r-x".to_owned());
+        [format!("the keeper opens it for {access}")].into_iter().chain(landlock).collect()
+    }
+
     /// Whether code of the file may be mapped: what may be executed, and libraries.
     pub fn maps(&self, path: &Path) -> bool {
         match self.access(path) {
