@@ -9,8 +9,13 @@ mod model;
 #[path = "src/rules/schema.rs"]
 mod schema;
 
+#[allow(dead_code)]
+#[path = "src/scan/program/code.rs"]
+mod code;
 #[path = "build/needs.rs"]
 mod needs;
+#[path = "build/program.rs"]
+mod program;
 #[allow(dead_code)]
 #[path = "src/scan/trigrams.rs"]
 mod trigrams;
@@ -27,6 +32,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/scan/trigrams.rs");
+    println!("cargo::rerun-if-changed=src/scan/program/code.rs");
     commit();
     if let Err(message) = rules() {
         eprintln!("error: {message}");
@@ -156,6 +162,8 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
     let mut text = Text::default();
     let mut rows = String::new();
     let mut packed_needs: Vec<u32> = Vec::new();
+    let mut programs = program::Programs::default();
+    let mut code: Vec<u8> = Vec::new();
     for r in &rules {
         let (mut literals, mut also) = (r.literals.clone(), r.also.clone());
         let first_need = packed_needs.len();
@@ -168,6 +176,11 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
             also.clear();
             needs::pack(&need, &mut packed_needs);
         }
+        let first_code = code.len();
+        if let MatcherSpec::Regex(pattern) = &r.matcher {
+            code.extend(programs.compile(pattern).map_err(|e| format!("{}: {e}", r.id))?);
+        }
+        let program = (first_code as u32, code.len() - first_code);
         let need_list = (first_need as u32, packed_needs.len() - first_need);
         let (kind, pattern) = match &r.matcher {
             MatcherSpec::Literal => ("Literal", ""),
@@ -178,7 +191,7 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
         let Scope { places, langs } = r.scope;
         rows += &format!(
             "RuleRow {{ id: {}, name: {}, category: Category::{:?}, severity: Severity::{:?}, confidence: \
-             Confidence::{:?}, persona: Persona::{:?}, literals: {:?}, also: {:?}, needs: {need_list:?}, kind: Kind::{kind}, pattern: {}, \
+             Confidence::{:?}, persona: Persona::{:?}, literals: {:?}, also: {:?}, needs: {need_list:?}, program: {program:?}, kind: Kind::{kind}, pattern: {}, \
              scope: Scope {{ places: {places}, langs: {langs} }}, context: Context::{:?}, signals: {:?}, secret: {}, \
              message: {}, remediation: {}, references: {:?}, example: {}, counter_example: {} }},\n",
             text.add(&r.id)?,
@@ -230,6 +243,9 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
          static TEXT: &str = {:?};\n\
          static LISTS: [u32; {}] = {:?};\n\
          static NEEDS: [u32; {}] = {:?};\n\
+         static PROGRAMS: [u8; {}] = {:?};\n\
+         static CLASSES: [Class; {}] = {:?};\n\
+         static RANGES: [&[(u32, u32)]; {}] = {};\n\
          static RULES: [RuleRow; {}] = [\n{rows}];\n\
          static COMBOS: [ComboRow; {}] = [\n{combo_rows}];\n",
         text.all,
@@ -237,6 +253,12 @@ fn write_table(all: &RuleFile) -> Result<String, String> {
         text.lists,
         packed_needs.len(),
         packed_needs,
+        code.len(),
+        code,
+        programs.classes.len(),
+        programs.classes,
+        programs.ranges.len(),
+        format!("{:?}", programs.ranges).replace("[(", "&[("),
         rules.len(),
         combos.len(),
     ))

@@ -7,9 +7,10 @@ use super::args::{list, to_text};
 use super::error::{Exit, Failure};
 use super::values::say;
 use super::{Weft, print};
+use crate::policy::builtin;
 use crate::rules::{Category, Persona, RuleSet, Severity};
 use crate::scan::report::Format;
-use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgValue, FromArgs};
+use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgValue, FromArgs, Optionality};
 use std::ffi::OsString;
 
 /// The word that asks for candidates instead of running a command.
@@ -152,15 +153,19 @@ fn candidates(words: &[String], top: &CommandInfoWithArgs) -> Option<Vec<(String
             path.push(sub.name);
         } else {
             positionals += 1;
+            if command.positionals.iter().any(|p| p.optionality == Optionality::Greedy) {
+                // What follows belongs to the command that is run.
+                return None;
+            }
         }
     }
     if let Some(flag) = waiting {
-        return values(flag, last.strip_prefix('=').unwrap_or(last), "");
+        return values(&path, flag, last.strip_prefix('=').unwrap_or(last), "");
     }
     if let Some((name, start)) = last.split_once('=')
         && let Some(flag) = command.flags.iter().find(|flag| flag.long == name)
     {
-        return values(flag, start, &format!("{name}="));
+        return values(&path, flag, start, &format!("{name}="));
     }
     if last.starts_with('-') && last != "-" {
         let options = command.flags.iter().filter(|flag| !flag.hidden);
@@ -177,23 +182,40 @@ fn candidates(words: &[String], top: &CommandInfoWithArgs) -> Option<Vec<(String
             let single = rules.rules.iter().map(|rule| (rule.id, rule.name));
             Some(pick(single.chain(rules.combos.iter().map(|combo| (combo.id, combo.name))), last))
         }
+        (["policy", "show" | "check" | "test"], _) => policies(last),
         _ if command.positionals.is_empty() => Some(Vec::new()),
         _ => None,
     }
 }
 
+/// Policies that weft ships, until what is typed can only be a file.
+fn policies(start: &str) -> Option<Vec<(String, String)>> {
+    let found = pick(builtin::ALL.iter().map(|policy| (policy.name, policy.purpose())), start);
+    if found.is_empty() { None } else { Some(found) }
+}
+
 /// What an option may be given; `None` for files. `prefix` stands before each answer.
-fn values(flag: &FlagInfo, start: &str, prefix: &str) -> Option<Vec<(String, String)>> {
+fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<Vec<(String, String)>> {
     let severities = Severity::ALL.map(Severity::as_str);
     let all: Vec<&str> = match flag.long {
-        "--format" => Format::ALL.map(Format::as_str).to_vec(),
+        "--format" => match path {
+            ["security", "scan"] => Format::ALL.map(Format::as_str).to_vec(),
+            ["policy", "test"] => vec!["text", "json", "junit"],
+            _ => vec!["text", "json"],
+        },
+        "--from" => builtin::names(),
+        "--policy" => {
+            let named = |(name, about)| (format!("{prefix}{name}"), about);
+            return policies(start).map(|all| all.into_iter().map(named).collect());
+        }
         "--min-severity" => severities.to_vec(),
         "--fail-on" => severities.into_iter().chain(["never"]).collect(),
         "--persona" => Persona::ALL.map(Persona::as_str).to_vec(),
         "--category" => Category::ALL.map(Category::as_str).to_vec(),
         "--color" => vec!["auto", "always", "never"],
         "--diff" => vec!["HEAD", "main", "main..."],
-        "--jobs" | "--max-size" | "--stdin-name" => Vec::new(),
+        "--jobs" | "--max-size" | "--stdin-name" | "--agent" | "--timeout" | "--run" | "--head"
+        | "--lines" => Vec::new(),
         _ => return None,
     };
     let found = pick(all.into_iter().map(|value| (value, "")), start);
@@ -224,6 +246,13 @@ mod tests {
         assert_eq!(ask("security scan --format s").unwrap(), ["sarif"]);
         assert_eq!(ask("security scan --format=s").unwrap(), ["--format=sarif"]);
         assert_eq!(ask("security scan --format = s").unwrap(), ["sarif"]);
+        assert_eq!(ask("run --policy cod").unwrap(), ["coding-agent", "codex"]);
+        assert_eq!(ask("run --policy=rea").unwrap(), ["--policy=readonly"]);
+        assert_eq!(ask("run --policy ./x"), None);
+        assert_eq!(ask("run --policy base ls -"), None);
+        assert_eq!(ask("run --expl").unwrap(), ["--explain"]);
+        assert_eq!(ask("doctor --format ").unwrap(), ["text", "json"]);
+        assert_eq!(ask("policy show ski").unwrap(), ["skill"]);
         assert_eq!(ask("completions z").unwrap(), ["zsh"]);
         assert_eq!(ask("security explain pi-00").unwrap()[0], "PI-001");
         assert_eq!(ask("security scan "), None);

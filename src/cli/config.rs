@@ -64,7 +64,7 @@ pub fn read(path: &Path) -> Result<Option<ScanConfig>, Failure> {
     let size = match fs::metadata(path) {
         Ok(meta) if meta.is_file() => meta.len(),
         // A run holds the name with an empty folder, so that no agent can put a policy there.
-        Ok(_) if fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) => return Ok(None),
+        Ok(_) if crate::policy::find::only_holds_a_name(path) => return Ok(None),
         Ok(_) => return Err(Failure::usage("not a file", path.to_string_lossy(), "remove or rename it")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Failure::file("cannot read", path, &error)),

@@ -4,8 +4,10 @@ pub mod args;
 pub mod audit;
 pub mod completions;
 pub mod config;
+pub mod doctor;
 pub mod error;
 pub mod help;
+mod inside;
 pub mod policy;
 pub mod run;
 pub mod security;
@@ -52,6 +54,7 @@ enum Command {
     Run(run::Run),
     Policy(policy::PolicyCommand),
     Audit(audit::Audit),
+    Doctor(doctor::Doctor),
     Completions(completions::Completions),
     Version(Version),
 }
@@ -94,6 +97,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
         Command::Audit(command) => audit::run(command),
+        Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),
         Command::Version(Version {}) => print(&version()),
     }

@@ -93,9 +93,8 @@ fn syscall(target: &str) -> Suggestion {
         verdict(number, &values, options) == Verdict::Allow
     };
     let all = [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];
-    let names = ["readonly", "file-worker", "network", "agent"];
-    match all.iter().zip(names).find(|(profile, _)| lets(profile)) {
-        Some((_, name)) => Suggestion::Add(format!("[process]\nsyscalls = \"{name}\"")),
+    match all.iter().find(|profile| lets(profile)) {
+        Some(profile) => Suggestion::Add(format!("[process]\nsyscalls = \"{}\"", profile.as_str())),
         None => never(),
     }
 }

@@ -81,9 +81,27 @@ impl Finder {
         if let Some(known) = self.folders.get(folder.as_os_str()) {
             return known.clone();
         }
-        let real = fs::canonicalize(folder).map_err(|error| error.kind());
+        let real = self.real_folder(folder);
         self.folders.insert(folder.as_os_str().to_owned(), real.clone());
         real
+    }
+
+    /// One look at each folder on the way, whatever number of paths go through it.
+    fn real_folder(&mut self, folder: &Path) -> Result<PathBuf, ErrorKind> {
+        // The kernel takes no longer path; and each folder above is a call deeper.
+        if folder.as_os_str().len() > 4096 {
+            return Err(ErrorKind::InvalidFilename);
+        }
+        let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+            return fs::canonicalize(folder).map_err(|error| error.kind());
+        };
+        let path = self.folder(parent)?.join(name);
+        match fs::symlink_metadata(&path) {
+            Ok(meta) if meta.is_dir() => Ok(path),
+            Ok(meta) if meta.is_symlink() => fs::canonicalize(&path).map_err(|error| error.kind()),
+            Ok(_) => Err(ErrorKind::NotADirectory),
+            Err(error) => Err(error.kind()),
+        }
     }
 
     /// The part that exists with links followed, the rest as written.
@@ -171,6 +189,23 @@ fn there(path: PathBuf, meta: &Metadata) -> Found {
         Kind::Other
     };
     Found::There { path, kind, id: id(meta) }
+}
+
+/// The mode of a folder that a run makes to hold a denied name: nobody else gives an empty folder the sticky bit.
+pub const HELD: u32 = 0o1755;
+
+/// Whether this is a folder of weft's own, empty, that only holds a name during a run (or is left of one that was killed).
+#[cfg(unix)]
+pub fn only_holds_a_name(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let marked = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir() && meta.mode() & 0o1000 != 0);
+    marked && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Runs make none here.
+#[cfg(not(unix))]
+pub fn only_holds_a_name(_: &Path) -> bool {
+    false
 }
 
 #[cfg(unix)]

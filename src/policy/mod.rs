@@ -279,6 +279,18 @@ pub enum Syscalls {
     Agent,
 }
 
+impl Syscalls {
+    /// As a policy names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Syscalls::ReadOnly => "readonly",
+            Syscalls::FileWorker => "file-worker",
+            Syscalls::Network => "network",
+            Syscalls::Agent => "agent",
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Env {
     /// Patterns with `*`.

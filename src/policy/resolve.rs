@@ -44,13 +44,10 @@ pub fn choose(given: Option<&str>, places: &Places) -> Result<(Policy, String), 
     Ok((load_default(places)?, "base and the workspace".to_owned()))
 }
 
-/// Anything but an empty folder, a dangling link included: what is there and cannot be read must not be passed over.
+/// A dangling link is there too: what cannot be read must not be passed over.
 fn is_there(path: &Path) -> bool {
     match std::fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_dir() => {
-            std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some())
-        }
-        Ok(_) => true,
+        Ok(_) => !super::find::only_holds_a_name(path),
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     }
 }

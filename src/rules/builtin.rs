@@ -2,6 +2,7 @@
 //! the first use turns its rows into rules, which takes no parsing and allocates three times.
 
 use super::*;
+use crate::scan::program::{Program, code::Class};
 use std::sync::OnceLock;
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
@@ -31,6 +32,7 @@ struct RuleRow {
     literals: PackedList,
     also: PackedList,
     needs: PackedList,
+    program: PackedList,
     kind: Kind,
     pattern: Packed,
     scope: Scope,
@@ -81,6 +83,10 @@ fn needs((start, length): PackedList) -> &'static [u32] {
     NEEDS.get(start as usize..start as usize + length).unwrap_or(&[])
 }
 
+fn program((start, length): PackedList) -> &'static [u8] {
+    PROGRAMS.get(start as usize..start as usize + length).unwrap_or(&[])
+}
+
 fn rule(row: &RuleRow) -> Rule {
     Rule {
         id: text(row.id),
@@ -92,6 +98,7 @@ fn rule(row: &RuleRow) -> Rule {
         literals: list(row.literals),
         also: list(row.also),
         needs: needs(row.needs),
+        program: program(row.program),
         matcher: match row.kind {
             Kind::Literal => Matcher::Literal,
             Kind::Regex => Matcher::Regex(text(row.pattern)),
@@ -136,4 +143,9 @@ impl RuleSet {
             MADE.get_or_init(|| (RULES.iter().map(rule).collect(), COMBOS.iter().map(combo).collect()));
         RuleSet { rules: rules.iter().collect(), combos: combos.iter().collect() }
     }
+}
+
+/// The program of a built-in rule, with the classes that all programs share.
+pub fn program_of(rule: &Rule) -> Program<'static> {
+    Program { code: rule.program, classes: &CLASSES, ranges: &RANGES }
 }

@@ -360,6 +360,9 @@ pub struct Rule {
     /// What the line of a match contains besides, derived from the pattern when weft was built: see
     /// `scan::trigrams`. Empty for a user's rule.
     pub needs: &'static [u32],
+    /// What the pattern was compiled to when weft was built: see `scan::program`. Empty for a user's rule, whose pattern
+    /// regex-lite runs.
+    pub program: &'static [u8],
     pub matcher: Matcher,
     pub scope: Scope,
     pub context: Context,

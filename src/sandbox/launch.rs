@@ -1,14 +1,15 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
-use super::fallback::family::children;
-use super::fallback::{Fallback, keeper};
+use super::fallback::keeper;
+use super::fallback::outside::Outside;
 use super::limits::Groups;
 use super::pid1::{self, Inside, Task};
+use super::placeholders::Placeholders;
 use super::plan::Plan;
 use super::{programs, seccomp};
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
-use crate::sys::{caps, seccomp as listener, signal, socket};
+use crate::sys::{seccomp as listener, signal, socket};
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -92,7 +93,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
+pub(super) fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
     move |error| Error {
         step: step.to_owned(),
         path: path.to_owned(),
@@ -184,70 +185,6 @@ impl Message {
     }
 }
 
-/// Folders that hold a place on the host; they go when the run ends.
-struct Placeholders(Vec<PathBuf>);
-
-impl Placeholders {
-    fn make(paths: &[PathBuf]) -> Result<Self, Error> {
-        let mut made = Self(Vec::new());
-        for path in paths {
-            match std::fs::create_dir(path) {
-                Ok(()) => made.0.push(path.clone()),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(failed("hold the denied name", path)(error)),
-            }
-        }
-        Ok(made)
-    }
-}
-
-impl Drop for Placeholders {
-    fn drop(&mut self) {
-        // Only if still empty; what somebody put there meanwhile stays.
-        for path in self.0.iter().rev() {
-            let _ = std::fs::remove_dir(path);
-        }
-    }
-}
-
-/// The folder of a run without namespaces; it goes when the run ends.
-struct Scratch<'a>(Option<&'a Fallback>);
-
-impl<'a> Scratch<'a> {
-    fn make(plan: &'a Plan) -> Result<Self, Error> {
-        let made = Self(plan.fallback.as_ref());
-        if let Some(fallback) = made.0 {
-            fallback.make_scratch().map_err(failed("make the private folder", &fallback.scratch))?;
-        }
-        Ok(made)
-    }
-}
-
-impl Drop for Scratch<'_> {
-    fn drop(&mut self) {
-        if let Some(fallback) = self.0 {
-            fallback.remove_scratch();
-        }
-    }
-}
-
-/// Ends what came here because the keeper was killed from outside.
-fn end_orphans(before: &[i32]) {
-    loop {
-        let orphans: Vec<i32> =
-            children(process::pid()).into_iter().filter(|pid| !before.contains(pid)).collect();
-        if orphans.is_empty() {
-            return;
-        }
-        for pid in orphans {
-            // Not waited for yet, so the number means what it did.
-            if process::kill(pid, libc::SIGKILL).is_ok() {
-                let _ = process::wait(pid, true);
-            }
-        }
-    }
-}
-
 /// Runs a command under a plan, from start to end. Call it from a process with a single thread.
 pub fn run(
     plan: &Plan,
@@ -275,13 +212,8 @@ fn start(
     let nowhere = Path::new("");
     let filter = pid1::filter(plan);
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
-    let _placeholders = Placeholders::make(&plan.mounts.placeholders)?;
-    let _scratch = Scratch::make(plan)?;
-    let before = plan.fallback.as_ref().map(|_| children(process::pid()));
-    if before.is_some() {
-        // Should the keeper be killed, what it was the parent of comes here.
-        caps::adopt_orphans().map_err(failed("adopt orphans", nowhere))?;
-    }
+    let _placeholders = Placeholders::make(&plan.mounts)?;
+    let outside = plan.fallback.as_ref().map(Outside::make).transpose()?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
@@ -320,9 +252,7 @@ fn start(
         watch.end_all();
     }
     let status = process::wait(first.pid, true);
-    if let Some(before) = before {
-        end_orphans(&before);
-    }
+    drop(outside);
     let _ = signal::restore(&mask);
     let end = result?;
     for limit in groups.reached() {
@@ -371,7 +301,7 @@ impl Watch<'_> {
             let [message, call, signal, ended] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
-                return Ok(self.end);
+                return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;

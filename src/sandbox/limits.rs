@@ -170,7 +170,7 @@ impl Drop for Groups {
 }
 
 /// The group of this process for a controller, if a group can be made below it, and its cgroup version.
-fn group(controller: &str) -> Option<(PathBuf, u8)> {
+pub fn group(controller: &str) -> Option<(PathBuf, u8)> {
     let own = fs::read_to_string("/proc/self/cgroup").ok()?;
     for line in own.lines() {
         let mut fields = line.splitn(3, ':');

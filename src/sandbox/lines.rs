@@ -175,7 +175,7 @@ impl Lines<'_> {
         }
         let profile = format!("seccomp, {} instructions", super::seccomp::program(self.plan.calls).len());
         if let Some(origin) = &process.syscalls_origin {
-            self.add(origin, format!("profile {:?}", process.syscalls).to_lowercase(), [profile]);
+            self.add(origin, format!("profile {}", process.syscalls.as_str()), [profile]);
         }
     }
 

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod lines;
 pub mod mounts;
 pub mod pid1;
+mod placeholders;
 pub mod plan;
 pub mod probe;
 pub mod programs;

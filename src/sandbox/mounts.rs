@@ -73,6 +73,9 @@ pub struct Mounts {
     pub steps: Vec<Step>,
     /// Folders made on the host for the time of the run, so that a denied name that does not exist cannot come to be.
     pub placeholders: Vec<PathBuf>,
+    /// Folders that are there and hold a denied or protected name: another run may have made them, and must not take them away
+    /// while this one lasts.
+    pub held: Vec<PathBuf>,
     /// Largest size of everything private together, in bytes.
     pub private_size: Option<u64>,
 }
@@ -103,7 +106,7 @@ const BASE: Attr = Attr::NO_SUID.and(Attr::NO_DEV);
 impl Mounts {
     /// The root as it is.
     pub fn none() -> Self {
-        Self { steps: Vec::new(), placeholders: Vec::new(), private_size: None }
+        Self { steps: Vec::new(), placeholders: Vec::new(), held: Vec::new(), private_size: None }
     }
 
     /// What the policy comes to on this machine.
@@ -160,7 +163,7 @@ impl Mounts {
         steps.extend(pins.into_iter().map(Step::Pin));
         steps.extend(masks);
         let private_size = policy.process.max_memory.as_ref().map(|set| set.value);
-        Ok(Self { steps, placeholders, private_size })
+        Ok(Self { steps, placeholders, held: held(policy), private_size })
     }
 
     /// Builds the new root and moves into it. In a new mount namespace, with its capabilities; what fails is named.
@@ -176,18 +179,21 @@ impl Mounts {
         // Over the old root: lookups that start at the root do not see it, and it is part of this namespace.
         mount::attach(&base, CWD, c"/").map_err(at("/"))?;
         for (name, mode) in
-            [(c"root", 0o755), (c"private", 0o700), (c"shm", 0o700), (c"dir", 0), (c"empty", 0o555)]
+            [(c"root", 0o755), (c"private", 0o700), (c"shm", 0o700), (c"dir", 0), (c"empty", 0o1555)]
         {
             sys::mkdirat(&base, name, mode).map_err(at("tmpfs"))?;
         }
         sys::touchat(&base, c"file", 0).map_err(at("tmpfs"))?;
         let root = mount::clone_tree_at(&base, c"root").map_err(at("root"))?;
         mount::attach(&root, &base, c"root").map_err(at("root"))?;
-        let build = Build { base: base.as_fd(), root: root.as_fd(), made: 0.into() };
+        let build = Build { base: base.as_fd(), root: root.as_fd(), made: 0.into(), late: Vec::new().into() };
         build.devices().map_err(at("/dev"))?;
         build.proc().map_err(at("/proc"))?;
         for step in &self.steps {
             build.step(step).map_err(|error| (step.path().to_owned(), error))?;
+        }
+        for (tree, attr) in build.late.borrow().iter() {
+            mount::set_attr(tree, *attr, false).map_err(at("private folders"))?;
         }
         mount::set_attr(&root, BASE.and(Attr::READ_ONLY).and(Attr::NO_EXEC), false).map_err(at("/"))?;
         sys::fchdir(&root).map_err(at("/"))?;
@@ -361,6 +367,23 @@ fn between(policy: &Policy, deny: &DenyPath) -> Vec<PathBuf> {
         .collect()
 }
 
+/// The folders that stand for a denied or protected name in a writable place, with those above them, outermost first.
+fn held(policy: &Policy) -> Vec<PathBuf> {
+    let files = &policy.filesystem;
+    let names = files.deny.iter().chain(&files.protected).filter(|deny| deny.creatable.is_some());
+    let mut held: Vec<PathBuf> = names
+        .filter(|deny| deny.kind != Some(Kind::File))
+        .flat_map(|deny| {
+            let itself = (deny.kind == Some(Kind::Dir)).then(|| deny.path.clone());
+            between(policy, deny).into_iter().chain(itself)
+        })
+        .filter(|path| path.is_dir())
+        .collect();
+    held.sort();
+    held.dedup();
+    held
+}
+
 /// A denied name that does not exist: the missing folders are made on the host for the run, the last one is masked.
 fn placeholder(
     policy: &Policy,
@@ -410,6 +433,8 @@ struct Build<'a> {
     base: BorrowedFd<'a>,
     root: BorrowedFd<'a>,
     made: std::cell::Cell<u32>,
+    /// Private folders and what they are to be in the end.
+    late: std::cell::RefCell<Vec<(OwnedFd, Attr)>>,
 }
 
 /// The path as seen from the new root's descriptor.
@@ -424,8 +449,11 @@ impl Build<'_> {
             Step::Bind { path, id, dir, attr } => self.bind(path, *id, *dir, *attr),
             Step::Private { path, attr } => {
                 let tree = mount::clone_tree_at(self.base, c"private")?;
-                mount::set_attr(&tree, *attr, true)?;
-                mount::attach(tree, self.target(path, true)?, c"")
+                // Places of the host may have to be attached inside; only then is it closed.
+                mount::set_attr(&tree, Attr(attr.0 & !Attr::READ_ONLY.0), true)?;
+                mount::attach(&tree, self.target(path, true)?, c"")?;
+                self.late.borrow_mut().push((tree, *attr));
+                Ok(())
             }
             Step::Link { at, target } => {
                 if let Some(parent) = at.parent() {

@@ -233,8 +233,8 @@ impl fmt::Display for Plan {
         }
         writeln!(
             f,
-            "seccomp     profile {:?}, {} instructions",
-            self.calls.profile,
+            "seccomp     profile {}, {} instructions",
+            self.calls.profile.as_str(),
             seccomp::program(self.calls).len()
         )?;
         for (resource, value) in &self.limits.each {

@@ -12,8 +12,9 @@
 use super::doc::Segment;
 use super::matchers::{self, Native};
 use super::prefilter::Prefilter;
+use super::program::Scratch;
 use super::trigrams::Trigrams;
-use crate::rules::{Matcher, Rule, RuleSet};
+use crate::rules::{self, Matcher, Rule, RuleSet};
 use regex_lite::Regex;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -75,7 +76,7 @@ impl Engine {
         let mut tried: Vec<Range<usize>> = vec![0..0; self.rules.len()];
         let mut counts: Vec<usize> = vec![0; self.rules.len()];
         let mut line = 0..0;
-        let mut trigrams: (Range<usize>, Trigrams) = (0..0, Trigrams::of(b""));
+        let mut state = State { trigrams: (0..0, Trigrams::of(b"")), scratch: Scratch::default() };
         let first = out.len();
         self.prefilter.scan(text.as_bytes(), |literal, at| {
             if !(line.start <= at && at < line.end) {
@@ -90,11 +91,11 @@ impl Engine {
                 let ready = &self.rules[user];
                 if line.len() <= CELL {
                     tried[user] = line.clone();
-                    counts[user] += ready.run(text, line.clone(), segments, &mut trigrams, out);
+                    counts[user] += ready.run(text, line.clone(), segments, &mut state, out);
                 } else {
                     for cell in cells(text, line.clone()).filter(|c| c.start <= at && at < c.end) {
                         tried[user] = cell.clone();
-                        counts[user] += ready.run(text, cell, segments, &mut trigrams, out);
+                        counts[user] += ready.run(text, cell, segments, &mut state, out);
                     }
                 }
             }
@@ -127,16 +128,23 @@ impl Engine {
                 let line = line_at(text, at);
                 at = text[line.end..].find('\n').map_or(text.len() + 1, |i| line.end + i + 1);
                 if line.len() <= CELL {
-                    count += ready.try_on(text, line, segments, out);
+                    count += ready.try_on(text, line, segments, None, out);
                 } else {
                     for cell in cells(text, line) {
-                        count += ready.try_on(text, cell, segments, out);
+                        count += ready.try_on(text, cell, segments, None, out);
                     }
                 }
             }
         }
         sort(out, first);
     }
+}
+
+/// What is kept from line to line.
+struct State {
+    /// Of the line last looked at.
+    trigrams: (Range<usize>, Trigrams),
+    scratch: Scratch,
 }
 
 /// By position, then rule; what two cells both found is one match.
@@ -189,25 +197,32 @@ impl Ready {
         text: &str,
         piece: Range<usize>,
         segments: &[Segment],
-        trigrams: &mut (Range<usize>, Trigrams),
+        state: &mut State,
         out: &mut Vec<Match>,
     ) -> usize {
         if !self.may_cover(&piece, segments) {
             return 0;
         }
         if !self.rule.needs.is_empty() {
-            if trigrams.0 != piece {
-                *trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
+            if state.trigrams.0 != piece {
+                state.trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
             }
-            if !trigrams.1.may_meet(self.rule.needs) {
+            if !state.trigrams.1.may_meet(self.rule.needs) {
                 return 0;
             }
         }
-        self.try_on(text, piece, segments, out)
+        self.try_on(text, piece, segments, Some(&mut state.scratch), out)
     }
 
-    /// Tries the rule on a line or cell.
-    fn try_on(&self, text: &str, piece: Range<usize>, segments: &[Segment], out: &mut Vec<Match>) -> usize {
+    /// Tries the rule on a line or cell; without `scratch` by its pattern and not by its program.
+    fn try_on(
+        &self,
+        text: &str,
+        piece: Range<usize>,
+        segments: &[Segment],
+        scratch: Option<&mut Scratch>,
+        out: &mut Vec<Match>,
+    ) -> usize {
         let haystack = &text[piece.clone()];
         let before = out.len();
         // What a rule's author declares is a part of what the rule says; the table's own patterns declare none.
@@ -228,6 +243,11 @@ impl Ready {
                 }
             }
             (Matcher::Native(_), Some(native)) => native(haystack, self.rule.literals, &mut push),
+            (Matcher::Regex(_), _) if scratch.is_some() && !self.rule.program.is_empty() => {
+                if let Some(scratch) = scratch {
+                    rules::program_of(self.rule).find_all(haystack, scratch, &mut push);
+                }
+            }
             (Matcher::Regex(pattern), _) => {
                 // The schema compiled every pattern once, so one that does not compile cannot get here.
                 if let Some(regex) = self.regex.get_or_init(|| Regex::new(pattern).ok()) {

@@ -26,6 +26,7 @@ pub mod open;
 pub mod padding;
 pub mod pipeline;
 pub mod prefilter;
+pub mod program;
 pub mod read;
 pub mod report;
 pub mod roots;

@@ -33,10 +33,10 @@ pub fn set(resource: Resource, value: u64) -> io::Result<()> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: limit is a valid place to write to.
     check(unsafe { libc::getrlimit(which, &raw mut limit) }.into())?;
-    let hard = limit.rlim_max.min(value);
+    let soft = limit.rlim_max.min(value);
     // One second between the signal that says so and the one that ends it.
-    let soft = if resource == Resource::CpuTime { hard.saturating_sub(1).max(1) } else { hard };
-    let limit = libc::rlimit { rlim_cur: soft, rlim_max: hard };
+    let grace = u64::from(resource == Resource::CpuTime);
+    let limit = libc::rlimit { rlim_cur: soft, rlim_max: limit.rlim_max.min(value.saturating_add(grace)) };
     // SAFETY: limit outlives the call.
     check(unsafe { libc::setrlimit(which, &raw const limit) }.into()).map(drop)
 }

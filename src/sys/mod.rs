@@ -5,6 +5,7 @@
 //! listeners) has no wrapper in any safe crate we could use, so a second way of calling the kernel would only add a reader's load.
 #![allow(unsafe_code)]
 
+pub mod attempt;
 pub mod caps;
 pub mod fs;
 pub mod landlock;

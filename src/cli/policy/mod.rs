@@ -2,6 +2,7 @@
 
 mod check;
 mod init;
+mod live;
 mod show;
 mod test;
 mod why;

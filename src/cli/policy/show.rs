@@ -6,7 +6,7 @@ use crate::cli::error::{Exit, Failure};
 use crate::json::Writer;
 use crate::policy::effective::{Platform, sandbox_type};
 use crate::policy::path::PathRules;
-use crate::policy::{AuditLevel, MonitorAction, NetworkMode, Origin, Policy, Syscalls, builtin, lint};
+use crate::policy::{AuditLevel, MonitorAction, NetworkMode, Origin, Policy, builtin, lint};
 use crate::scan::names;
 use crate::scan::report::visible::{visible, visible_lines};
 use argh::{ArgsInfo, FromArgs};
@@ -236,13 +236,7 @@ fn process(policy: &Policy, add: &mut Add) {
             add(key, format!("{:?}", set.value), Some(&set.origin));
         }
     }
-    let syscalls = match process.syscalls {
-        Syscalls::ReadOnly => "readonly",
-        Syscalls::FileWorker => "file-worker",
-        Syscalls::Network => "network",
-        Syscalls::Agent => "agent",
-    };
-    add("process.syscalls", syscalls.to_owned(), process.syscalls_origin.as_ref());
+    add("process.syscalls", process.syscalls.as_str().to_owned(), process.syscalls_origin.as_ref());
 }
 
 fn shown(path: &std::path::Path) -> String {

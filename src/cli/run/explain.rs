@@ -17,15 +17,14 @@ pub fn level(plan: &Plan) -> &'static str {
 /// The walls in one line, for the log.
 pub fn walls(plan: &Plan) -> String {
     format!(
-        "{} mounts, Landlock ABI {}, seccomp {:?}, {} rlimits, {} cgroups, network {}",
+        "{} mounts, Landlock ABI {}, seccomp {}, {} rlimits, {} cgroups, network {}",
         plan.mounts.steps.len(),
         plan.landlock.abi,
-        plan.calls.profile,
+        plan.calls.profile.as_str(),
         plan.limits.each.len(),
         plan.limits.groups.len(),
         if plan.own_network { "none" } else { "unrestricted" }
     )
-    .to_lowercase()
 }
 
 pub fn print(prepared: &Prepared, plan: &Plan, format: Format) -> Result<Exit, Failure> {

@@ -1,8 +1,8 @@
 //! `weft run`: a command under a policy that the kernel holds. Finds the policy, keeps the log, hands on the exit code;
 //! what is enforced and how is `sandbox`'s.
 
-mod explain;
-mod prepare;
+pub(super) mod explain;
+pub(super) mod prepare;
 mod record;
 
 use prepare::{Agent, Prepared, Timeout};

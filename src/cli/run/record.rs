@@ -102,7 +102,7 @@ impl<'a> Recorder<'a> {
             }
             Event::Refused { call, args, .. } => {
                 self.denied += 1;
-                let profile = format!("{:?}", self.policy.process.syscalls).to_lowercase();
+                let profile = self.policy.process.syscalls.as_str();
                 let reason = format!("the system call profile `{profile}` refuses it");
                 let rule = self.policy.process.syscalls_origin.as_ref().map(Origin::to_string);
                 self.log.record(Action::Syscall, &shown_call(call, args), false, &reason, rule)

@@ -422,6 +422,10 @@ fn which_policy_is_meant() {
     assert!(chosen(None).unwrap_err().to_string().contains("did you mean `version`?"));
     fs::remove_file(&path).unwrap();
     fs::create_dir(&path).unwrap();
+    assert!(chosen(None).is_err());
+    // What a killed run has left in the place of a policy.
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(&path, fs::Permissions::from_mode(super::super::find::HELD)).unwrap();
     assert_eq!(chosen(None).unwrap(), "default");
     fs::remove_dir(&path).unwrap();
     symlink("nowhere", &path).unwrap();

@@ -14,6 +14,7 @@ pub mod grants;
 pub mod keeper;
 mod looks;
 mod meta;
+pub mod outside;
 pub mod rules;
 mod sockets;
 mod walk;
@@ -119,26 +120,6 @@ impl Fallback {
     pub fn shm(&self) -> PathBuf {
         shm(&self.scratch)
     }
-
-    /// Makes the folders of the run.
-    pub fn make_scratch(&self) -> std::io::Result<()> {
-        let private = fs::Permissions::from_mode(0o700);
-        for folder in [&self.scratch, &self.shm()] {
-            // Never one that is there already: it would be somebody else's.
-            fs::create_dir(folder)?;
-            fs::set_permissions(folder, private.clone())?;
-        }
-        Ok(())
-    }
-
-    /// Removes what the run left in its folders.
-    pub fn remove_scratch(&self) {
-        // A folder that its owner may not enter any more would stay.
-        if fs::remove_dir_all(&self.scratch).is_err() {
-            open_up(&self.scratch);
-            let _ = fs::remove_dir_all(&self.scratch);
-        }
-    }
 }
 
 impl fmt::Display for Fallback {
@@ -156,19 +137,6 @@ impl fmt::Display for Fallback {
 
 fn shm(scratch: &Path) -> PathBuf {
     scratch.join(".shm")
-}
-
-/// Gives folders back to their owner, without following links and without recursion.
-fn open_up(top: &Path) {
-    let mut todo = vec![top.to_owned()];
-    while let Some(folder) = todo.pop() {
-        let _ = fs::set_permissions(&folder, fs::Permissions::from_mode(0o700));
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                todo.push(entry.path());
-            }
-        }
-    }
 }
 
 /// A file at or below a denied path that could be executed.

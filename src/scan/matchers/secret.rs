@@ -199,13 +199,15 @@ pub fn password(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<usize
             .unwrap_or(rest.len());
         let Some((credentials, host)) = rest[..end].rsplit_once('@') else { continue };
         let Some((user, password)) = credentials.split_once(':') else { continue };
-        let local =
-            ["localhost", "127.", "db", "postgres", "redis", "mysql", "mongo", "host", "example", "0.0.0.0"];
+        // A name without a dot is a neighbour in a test set-up: `localhost`, `db`, `redis:6379`.
+        let name = host.split(':').next().unwrap_or(host).to_ascii_lowercase();
+        let local = !name.contains('.')
+            || ["127.", "0.0.0.0", "host.", "hostname.", "example"].iter().any(|l| name.starts_with(l));
         if !user.is_empty()
             && password.len() >= 8
             && is_password(password)
-            && !local.iter().any(|l| host.to_ascii_lowercase().starts_with(l))
-            && !host.contains("example.")
+            && !local
+            && !name.contains("example.")
         {
             found.push(mark..mark + 3 + end);
         }

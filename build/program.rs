@@ -1,0 +1,620 @@
+//! Compiles patterns to the byte code of `src/scan/program`. What a pattern means is what regex-lite says it means
+//! (ASCII classes and case, leftmost-first); `tests/engine_equivalence.rs` holds the two against each other.
+
+use super::code::*;
+use regex_syntax::ast::{self, Ast};
+use std::collections::BTreeMap;
+
+/// Most bytes of one program: a jump has to reach across it.
+const LARGEST: usize = 30_000;
+
+/// What all programs share.
+#[derive(Default)]
+pub struct Programs {
+    pub classes: Vec<Class>,
+    known: BTreeMap<Class, u16>,
+    /// The ranges of classes with characters beyond ASCII.
+    pub ranges: Vec<Vec<(u32, u32)>>,
+}
+
+/// Characters as sorted ranges that do not touch.
+type Set = Vec<(u32, u32)>;
+
+#[derive(Clone, Debug)]
+enum Node {
+    Nothing,
+    Literal { text: String, folded: bool },
+    Class(Set),
+    Look(u8),
+    Repeat { node: Box<Node>, least: u32, most: Option<u32>, greedy: bool },
+    Row(Vec<Node>),
+    Either(Vec<Node>),
+}
+
+#[derive(Clone, Copy)]
+struct Flags {
+    fold: bool,
+    lines: bool,
+    dot_all: bool,
+    lazy: bool,
+}
+
+impl Programs {
+    /// The program of a pattern.
+    pub fn compile(&mut self, pattern: &str) -> Result<Vec<u8>, String> {
+        let ast = ast::parse::Parser::new().parse(pattern).map_err(|e| e.to_string())?;
+        let mut flags = Flags { fold: false, lines: false, dot_all: false, lazy: false };
+        let node = tidy(node(&ast, &mut flags)?);
+        let least = least(&node);
+        if least == 0 {
+            return Err("it matches nothing at all as well".to_owned());
+        }
+        let (first, may_be_empty) = first(&node);
+        let class = if may_be_empty { ANYTHING } else { self.class(&first)? };
+        let mut code = vec![if anchored(&node) { ANCHORED } else { 0 }, least.min(255) as u8];
+        code.extend(class.to_le_bytes());
+        debug_assert_eq!(code.len(), HEADER);
+        self.emit(&node, None, &mut code)?;
+        code.push(MATCH);
+        if code.len() > LARGEST {
+            return Err(format!("its program has {} bytes", code.len()));
+        }
+        Ok(code)
+    }
+
+    fn class(&mut self, set: &Set) -> Result<u16, String> {
+        let mut ascii = [0u64; 2];
+        let mut others: Set = Vec::new();
+        for &(from, to) in set {
+            for c in from..=to.min(0x7f) {
+                ascii[(c >> 6) as usize] |= 1 << (c & 63);
+            }
+            if to > 0x7f {
+                others.push((from.max(0x80), to));
+            }
+        }
+        let others = match others.as_slice() {
+            [] => NO_OTHERS,
+            [(0x80, 0x10_ffff)] => ALL_OTHERS,
+            _ => {
+                let at = self.ranges.iter().position(|r| *r == others).unwrap_or_else(|| {
+                    self.ranges.push(others);
+                    self.ranges.len() - 1
+                });
+                at as u16 + 2
+            }
+        };
+        let class = Class { ascii, others };
+        if let Some(known) = self.known.get(&class) {
+            return Ok(*known);
+        }
+        let number = u16::try_from(self.classes.len()).ok().filter(|n| *n < LITERAL_FIRST);
+        let number = number.ok_or("too many classes")?;
+        self.classes.push(class);
+        self.known.insert(class, number);
+        Ok(number)
+    }
+
+    /// The class of what comes first: in a class of its own only the ASCII part is exact.
+    fn first_class(&mut self, first: &Set, may_be_empty: bool) -> Result<u16, String> {
+        if may_be_empty { Ok(ANYTHING) } else { self.class(first) }
+    }
+
+    /// As `first_class`, for a branch: what starts with a literal needs no class.
+    fn branch_class(&mut self, node: &Node, after: Option<&Set>) -> Result<u16, String> {
+        if starts_with_literal(node) {
+            return Ok(LITERAL_FIRST);
+        }
+        let (set, empty) = then(first(node), after);
+        self.first_class(&set, empty)
+    }
+
+    /// `after`: what can come first in what follows; none if that may be nothing.
+    fn emit(&mut self, node: &Node, after: Option<&Set>, code: &mut Vec<u8>) -> Result<(), String> {
+        match node {
+            Node::Nothing => {}
+            Node::Literal { text, folded } => {
+                for piece in text.as_bytes().chunks(255) {
+                    code.push(if *folded { FOLDED } else { LITERAL });
+                    code.push(piece.len() as u8);
+                    code.extend(piece);
+                }
+            }
+            Node::Class(set) => {
+                code.push(CLASS);
+                code.extend(self.class(set)?.to_le_bytes());
+            }
+            Node::Look(kind) => code.extend([LOOK, *kind]),
+            Node::Row(nodes) => {
+                // What follows each is known once what follows the next is.
+                let mut afters: Vec<Option<Set>> = vec![after.cloned()];
+                for node in nodes.iter().skip(1).rev() {
+                    let (set, empty) = then(first(node), afters.last().and_then(Option::as_ref));
+                    afters.push(if empty { None } else { Some(set) });
+                }
+                for (node, after) in nodes.iter().zip(afters.iter().rev()) {
+                    self.emit(node, after.as_ref(), code)?;
+                }
+            }
+            Node::Either(nodes) => {
+                let mut ends = Vec::new();
+                for (i, node) in nodes.iter().enumerate() {
+                    let class = self.branch_class(node, after)?;
+                    code.push(BRANCH);
+                    code.extend(class.to_le_bytes());
+                    let next = hole(code);
+                    self.emit(node, after, code)?;
+                    if i + 1 < nodes.len() {
+                        code.push(JUMP);
+                        ends.push(hole(code));
+                        fill(code, next)?;
+                    } else {
+                        // The last one has no next.
+                        code[next..next + 2].copy_from_slice(&ENDLESS.to_le_bytes());
+                    }
+                }
+                for end in ends {
+                    fill(code, end)?;
+                }
+            }
+            Node::Repeat { node, least, most, greedy } => {
+                self.repeat(node, *least, *most, *greedy, after, code)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn repeat(
+        &mut self,
+        node: &Node,
+        at_least: u32,
+        at_most: Option<u32>,
+        greedy: bool,
+        after: Option<&Set>,
+        code: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let small = |n: u32| u16::try_from(n).ok().filter(|n| *n < ENDLESS).ok_or("a count is too large");
+        if let Node::Class(set) = node {
+            code.push(if greedy { GREEDY } else { LAZY });
+            code.extend(self.class(set)?.to_le_bytes());
+            code.extend(small(at_least)?.to_le_bytes());
+            code.extend(at_most.map_or(Ok(ENDLESS), small)?.to_le_bytes());
+            let follow = match after {
+                Some(set) => self.class(set)?,
+                None => ANYTHING,
+            };
+            code.extend(follow.to_le_bytes());
+            return Ok(());
+        }
+        if least(node) == 0 && at_most.is_none() {
+            return Err("a part that is repeated without end matches nothing at all as well".to_owned());
+        }
+        // What may follow one round is another round or what follows all.
+        let (own, _) = first(node);
+        let again = after.map(|set| union(&own, set));
+        for i in 0..at_least {
+            let last = i + 1 == at_least && at_most == Some(at_least);
+            self.emit(node, if last { after } else { again.as_ref() }, code)?;
+        }
+        let class = self.branch_class(node, after)?;
+        let option = if greedy { OPTION } else { OPTION_LAZY };
+        match at_most {
+            None => {
+                let top = code.len();
+                code.push(option);
+                code.extend(class.to_le_bytes());
+                let out = hole(code);
+                self.emit(node, again.as_ref(), code)?;
+                code.push(JUMP);
+                let back = code.len() + 2 - top;
+                let back = i16::try_from(back).map_err(|_| "a jump is too far")?;
+                code.extend((-back).to_le_bytes());
+                fill(code, out)?;
+            }
+            Some(most) => {
+                let mut outs = Vec::new();
+                for i in at_least..most {
+                    code.push(option);
+                    code.extend(class.to_le_bytes());
+                    outs.push(hole(code));
+                    self.emit(node, if i + 1 == most { after } else { again.as_ref() }, code)?;
+                }
+                for out in outs {
+                    fill(code, out)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Room for a distance.
+fn hole(code: &mut Vec<u8>) -> usize {
+    code.extend([0, 0]);
+    code.len() - 2
+}
+
+/// Makes the distance at `hole` lead to the end of the code.
+fn fill(code: &mut [u8], hole: usize) -> Result<(), String> {
+    let distance = i16::try_from(code.len() - hole - 2).map_err(|_| "a jump is too far")?;
+    code[hole..hole + 2].copy_from_slice(&distance.to_le_bytes());
+    Ok(())
+}
+
+fn starts_with_literal(node: &Node) -> bool {
+    match node {
+        Node::Literal { .. } => true,
+        Node::Row(nodes) => nodes.first().is_some_and(starts_with_literal),
+        _ => false,
+    }
+}
+
+fn node(ast: &Ast, flags: &mut Flags) -> Result<Node, String> {
+    Ok(match ast {
+        Ast::Empty(_) => Node::Nothing,
+        Ast::Flags(set) => {
+            *flags = changed(*flags, &set.flags)?;
+            Node::Nothing
+        }
+        Ast::Literal(literal) => character(literal.c, *flags),
+        Ast::Dot(_) => Node::Class(if flags.dot_all { not(&[]) } else { not(&[(10, 10)]) }),
+        Ast::Assertion(assertion) => Node::Look(match assertion.kind {
+            // A text to match has no line feed in it, so that lines start and end where it does.
+            ast::AssertionKind::StartLine | ast::AssertionKind::StartText => AT_START,
+            ast::AssertionKind::EndLine | ast::AssertionKind::EndText => AT_END,
+            ast::AssertionKind::WordBoundary => AT_WORD,
+            ast::AssertionKind::NotWordBoundary => NOT_AT_WORD,
+            _ => return Err("this kind of word boundary is not supported".to_owned()),
+        }),
+        Ast::ClassUnicode(_) => return Err("\\p is not supported".to_owned()),
+        Ast::ClassPerl(class) => Node::Class(perl(class)),
+        Ast::ClassBracketed(class) => Node::Class(bracketed(class, *flags)?),
+        Ast::Repetition(repetition) => {
+            let (least, most) = match &repetition.op.kind {
+                ast::RepetitionKind::ZeroOrOne => (0, Some(1)),
+                ast::RepetitionKind::ZeroOrMore => (0, None),
+                ast::RepetitionKind::OneOrMore => (1, None),
+                ast::RepetitionKind::Range(range) => match *range {
+                    ast::RepetitionRange::Exactly(n) => (n, Some(n)),
+                    ast::RepetitionRange::AtLeast(n) => (n, None),
+                    ast::RepetitionRange::Bounded(n, m) => (n, Some(m)),
+                },
+            };
+            let greedy = repetition.greedy != flags.lazy;
+            Node::Repeat { node: Box::new(node(&repetition.ast, flags)?), least, most, greedy }
+        }
+        Ast::Group(group) => {
+            let mut inner = match &group.kind {
+                ast::GroupKind::NonCapturing(set) => changed(*flags, set)?,
+                _ => *flags,
+            };
+            node(&group.ast, &mut inner)?
+        }
+        // Flags that a part sets hold until the group ends, in the branches after it too.
+        Ast::Alternation(list) => {
+            Node::Either(list.asts.iter().map(|a| node(a, flags)).collect::<Result<_, _>>()?)
+        }
+        Ast::Concat(list) => Node::Row(list.asts.iter().map(|a| node(a, flags)).collect::<Result<_, _>>()?),
+    })
+}
+
+fn changed(mut flags: Flags, set: &ast::Flags) -> Result<Flags, String> {
+    for (flag, value) in [
+        (ast::Flag::CaseInsensitive, &mut flags.fold),
+        (ast::Flag::MultiLine, &mut flags.lines),
+        (ast::Flag::DotMatchesNewLine, &mut flags.dot_all),
+        (ast::Flag::SwapGreed, &mut flags.lazy),
+    ] {
+        if let Some(new) = set.flag_state(flag) {
+            *value = new;
+        }
+    }
+    for flag in [ast::Flag::CRLF, ast::Flag::IgnoreWhitespace] {
+        if set.flag_state(flag).is_some() {
+            return Err("this flag is not supported".to_owned());
+        }
+    }
+    Ok(flags)
+}
+
+fn character(c: char, flags: Flags) -> Node {
+    if flags.fold && c.is_ascii_alphabetic() {
+        return Node::Literal { text: c.to_ascii_lowercase().to_string(), folded: true };
+    }
+    // What has no case may stand in either kind.
+    Node::Literal { text: c.to_string(), folded: flags.fold }
+}
+
+fn perl(class: &ast::ClassPerl) -> Set {
+    let set: Set = match class.kind {
+        ast::ClassPerlKind::Digit => vec![(48, 57)],
+        ast::ClassPerlKind::Space => vec![(9, 13), (32, 32)],
+        ast::ClassPerlKind::Word => vec![(48, 57), (65, 90), (95, 95), (97, 122)],
+    };
+    if class.negated { not(&set) } else { set }
+}
+
+fn bracketed(class: &ast::ClassBracketed, flags: Flags) -> Result<Set, String> {
+    let ast::ClassSet::Item(item) = &class.kind else {
+        return Err("set operations are not supported".to_owned());
+    };
+    let mut set = Vec::new();
+    items(item, flags, &mut set)?;
+    let mut set = sorted(set);
+    if flags.fold {
+        let mut more = set.clone();
+        for c in (0u32..0x80).filter(|c| set.iter().any(|(a, b)| a <= c && c <= b)) {
+            let c = c as u8;
+            let other = if c.is_ascii_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+            more.push((u32::from(other), u32::from(other)));
+        }
+        set = sorted(more);
+    }
+    Ok(if class.negated { not(&set) } else { set })
+}
+
+fn items(item: &ast::ClassSetItem, flags: Flags, out: &mut Set) -> Result<(), String> {
+    match item {
+        ast::ClassSetItem::Empty(_) => {}
+        ast::ClassSetItem::Literal(literal) => out.push((u32::from(literal.c), u32::from(literal.c))),
+        ast::ClassSetItem::Range(range) => out.push((u32::from(range.start.c), u32::from(range.end.c))),
+        ast::ClassSetItem::Perl(class) => out.extend(perl(class)),
+        ast::ClassSetItem::Bracketed(class) => out.extend(bracketed(class, flags)?),
+        ast::ClassSetItem::Union(union) => {
+            for item in &union.items {
+                items(item, flags, out)?;
+            }
+        }
+        ast::ClassSetItem::Ascii(_) => return Err("[:names:] are not supported".to_owned()),
+        ast::ClassSetItem::Unicode(_) => return Err("\\p is not supported".to_owned()),
+    }
+    Ok(())
+}
+
+fn sorted(mut set: Set) -> Set {
+    set.sort_unstable();
+    let mut out: Set = Vec::new();
+    for (from, to) in set {
+        match out.last_mut() {
+            Some(last) if from <= last.1.saturating_add(1) => last.1 = last.1.max(to),
+            _ => out.push((from, to)),
+        }
+    }
+    out
+}
+
+fn not(set: &[(u32, u32)]) -> Set {
+    let mut out = Vec::new();
+    let mut at = 0;
+    for &(from, to) in set {
+        if from > at {
+            out.push((at, from - 1));
+        }
+        at = to + 1;
+    }
+    if at <= 0x10_ffff {
+        out.push((at, 0x10_ffff));
+    }
+    out
+}
+
+fn union(a: &Set, b: &Set) -> Set {
+    sorted(a.iter().chain(b).copied().collect())
+}
+
+/// Joins what can be joined: literals in a row, characters to choose from, rows in rows.
+fn tidy(node: Node) -> Node {
+    match node {
+        Node::Row(nodes) => {
+            let mut out: Vec<Node> = Vec::new();
+            for node in nodes.into_iter().map(tidy) {
+                let parts = if let Node::Row(parts) = node { parts } else { vec![node] };
+                for part in parts {
+                    match (out.last_mut(), part) {
+                        (_, Node::Nothing) => {}
+                        (
+                            Some(Node::Literal { text, folded }),
+                            Node::Literal { text: more, folded: same },
+                        ) if *folded == same || !has_letters(text) || !has_letters(&more) => {
+                            *folded |= same;
+                            text.push_str(&more);
+                        }
+                        (_, part) => out.push(part),
+                    }
+                }
+            }
+            match out.len() {
+                0 => Node::Nothing,
+                1 => out.remove(0),
+                _ => Node::Row(out),
+            }
+        }
+        Node::Either(nodes) => {
+            let mut out: Vec<Node> = Vec::new();
+            for node in nodes.into_iter().map(tidy) {
+                let parts = if let Node::Either(parts) = node { parts } else { vec![node] };
+                for part in parts {
+                    // Of two single characters in a row either may come first.
+                    match (out.last().and_then(single), single(&part)) {
+                        (Some(a), Some(b)) => {
+                            out.pop();
+                            out.push(Node::Class(union(&a, &b)));
+                        }
+                        _ => out.push(part),
+                    }
+                }
+            }
+            if out.len() == 1 { out.remove(0) } else { Node::Either(factored(out)) }
+        }
+        Node::Repeat { node, least, most, greedy } => {
+            let node = tidy(*node);
+            let node = single(&node).map_or(node, Node::Class);
+            match (least, most) {
+                (1, Some(1)) => node,
+                (_, Some(0)) => Node::Nothing,
+                _ if matches!(node, Node::Nothing) => Node::Nothing,
+                _ => Node::Repeat { node: Box::new(node), least, most, greedy },
+            }
+        }
+        Node::Class(set) => match set.as_slice() {
+            [(a, b)] if a == b && char::from_u32(*a).is_some() => {
+                let text = char::from_u32(*a).map(String::from).unwrap_or_default();
+                Node::Literal { text, folded: false }
+            }
+            [(a, b), (c, d)] if a == b && c == d && a + 32 == *c && is_letter(*c) => {
+                Node::Literal { text: char::from_u32(*c).map(String::from).unwrap_or_default(), folded: true }
+            }
+            _ => Node::Class(set),
+        },
+        other => other,
+    }
+}
+
+fn is_letter(c: u32) -> bool {
+    u8::try_from(c).is_ok_and(|c| c.is_ascii_lowercase())
+}
+
+fn has_letters(text: &str) -> bool {
+    text.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
+/// What branches that follow each other start with alike is tried once. Order decides which branch wins, so only
+/// neighbours are joined.
+fn factored(branches: Vec<Node>) -> Vec<Node> {
+    let mut out: Vec<Node> = Vec::new();
+    let mut rest = branches.into_iter().peekable();
+    while let Some(branch) = rest.next() {
+        let Some((text, folded)) = head(&branch) else {
+            out.push(branch);
+            continue;
+        };
+        let mut group = vec![branch];
+        let mut common = text;
+        while let Some((other, same)) = rest.peek().and_then(head) {
+            let shared = shared(&common, &other);
+            // One letter alone is told apart by the branch itself.
+            if same != folded || shared.len() < 2 {
+                break;
+            }
+            common.truncate(shared.len());
+            group.extend(rest.next());
+        }
+        if group.len() == 1 {
+            out.extend(group);
+            continue;
+        }
+        let tails = group.into_iter().map(|node| without_head(node, common.len())).collect();
+        let tail = tidy(Node::Either(tails));
+        out.push(tidy(Node::Row(vec![Node::Literal { text: common, folded }, tail])));
+    }
+    out
+}
+
+fn shared(a: &str, b: &str) -> String {
+    a.chars().zip(b.chars()).take_while(|(x, y)| x == y).map(|(x, _)| x).collect()
+}
+
+fn head(node: &Node) -> Option<(String, bool)> {
+    match node {
+        Node::Literal { text, folded } => Some((text.clone(), *folded)),
+        Node::Row(nodes) => nodes.first().and_then(head),
+        _ => None,
+    }
+}
+
+fn without_head(node: Node, length: usize) -> Node {
+    match node {
+        Node::Literal { text, .. } if text.len() == length => Node::Nothing,
+        Node::Literal { text, folded } => Node::Literal { text: text[length..].to_owned(), folded },
+        Node::Row(mut nodes) => {
+            let first = without_head(nodes.remove(0), length);
+            nodes.insert(0, first);
+            tidy(Node::Row(nodes))
+        }
+        other => other,
+    }
+}
+
+/// The characters of a node that is always one character.
+fn single(node: &Node) -> Option<Set> {
+    match node {
+        Node::Class(set) => Some(set.clone()),
+        Node::Literal { text, folded } => {
+            let mut chars = text.chars();
+            let c = chars.next()?;
+            chars.next().is_none().then(|| characters(c, *folded))
+        }
+        _ => None,
+    }
+}
+
+fn characters(c: char, folded: bool) -> Set {
+    let mut set = vec![(u32::from(c), u32::from(c))];
+    if folded && c.is_ascii_lowercase() {
+        let upper = u32::from(c.to_ascii_uppercase());
+        set.push((upper, upper));
+    }
+    sorted(set)
+}
+
+/// The least length of a match in bytes.
+fn least(node: &Node) -> usize {
+    match node {
+        Node::Nothing | Node::Look(_) => 0,
+        Node::Literal { text, .. } => text.len(),
+        Node::Class(set) => set.first().and_then(|r| char::from_u32(r.0)).map_or(1, char::len_utf8),
+        Node::Repeat { node, least: n, .. } => least(node).saturating_mul(*n as usize),
+        Node::Row(nodes) => nodes.iter().map(least).sum(),
+        Node::Either(nodes) => nodes.iter().map(least).min().unwrap_or(0),
+    }
+}
+
+/// What the first character of a match can be, and whether the match may be empty.
+fn first(node: &Node) -> (Set, bool) {
+    match node {
+        Node::Nothing | Node::Look(_) => (Vec::new(), true),
+        Node::Literal { text, folded } => match text.chars().next() {
+            Some(c) => (characters(c, *folded), false),
+            None => (Vec::new(), true),
+        },
+        Node::Class(set) => (set.clone(), false),
+        Node::Repeat { node, least, .. } => {
+            let (set, empty) = first(node);
+            (set, empty || *least == 0)
+        }
+        Node::Row(nodes) => {
+            let mut all = Vec::new();
+            for node in nodes {
+                let (set, empty) = first(node);
+                all = union(&all, &set);
+                if !empty {
+                    return (all, false);
+                }
+            }
+            (all, true)
+        }
+        Node::Either(nodes) => {
+            let parts: Vec<(Set, bool)> = nodes.iter().map(first).collect();
+            let all = parts.iter().fold(Vec::new(), |all, (set, _)| union(&all, set));
+            (all, parts.iter().any(|(_, empty)| *empty))
+        }
+    }
+}
+
+/// The first of a part and what follows it.
+fn then((set, empty): (Set, bool), after: Option<&Set>) -> (Set, bool) {
+    match after {
+        _ if !empty => (set, false),
+        Some(after) => (union(&set, after), false),
+        None => (set, true),
+    }
+}
+
+fn anchored(node: &Node) -> bool {
+    match node {
+        Node::Look(AT_START) => true,
+        Node::Row(nodes) => nodes.first().is_some_and(anchored),
+        Node::Either(nodes) => !nodes.is_empty() && nodes.iter().all(anchored),
+        _ => false,
+    }
+}

@@ -1,0 +1,49 @@
+//! Questions that only the kernel can answer, asked from inside the walls of a plan: each in a child of its own, where the
+//! command of a run would be. Not which questions.
+
+use super::error::{Exit, Failure, reason};
+use crate::sandbox::launch;
+use crate::sandbox::plan::Plan;
+use crate::sys::attempt;
+use std::io::{self, Read, Write};
+
+/// More answers do not fit into a pipe that nobody reads yet.
+pub const MOST: usize = 60_000;
+
+/// The answers to questions 0 to `count` − 1: 0 for "it worked", else the error number; [`attempt::KILLED`] for a child that a
+/// signal ended.
+pub fn ask(plan: &Plan, count: usize, question: &dyn Fn(usize) -> u8) -> Result<Vec<u8>, Failure> {
+    let failed = |what: &str, error: &io::Error| {
+        let what = format!("the sandbox could not be set up: {what}");
+        Failure { exit: Exit::Run(125), ..Failure::usage(what, reason(error), "") }
+    };
+    let (mut from, to) = io::pipe().map_err(|error| failed("make a pipe", &error))?;
+    let act = || {
+        let answers: Vec<u8> = (0..count.min(MOST)).map(|at| attempt::in_child(&|| question(at))).collect();
+        i32::from((&to).write_all(&answers).is_err())
+    };
+    let ended = launch::run_inside(plan, &act, &mut |_| Ok(()));
+    if let Err(error) = ended {
+        let at = error.path.display().to_string();
+        let what = format!("the sandbox could not be set up: {}: {}", error.step, error.text);
+        return Err(Failure { exit: Exit::Run(125), ..Failure::usage(what, at, "") });
+    }
+    drop(to);
+    let mut answers = Vec::new();
+    from.read_to_end(&mut answers).map_err(|error| failed("read the answers", &error))?;
+    if answers.len() != count.min(MOST) {
+        let end = ended.map_or(0, launch::End::code);
+        let what = format!("the sandbox ended early (code {end}), {} of {count} answers", answers.len());
+        return Err(Failure { exit: Exit::Run(125), ..Failure::usage(what, "", "") });
+    }
+    Ok(answers)
+}
+
+/// An error number in words.
+pub fn words(errno: u8) -> String {
+    match errno {
+        0 => "it worked".to_owned(),
+        attempt::KILLED => "killed".to_owned(),
+        errno => reason(&io::Error::from_raw_os_error(errno.into())),
+    }
+}

@@ -1,0 +1,455 @@
+//! Runs the programs that `build.rs` made of the built-in rules' patterns: leftmost-first matching as regex-lite does it,
+//! without compiling anything at run time and without following every state at once. Not for a user's rules, whose
+//! patterns are regex-lite's business.
+//!
+//! The matcher goes back when it has taken a wrong turn. A text that makes it go back too often is matched with a memory of
+//! every place and instruction that has failed, so that no pair of them is tried twice: the cost of a search is
+//! at most the product of the two, whatever the text. `tests/engine_equivalence.rs` holds the results against
+//! regex-lite's.
+
+pub mod code;
+
+use code::*;
+use std::ops::Range;
+
+/// Steps a search may take for each byte of the text before it starts to remember.
+const STEPS_A_BYTE: usize = 24;
+/// Steps any search may take before that.
+const STEPS: usize = 512;
+
+/// A way not taken yet.
+#[derive(Clone, Copy)]
+struct Turn {
+    code: u32,
+    at: u32,
+    /// For a run of characters: how far back it may be cut, or how many it may still take.
+    more: u32,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Plain,
+    Greedy,
+    Lazy,
+}
+
+/// What a search needs besides the program; kept between searches.
+#[derive(Default)]
+pub struct Scratch {
+    turns: Vec<Turn>,
+    /// A bit for each pair of instruction and place that has been tried; empty until it is needed.
+    tried: Vec<u64>,
+    remember: bool,
+    /// Steps taken since this was made: the work a text has caused.
+    pub steps: u64,
+}
+
+/// A program with the classes it refers to.
+#[derive(Clone, Copy)]
+pub struct Program<'p> {
+    pub code: &'p [u8],
+    pub classes: &'p [Class],
+    pub ranges: &'p [&'p [(u32, u32)]],
+}
+
+impl Program<'_> {
+    /// Calls `found` for every match in `text`, leftmost and not overlapping.
+    pub fn find_all(&self, text: &str, scratch: &mut Scratch, mut found: impl FnMut(Range<usize>)) {
+        let mut from = 0;
+        scratch.remember = false;
+        let mut limit = STEPS + STEPS_A_BYTE * text.len();
+        while let Some(range) = self.find(text.as_bytes(), from, scratch, &mut limit) {
+            // No program matches nothing (`build.rs` sees to it), so this goes on.
+            from = range.end.max(range.start + 1);
+            // What was tried on the way to a match has not failed.
+            scratch.remember = false;
+            limit += STEPS / 4 + STEPS_A_BYTE * range.len();
+            found(range);
+        }
+    }
+
+    fn find(
+        &self,
+        text: &[u8],
+        from: usize,
+        scratch: &mut Scratch,
+        limit: &mut usize,
+    ) -> Option<Range<usize>> {
+        let &[flags, least, a, b, ..] = self.code else { return None };
+        let first = u16::from_le_bytes([a, b]);
+        let last = text.len().checked_sub(usize::from(least))?;
+        let stop = if flags & ANCHORED != 0 { 0 } else { last };
+        let mut start = from;
+        while start <= stop {
+            if first == ANYTHING {
+                if text.get(start).is_some_and(|b| b & 0xc0 == 0x80) {
+                    start += 1;
+                    continue;
+                }
+            } else {
+                let class = self.classes.get(usize::from(first))?;
+                let skipped = text.get(start..=stop.min(text.len().checked_sub(1)?))?;
+                start += skipped.iter().position(|b| begins(class, *b))?;
+            }
+            match self.run(text, start, scratch, limit) {
+                Some(end) => return Some(start..end),
+                None => start += 1,
+            }
+        }
+        None
+    }
+
+    /// Matches at one place; the end of the match.
+    fn run(&self, text: &[u8], start: usize, scratch: &mut Scratch, limit: &mut usize) -> Option<usize> {
+        let code = self.code;
+        let short = |pc: usize| match code.get(pc..pc + 2) {
+            Some(&[a, b]) => u16::from_le_bytes([a, b]),
+            _ => 0,
+        };
+        scratch.turns.clear();
+        let (mut pc, mut at) = (HEADER, start);
+        loop {
+            scratch.steps += 1;
+            let ok = match *code.get(pc)? {
+                MATCH => return Some(at),
+                LITERAL => {
+                    let length = usize::from(*code.get(pc + 1)?);
+                    let literal = code.get(pc + 2..pc + 2 + length)?;
+                    pc += 2 + length;
+                    let ok = text.get(at..).is_some_and(|rest| rest.starts_with(literal));
+                    at += length;
+                    ok
+                }
+                FOLDED => {
+                    let length = usize::from(*code.get(pc + 1)?);
+                    let literal = code.get(pc + 2..pc + 2 + length)?;
+                    pc += 2 + length;
+                    let ok = text.get(at..at + length).is_some_and(|piece| same(piece, literal));
+                    at += length;
+                    ok
+                }
+                CLASS => {
+                    let class = self.classes.get(usize::from(short(pc + 1)))?;
+                    pc += 3;
+                    match self.step(class, text, at) {
+                        Some(width) => {
+                            at += width;
+                            true
+                        }
+                        None => false,
+                    }
+                }
+                LOOK => {
+                    let kind = *code.get(pc + 1)?;
+                    pc += 2;
+                    looks(kind, text, at)
+                }
+                JUMP => {
+                    let by = isize::from(short(pc + 1) as i16);
+                    pc = (pc + 3).checked_add_signed(by)?;
+                    true
+                }
+                BRANCH => {
+                    let next = short(pc + 3);
+                    let out = (pc + 5) + usize::from(next);
+                    if self.may_start(pc, text, at) {
+                        if next != ENDLESS {
+                            scratch.turns.push(Turn {
+                                code: out as u32,
+                                at: at as u32,
+                                more: 0,
+                                kind: Kind::Plain,
+                            });
+                        }
+                        pc += 5;
+                        true
+                    } else if next != ENDLESS {
+                        pc = out;
+                        // A branch that cannot start costs no memory: the next is looked at in the same place.
+                        continue;
+                    } else {
+                        false
+                    }
+                }
+                op @ (OPTION | OPTION_LAZY) => {
+                    let out = (pc + 5) + usize::from(short(pc + 3));
+                    if scratch.remember && scratch.again(pc, at, code.len()) {
+                        false
+                    } else {
+                        if self.may_start(pc, text, at) {
+                            let (go, turn) = if op == OPTION { (pc + 5, out) } else { (out, pc + 5) };
+                            scratch.turns.push(Turn {
+                                code: turn as u32,
+                                at: at as u32,
+                                more: 0,
+                                kind: Kind::Plain,
+                            });
+                            pc = go;
+                        } else {
+                            pc = out;
+                        }
+                        true
+                    }
+                }
+                op @ (GREEDY | LAZY) => {
+                    let class = self.classes.get(usize::from(short(pc + 1)))?;
+                    let (least, most) = (short(pc + 3), short(pc + 5));
+                    let mut count = 0u16;
+                    // What has to be there is taken first in either case.
+                    while count < least {
+                        let Some(width) = self.step(class, text, at) else { break };
+                        at += width;
+                        count += 1;
+                    }
+                    if count < least {
+                        false
+                    } else if op == GREEDY {
+                        let low = at;
+                        if class.others == NO_OTHERS {
+                            let room = if most == ENDLESS { usize::MAX } else { usize::from(most - count) };
+                            let rest = text.get(at..).unwrap_or_default();
+                            at += rest.iter().take(room).take_while(|b| in_ascii(class, **b)).count();
+                        } else {
+                            let mut left = if most == ENDLESS { usize::MAX } else { usize::from(most - count) };
+                            while left > 0
+                                && let Some(width) = self.step(class, text, at)
+                            {
+                                at += width;
+                                left -= 1;
+                            }
+                        }
+                        scratch.steps += ((at - low) / 8) as u64;
+                        match self.cut(pc, text, low, at, scratch) {
+                            Some(place) => {
+                                at = self.leave_greedy(pc, low, place, scratch);
+                                pc += 9;
+                                true
+                            }
+                            None => false,
+                        }
+                    } else {
+                        let left = if most == ENDLESS { u32::MAX } else { u32::from(most - count) };
+                        match self.stretch(pc, text, at, left) {
+                            Some((place, left)) => {
+                                scratch.turns.push(Turn {
+                                    code: pc as u32,
+                                    at: place as u32,
+                                    more: left,
+                                    kind: Kind::Lazy,
+                                });
+                                at = place;
+                                pc += 9;
+                                true
+                            }
+                            None => false,
+                        }
+                    }
+                }
+                // Not written by `build.rs`.
+                _ => return None,
+            };
+            if ok {
+                continue;
+            }
+            // Back to the last way not taken.
+            loop {
+                let turn = scratch.turns.pop()?;
+                if !scratch.remember {
+                    match limit.checked_sub(1) {
+                        Some(left) => *limit = left,
+                        None => {
+                            // From the start of this place again, with a memory.
+                            scratch.forget(code.len(), text.len());
+                            return self.run(text, start, scratch, limit);
+                        }
+                    }
+                }
+                (pc, at) = (turn.code as usize, turn.at as usize);
+                match turn.kind {
+                    Kind::Plain => {}
+                    Kind::Greedy => {
+                        let low = turn.more as usize;
+                        let Some(place) = self.cut(pc, text, low, at, scratch) else { continue };
+                        at = self.leave_greedy(pc, low, place, scratch);
+                        pc += 9;
+                        if scratch.remember && scratch.again(pc, at, code.len()) {
+                            continue;
+                        }
+                    }
+                    Kind::Lazy => {
+                        let class = self.classes.get(usize::from(short(pc + 1)))?;
+                        let Some(left) = turn.more.checked_sub(1) else { continue };
+                        let Some(width) = self.step(class, text, at) else { continue };
+                        let Some((place, left)) = self.stretch(pc, text, at + width, left) else { continue };
+                        scratch.turns.push(Turn {
+                            code: pc as u32,
+                            at: place as u32,
+                            more: left,
+                            kind: Kind::Lazy,
+                        });
+                        at = place;
+                        pc += 9;
+                        if scratch.remember && scratch.again(pc, at, code.len()) {
+                            continue;
+                        }
+                    }
+                }
+                break;
+            }
+        }
+    }
+
+    /// Notes that a run that was cut at `place` may be cut shorter, and leaves it.
+    fn leave_greedy(&self, pc: usize, low: usize, place: usize, scratch: &mut Scratch) -> usize {
+        if place > low {
+            scratch.turns.push(Turn {
+                code: pc as u32,
+                at: (place - 1) as u32,
+                more: low as u32,
+                kind: Kind::Greedy,
+            });
+        }
+        place
+    }
+
+    /// The last place between `low` and `at` where what follows a run can start.
+    fn cut(&self, pc: usize, text: &[u8], low: usize, at: usize, scratch: &mut Scratch) -> Option<usize> {
+        let &[a, b] = self.code.get(pc + 7..pc + 9)? else { return None };
+        let follow = u16::from_le_bytes([a, b]);
+        let class = self.classes.get(usize::from(follow));
+        let mut place = at;
+        loop {
+            scratch.steps += 1;
+            match (text.get(place), class) {
+                // In the middle of a character.
+                (Some(byte), _) if byte & 0xc0 == 0x80 => {}
+                (_, None) => return Some(place),
+                (Some(byte), Some(class)) if begins(class, *byte) => return Some(place),
+                _ => {}
+            }
+            if place <= low {
+                return None;
+            }
+            place -= 1;
+        }
+    }
+
+    /// The first place from `at` on where what follows a lazy run can start, with `left` more characters at most.
+    fn stretch(&self, pc: usize, text: &[u8], at: usize, left: u32) -> Option<(usize, u32)> {
+        let &[a, b, _, _, _, _, c, d] = self.code.get(pc + 1..pc + 9)? else { return None };
+        let class = self.classes.get(usize::from(u16::from_le_bytes([a, b])))?;
+        let follow = self.classes.get(usize::from(u16::from_le_bytes([c, d])));
+        let (mut place, mut left) = (at, left);
+        loop {
+            match (text.get(place), follow) {
+                (_, None) => return Some((place, left)),
+                (Some(byte), Some(follow)) if begins(follow, *byte) => return Some((place, left)),
+                _ => {}
+            }
+            left = left.checked_sub(1)?;
+            place += self.step(class, text, place)?;
+        }
+    }
+
+    /// Can the branch or option at `pc` start at this place?
+    fn may_start(&self, pc: usize, text: &[u8], at: usize) -> bool {
+        let Some(&[a, b, _, _, op, _, letter]) = self.code.get(pc + 1..pc + 8) else { return true };
+        match u16::from_le_bytes([a, b]) {
+            ANYTHING => true,
+            LITERAL_FIRST if op == FOLDED => text.get(at).is_some_and(|byte| byte.eq_ignore_ascii_case(&letter)),
+            LITERAL_FIRST => text.get(at) == Some(&letter),
+            class => {
+                let class = self.classes.get(usize::from(class));
+                text.get(at).is_some_and(|byte| class.is_some_and(|class| begins(class, *byte)))
+            }
+        }
+    }
+
+    /// The width of the character at `at` if it is one of the class.
+    #[inline]
+    fn step(&self, class: &Class, text: &[u8], at: usize) -> Option<usize> {
+        let byte = *text.get(at)?;
+        if byte < 0x80 {
+            return in_ascii(class, byte).then_some(1);
+        }
+        if class.others == NO_OTHERS {
+            return None;
+        }
+        let (c, width) = character(text, at)?;
+        let inside = match class.others {
+            ALL_OTHERS => true,
+            list => {
+                let ranges = self.ranges.get(usize::from(list) - 2)?;
+                ranges.iter().any(|(from, to)| *from <= c && c <= *to)
+            }
+        };
+        inside.then_some(width)
+    }
+}
+
+impl Scratch {
+    /// Begins to remember, with nothing remembered.
+    fn forget(&mut self, code: usize, text: usize) {
+        self.remember = true;
+        self.tried.clear();
+        self.tried.resize((code * (text + 1)).div_ceil(64), 0);
+    }
+
+    /// Has this instruction been tried at this place? It has been from now on.
+    fn again(&mut self, pc: usize, at: usize, code: usize) -> bool {
+        self.steps += 1;
+        let bit = at * code + pc;
+        match self.tried.get_mut(bit / 64) {
+            Some(word) => {
+                let seen = *word >> (bit % 64) & 1 != 0;
+                *word |= 1 << (bit % 64);
+                seen
+            }
+            None => false,
+        }
+    }
+}
+
+fn same(piece: &[u8], lower: &[u8]) -> bool {
+    piece.eq_ignore_ascii_case(lower)
+}
+
+#[inline]
+fn in_ascii(class: &Class, byte: u8) -> bool {
+    byte < 0x80 && class.ascii[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
+}
+
+/// Can a character of the class begin with this byte?
+#[inline]
+fn begins(class: &Class, byte: u8) -> bool {
+    if byte < 0x80 { in_ascii(class, byte) } else { class.others != NO_OTHERS && byte >= 0xc0 }
+}
+
+fn looks(kind: u8, text: &[u8], at: usize) -> bool {
+    let word = |i: Option<usize>| {
+        i.and_then(|i| text.get(i)).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
+    };
+    match kind {
+        AT_START => at == 0,
+        AT_END => at >= text.len(),
+        AT_WORD => word(at.checked_sub(1)) != word(Some(at)),
+        _ => word(at.checked_sub(1)) == word(Some(at)),
+    }
+}
+
+/// The character at `at` of UTF-8 text, which is beyond ASCII, and its width.
+fn character(text: &[u8], at: usize) -> Option<(u32, usize)> {
+    let first = *text.get(at)?;
+    let width = match first {
+        0xc0..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf7 => 4,
+        _ => return None,
+    };
+    let mut c = u32::from(first) & (0x7f >> width);
+    for byte in text.get(at + 1..at + width)? {
+        c = c << 6 | u32::from(byte & 0x3f);
+    }
+    Some((c, width))
+}
