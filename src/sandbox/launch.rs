@@ -39,6 +39,15 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
+    /// A file was refused, where there is somebody who sees it: at the fallback level. Each path is told once.
+    File {
+        /// Its real path.
+        path: PathBuf,
+        /// It was to be changed, not only read.
+        write: bool,
+        /// The caller.
+        pid: i32,
+    },
     /// A limit was hit.
     Limit(&'static str),
 }
@@ -112,6 +121,7 @@ pub(super) enum Message {
     Ended { status: Status },
     Refused { number: u32, args: [u64; 6], pid: i32 },
     Exec { program: PathBuf, pid: i32 },
+    File { path: PathBuf, write: bool, pid: i32 },
 }
 
 impl Message {
@@ -138,6 +148,10 @@ impl Message {
                 (b'R', *number as i32, pid.to_ne_bytes().into_iter().chain(args).collect())
             }
             Self::Exec { program, pid } => (b'X', *pid, program.as_os_str().as_bytes().to_vec()),
+            Self::File { path, write, pid } => {
+                let tag = if *write { b'W' } else { b'O' };
+                (tag, *pid, path.as_os_str().as_bytes().to_vec())
+            }
         };
         let mut bytes = vec![tag];
         bytes.extend(number.to_ne_bytes());
@@ -170,6 +184,11 @@ impl Message {
                 }
                 Self::Refused { number: number as u32, args, pid: i32::from_ne_bytes(*pid) }
             }
+            b'W' | b'O' => Self::File {
+                path: OsString::from_vec(rest.to_vec()).into(),
+                write: tag == &b'W',
+                pid: number,
+            },
             b'X' => Self::Exec { program: OsString::from_vec(rest.to_vec()).into(), pid: number },
             _ => return None,
         })
@@ -370,6 +389,9 @@ impl Watch<'_> {
             Some(Message::Refused { number, args, pid }) => {
                 let event = Event::Refused { call: seccomp::name(number), args, pid };
                 witness(event).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::File { path, write, pid }) => {
+                witness(Event::File { path, write, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Exec { program, pid }) => {
                 witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;

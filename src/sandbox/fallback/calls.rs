@@ -14,6 +14,9 @@ pub struct Alone {
 
 /// Done by the keeper: everything that opens, looks at or changes a file by its name, or changes what is known about a file.
 const ASKED: &[i64] = &[
+    libc::SYS_openat,
+    #[cfg(target_arch = "x86_64")]
+    libc::SYS_open,
     libc::SYS_mkdirat,
     libc::SYS_unlinkat,
     libc::SYS_renameat,
@@ -170,23 +173,12 @@ fn special(rule: &mut Rule, alone: Alone, refuse: Verdict) {
     let kind = |value| Test::Is { arg: 1, mask: 0xf, value };
     let streams = [libc::SOCK_STREAM, libc::SOCK_SEQPACKET].map(|value| kind(value as u32));
     let unix = is(0, libc::AF_UNIX as u32);
-    // A handle without a right to anything: what is done with it is asked for.
-    let handle = |arg| on(Verdict::Allow, &[Test::Any { arg, mask: libc::O_PATH as u32 }]);
     let number = i64::from(rule.number);
     if OF_SELF.contains(&number) {
         rule.clauses.insert(0, on(Verdict::Allow, &[is(0, 0)]));
         rule.otherwise = refuse;
     }
     match number {
-        libc::SYS_openat => {
-            rule.clauses.push(handle(2));
-            rule.otherwise = Verdict::Ask;
-        }
-        #[cfg(target_arch = "x86_64")]
-        libc::SYS_open => {
-            rule.clauses.push(handle(1));
-            rule.otherwise = Verdict::Ask;
-        }
         // Priority of the caller itself.
         libc::SYS_setpriority => {
             rule.clauses.push(on(Verdict::Allow, &[is(0, 0), is(1, 0)]));

@@ -49,6 +49,14 @@ impl Keeper<'_> {
         let text = caller.text(path)?;
         let write = flags & libc::O_ACCMODE != libc::O_RDONLY || flags & libc::O_TRUNC != 0;
         let cloexec = flags & libc::O_CLOEXEC != 0;
+        if flags & libc::O_PATH != 0 {
+            // A handle: no right to anything but to know that it is there.
+            let place = self.walk().find(caller, dir, &text, flags & libc::O_NOFOLLOW == 0)?;
+            let shown = self.shown(caller, &place);
+            let node = place.node.filter(|_| shown).ok_or(libc::ENOENT)?;
+            let folder = node.stat.dir || flags & libc::O_DIRECTORY == 0;
+            return if folder { Ok(Outcome::Fd(node.handle, cloexec)) } else { Err(libc::ENOTDIR) };
+        }
         if flags & libc::O_TMPFILE == libc::O_TMPFILE {
             let place = self.walk().find(caller, dir, &text, true)?;
             let node = place.node.as_ref().ok_or(libc::ENOENT)?;
@@ -145,6 +153,7 @@ impl Keeper<'_> {
         if self.access(caller, &place.path) >= access {
             return Ok(());
         }
+        self.refused.set(Some((place.path.clone(), access == Access::Write)));
         // What no rule names does not exist for the command; what is denied does.
         Err(if self.shown(caller, place) { libc::EACCES } else { libc::ENOENT })
     }
@@ -164,7 +173,11 @@ impl Keeper<'_> {
         if place.name.is_empty() {
             return Err(libc::EBUSY);
         }
-        if self.fallback.rules.change(&place.path, change) { Ok(()) } else { Err(libc::EACCES) }
+        if self.fallback.rules.change(&place.path, change) {
+            return Ok(());
+        }
+        self.refused.set(Some((place.path.clone(), true)));
+        Err(libc::EACCES)
     }
 
     pub(super) fn mkdir(

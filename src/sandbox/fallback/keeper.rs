@@ -16,6 +16,8 @@ use crate::sys::landlock::{Ruleset, scope};
 use crate::sys::process::{Child, Side, Status};
 use crate::sys::seccomp::{Answer, answer, answer_fd, receive, wake_beside};
 use crate::sys::{caps, names, process, signal, socket};
+use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -45,6 +47,10 @@ pub(super) struct Keeper<'a> {
     weft: OwnedFd,
     helpers: usize,
     told: u32,
+    /// The file that the call at hand was refused.
+    pub(super) refused: Cell<Option<(PathBuf, bool)>>,
+    /// Files whose refusal was told.
+    told_files: BTreeSet<(PathBuf, bool)>,
 }
 
 /// So many pipes can be waited for at once.
@@ -112,6 +118,8 @@ impl<'a> Keeper<'a> {
                 weft,
                 helpers: 0,
                 told: 0,
+                refused: Cell::new(None),
+                told_files: BTreeSet::new(),
             }),
             Err(failed) => Err((weft, failed)),
         }
@@ -262,7 +270,10 @@ impl<'a> Keeper<'a> {
                     // Its table is full.
                     Err(error) => Answer::Error(errno(error)),
                 },
-                Err(error) => Answer::Error(error),
+                Err(error) => {
+                    self.tell_refused(call.pid);
+                    Answer::Error(error)
+                }
             },
             Verdict::Watch => {
                 if let Some(program) = programs::asked_for(&call) {
@@ -280,6 +291,13 @@ impl<'a> Keeper<'a> {
             Verdict::Allow => Answer::Error(libc::EPERM),
         };
         answer(&fd, id, reply)
+    }
+
+    fn tell_refused(&mut self, pid: i32) {
+        let Some((path, write)) = self.refused.take() else { return };
+        if self.told_files.len() < TOLD as usize && self.told_files.insert((path.clone(), write)) {
+            Message::File { path, write, pid }.send(&self.weft);
+        }
     }
 
     /// Opens a pipe that nobody may have at its other end yet, in a process that can wait.
