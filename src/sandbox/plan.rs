@@ -381,6 +381,25 @@ mod tests {
     }
 
     #[test]
+    fn without_namespaces_lines_that_cannot_be_held_are_named() {
+        let alone = Probe { no_namespaces: Some("switched off".into()), ..kernel() };
+        let made = plan(&policy(), &alone, std::iter::empty()).expect("a plan");
+        assert_eq!(made.level(), "fallback");
+        assert!(made.mounts.steps.is_empty() && made.landlock.net != 0);
+        assert!(made.env.iter().any(|v| v.to_string_lossy() == "TMPDIR=/nowhere/scratch"));
+        // Nothing is granted that is not for executing, but the run's own folder.
+        let writable = made.landlock.grants.iter().filter(|(_, _, rights)| rights & right::WRITE_FILE != 0);
+        assert!(writable.map(|(path, _, _)| path).eq([Path::new("/nowhere/scratch")]));
+        let old = Probe { landlock: 5, ..alone };
+        assert_eq!(refused(&policy(), &old).origin.key, "process.signals");
+        let mut tolerant = policy();
+        tolerant.sandbox.best_effort = ["process.signals", "network.unix"]
+            .map(|value| Set { value, origin: origin(3, "sandbox.best_effort") })
+            .into();
+        assert_eq!(plan(&tolerant, &old, std::iter::empty()).expect("a plan").unenforced.len(), 2);
+    }
+
+    #[test]
     fn host_rules_name_their_key() {
         let mut policy = policy();
         policy.network.mode = NetworkMode::Hosts;

@@ -503,18 +503,48 @@ mod tests {
         ];
         for profile in PROFILES {
             for report in [false, true] {
-                let options = Options { report, profile, execs: false, alone: None };
-                let program = program(options);
-                for number in 0..NEWEST + 40 {
-                    for args in &arguments {
-                        let (got, _) = run(&program, ARCH, number, args);
+                for alone in [None, ALONE, ALONE.map(|alone| Alone { inet: true, ..alone })] {
+                    let options = Options { report, profile, execs: false, alone };
+                    let program = program(options);
+                    let table = Table::new(options);
+                    for number in 0..NEWEST + 40 {
+                        for args in &arguments {
+                            let (got, _) = run(&program, ARCH, number, args);
+                            let said = table.verdict(number, args);
+                            assert_eq!(got, said.encode(), "{options:?} {number} {args:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    const ALONE: Option<Alone> = Some(Alone { inet: false, count: true });
+
+    #[test]
+    fn without_namespaces_nothing_more_is_allowed() {
+        let arguments = [[0; 6], [1, 1, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0], [3, 2, 4, 0x20, 3, 0]];
+        for profile in PROFILES {
+            let with = Table::new(options(profile));
+            let without = Table::new(Options { alone: ALONE, ..options(profile) });
+            for number in 0..NEWEST + 40 {
+                for args in &arguments {
+                    if without.verdict(number, args) == Verdict::Allow {
                         assert_eq!(
-                            got,
-                            verdict(number, args, options).encode(),
+                            with.verdict(number, args),
+                            Verdict::Allow,
                             "{profile:?} {number} {args:?}"
                         );
                     }
                 }
+            }
+            // What names a file, or makes a socket that could reach out, never simply runs.
+            for call in [libc::SYS_openat, libc::SYS_renameat2, libc::SYS_fchmod, libc::SYS_newfstatat] {
+                assert_ne!(without.verdict(call as u32, &[0; 6]), Verdict::Allow);
+            }
+            for (family, kind) in [(1, 2), (2, 1), (10, 1), (16, 3), (40, 1)] {
+                let args = [family, kind, 0, 0, 0, 0];
+                assert_ne!(without.verdict(libc::SYS_socket as u32, &args), Verdict::Allow);
             }
         }
     }
@@ -555,8 +585,8 @@ mod tests {
 
     #[test]
     fn stays_short() {
-        for profile in PROFILES {
-            let program = program(options(profile));
+        for (profile, alone) in PROFILES.into_iter().flat_map(|profile| [(profile, None), (profile, ALONE)]) {
+            let program = program(Options { alone, ..options(profile) });
             assert!(program.len() < 1000, "{profile:?}: {} instructions", program.len());
             let longest = (0..NEWEST).map(|n| run(&program, ARCH, n, &[0; 6]).1).max();
             assert!(longest < Some(90), "{profile:?}: {longest:?} steps");

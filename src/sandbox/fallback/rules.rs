@@ -291,3 +291,138 @@ fn above(sorted: &[PathBuf], path: &Path) -> bool {
     let next = sorted.partition_point(|other| other.as_path() <= path);
     sorted.get(next).is_some_and(|other| other.starts_with(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::Origin;
+    use crate::policy::path::Kind;
+
+    fn rules() -> Rules {
+        let origin = Origin { file: "weft.toml".into(), line: 1, key: "filesystem" };
+        let list = |paths: &[&str]| {
+            let rule = |path: &&str| PathRule {
+                written: path.into(),
+                path: path.into(),
+                kind: Kind::Dir,
+                id: None,
+                private: false,
+                origin: origin.clone(),
+            };
+            PathRules::new(paths.iter().map(rule).collect())
+        };
+        let sorted = |paths: &[&str]| {
+            let mut paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+            paths.sort();
+            paths
+        };
+        Rules {
+            files: Filesystem {
+                read: list(&["/usr", "/home/a"]),
+                write: list(&["/ws"]),
+                exec: list(&["/usr", "/ws/bin"]),
+                ..Filesystem::default()
+            },
+            denied: sorted(&["/home/a/.ssh", "/ws/.env", "/ws/.later/deep", "/ws/.git/hooks", "/usr/bin/nl"]),
+            kept: sorted(&["/ws/weft.toml"]),
+            globs: vec![Glob::new("/ws/keys/*/secret").expect("a glob")],
+            named: sorted(&["/usr", "/home/a", "/ws"]),
+            only: Vec::new(),
+            commands: None,
+            shm: "/scratch/.shm".into(),
+            terminals: vec!["/dev/pts/7".into()],
+            inet: false,
+        }
+    }
+
+    #[test]
+    fn places_are_what_the_policy_says() {
+        let rules = rules();
+        for (path, access) in [
+            ("/usr/bin/cat", Access::Read),
+            ("/usr/bin/nl", Access::None),
+            ("/home/a/x", Access::Read),
+            ("/home/a/.ssh", Access::None),
+            ("/home/a/.ssh/id", Access::None),
+            ("/home/a/.sshfoo", Access::Read),
+            ("/home/ab", Access::None),
+            ("/ws/x/y", Access::Write),
+            ("/wsx", Access::None),
+            ("/ws/.env", Access::None),
+            ("/ws/weft.toml", Access::Read),
+            ("/ws/keys/a/secret", Access::None),
+            ("/ws/keys/a/other", Access::Write),
+            ("/etc/passwd", Access::None),
+            ("/", Access::None),
+            ("/dev/null", Access::Write),
+            ("/dev/pts/7", Access::Write),
+            ("/dev/pts/8", Access::None),
+            ("/scratch/.shm/x", Access::Write),
+        ] {
+            assert_eq!(rules.access(Path::new(path)), access, "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_takes_the_place_of_what_is_above_a_denied_name() {
+        let rules = rules();
+        let allowed = |path: &str, change| rules.change(Path::new(path), change);
+        assert!(allowed("/ws/new", Change::Make) && allowed("/ws/new", Change::MoveDir));
+        assert!(allowed("/ws/.later", Change::MakeDir) && allowed("/ws/.later", Change::RemoveDir));
+        for change in [Change::Make, Change::Remove, Change::Move, Change::MoveDir] {
+            assert!(!allowed("/ws/.later", change), "{change:?}");
+            assert!(!allowed("/ws/.git", change), "{change:?}");
+            assert!(!allowed("/ws", change), "{change:?}");
+            assert!(!allowed("/ws/weft.toml", change), "{change:?}");
+            assert!(!allowed("/ws/.env", change), "{change:?}");
+        }
+        assert!(!allowed("/ws/.later/deep", Change::MakeDir));
+        // A folder that holds `secret` already would match once it is there.
+        assert!(!allowed("/ws/keys/a", Change::MoveDir) && allowed("/ws/keys/a", Change::MakeDir));
+        assert!(!allowed("/usr/new", Change::Make));
+    }
+
+    #[test]
+    fn code_comes_from_where_it_may_be_executed_and_from_libraries() {
+        let rules = rules();
+        for (path, maps) in [
+            ("/usr/lib/libc.so.6", true),
+            ("/usr/bin/cat", true),
+            ("/usr/bin/nl", false),
+            ("/ws/lib.so", false),
+            ("/ws/bin/tool", true),
+            ("/home/a/lib.so", false),
+        ] {
+            assert_eq!(rules.maps(Path::new(path)), maps, "{path}");
+        }
+    }
+
+    #[test]
+    fn of_proc_only_what_tells_nothing_of_the_host() {
+        let rules = rules();
+        for (rest, shown) in [
+            ("", true),
+            ("status", true),
+            ("fd/3", true),
+            ("mountinfo", false),
+            ("task/9/mounts", false),
+            ("net/tcp", false),
+            ("task/9/net/tcp", false),
+            ("task/9/comm", true),
+        ] {
+            assert_eq!(rules.of_process(Path::new(rest)), shown, "{rest}");
+        }
+        assert!(rules.machine(Path::new("/proc/meminfo")) && !rules.machine(Path::new("/proc/kallsyms")));
+        assert!(!rules.machine(Path::new("/proc")));
+    }
+
+    #[test]
+    fn what_is_on_the_way_may_be_known() {
+        let rules = rules();
+        for (path, shown) in
+            [("/", true), ("/home", true), ("/home/b", false), ("/ws/.env", true), ("/etc", false)]
+        {
+            assert_eq!(rules.shown(Path::new(path), false), shown, "{path}");
+        }
+    }
+}
