@@ -211,7 +211,8 @@ impl Program<'_> {
                             let rest = text.get(at..).unwrap_or_default();
                             at += rest.iter().take(room).take_while(|b| in_ascii(class, **b)).count();
                         } else {
-                            let mut left = if most == ENDLESS { usize::MAX } else { usize::from(most - count) };
+                            let mut left =
+                                if most == ENDLESS { usize::MAX } else { usize::from(most - count) };
                             while left > 0
                                 && let Some(width) = self.step(class, text, at)
                             {
@@ -357,7 +358,9 @@ impl Program<'_> {
         let Some(&[a, b, _, _, op, _, letter]) = self.code.get(pc + 1..pc + 8) else { return true };
         match u16::from_le_bytes([a, b]) {
             ANYTHING => true,
-            LITERAL_FIRST if op == FOLDED => text.get(at).is_some_and(|byte| byte.eq_ignore_ascii_case(&letter)),
+            LITERAL_FIRST if op == FOLDED => {
+                text.get(at).is_some_and(|byte| byte.eq_ignore_ascii_case(&letter))
+            }
             LITERAL_FIRST => text.get(at) == Some(&letter),
             class => {
                 let class = self.classes.get(usize::from(class));

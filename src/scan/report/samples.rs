@@ -18,7 +18,7 @@ static RULE: Rule = Rule {
     literals: &["ngrok.io"],
     also: &[],
     needs: &[],
-        program: &[],
+    program: &[],
     matcher: Matcher::Literal,
     scope: Scope::ANY,
     context: Context::Demote,
