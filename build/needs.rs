@@ -3,12 +3,13 @@
 
 use super::trigrams;
 use regex_syntax::hir::{Class, Hir, HirKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::OnceLock;
 
 /// Strings that a part of a pattern can be, at most; more are not worth telling apart.
 const MOST: usize = 48;
 /// Factors that are kept of a row of them.
-const FACTORS: usize = 3;
+const FACTORS: usize = 2;
 
 /// What a line must contain, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +34,11 @@ pub fn of(pattern: &str) -> Result<Option<Need>, String> {
     Ok(info.exact.and_then(|e| any(&e, 2)).or(info.need))
 }
 
-/// The declared literals and what must be added to them so that every match has one.
+/// Literals of which every match has one: the declared ones with what has to be added to them, or others that are rarer.
 pub fn literals(need: &Need, declared: &[String]) -> Vec<String> {
+    // The author's choice stands only where it is the rarer one.
+    let theirs = declared.iter().map(|l| frequency(l)).sum::<u64>().saturating_add(cost(need, declared));
+    let declared = if theirs <= cost(need, &[]) { declared } else { &[] };
     let mut out: Vec<String> = declared.to_vec();
     complete(need, declared, &mut out);
     let all: BTreeSet<String> = out.into_iter().collect();
@@ -82,19 +86,53 @@ fn cost(need: &Need, declared: &[String]) -> u64 {
     }
 }
 
-/// Falls with length, and faster with signs than with letters.
+/// About how often a lower-case string stands in ten thousand million bytes of ordinary text, by the pairs and triples of
+/// bytes it is made of, and what looking for it costs besides.
 fn frequency(text: &str) -> u64 {
-    let mut bits = 0u32;
-    for c in text.bytes() {
-        bits += match c {
-            b' ' => 2,
-            b'a'..=b'z' => 4,
-            b'0'..=b'9' | b'.' | b'-' | b'/' | b'_' | b'(' | b')' | b'=' | b':' | b'"' | b'\'' => 5,
-            _ => 8,
-        };
+    let bytes = text.as_bytes();
+    let table = frequencies();
+    let pair = |i: usize| table.get(&bytes[i..i + 2]).copied().unwrap_or(4) as f64;
+    let triple = |i: usize| table.get(&bytes[i..i + 3]).copied().unwrap_or(6) as f64;
+    let mut rate = if bytes.len() < 3 { pair(0) } else { triple(0) };
+    for i in 1..bytes.len().saturating_sub(2) {
+        // How often the third byte follows when the two before it do.
+        rate *= (triple(i) / pair(i).max(1.0)).min(1.0);
     }
-    // Words are more common than their letters say.
-    1 << (50u32.saturating_sub(bits.min(40)))
+    // Two bytes need a pass of their own over every text, three a look of their own at every byte.
+    let besides = match bytes.len() {
+        0..=2 => 50_000_000,
+        3 => 500_000,
+        _ => 2_000,
+    };
+    (rate * 10_000.0) as u64 + besides
+}
+
+/// `frequencies.txt`: pairs and triples of bytes, and how often each stands in a million bytes.
+fn frequencies() -> &'static HashMap<Vec<u8>, u32> {
+    static TABLE: OnceLock<HashMap<Vec<u8>, u32>> = OnceLock::new();
+    TABLE.get_or_init(|| {
+        let lines = include_str!("frequencies.txt").lines().filter(|line| !line.starts_with('#'));
+        let entries = lines.filter_map(|line| {
+            let (key, count) = line.rsplit_once(' ')?;
+            let mut bytes = Vec::new();
+            let mut rest = key;
+            while let Some(first) = rest.bytes().next() {
+                let hex = (first == b'%').then(|| rest.get(1..3)).flatten();
+                match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+                    Some(byte) => {
+                        bytes.push(byte);
+                        rest = rest.get(3..)?;
+                    }
+                    None => {
+                        bytes.push(first);
+                        rest = rest.get(1..)?;
+                    }
+                }
+            }
+            Some((bytes, count.parse().ok()?))
+        });
+        entries.collect()
+    })
 }
 
 fn any(strings: &[String], least: usize) -> Option<Need> {
@@ -238,12 +276,12 @@ fn cross(a: &[String], b: &[String]) -> Option<Vec<String>> {
     Some(joined.into_iter().collect())
 }
 
-/// The need as numbers, for `scan::trigrams` to read: a head of kind and length, then the entries. A literal is three of
-/// its trigrams; one too short for any is left out with all that could stand for it.
-pub fn pack(need: &Need, out: &mut Vec<u32>) {
+/// The need as numbers, for `scan::trigrams` to read: a head of kind and length, then the entries. A literal is the rarest
+/// of its trigrams; one too short for any is left out with all that could stand for it.
+pub fn pack(need: &Need, out: &mut Vec<u16>) {
     match need {
         Need::Any(list) => {
-            let packed: Option<Vec<u32>> = list.iter().map(|l| trigrams::pack(l.as_bytes())).collect();
+            let packed: Option<BTreeSet<u16>> = list.iter().map(|l| rarest(l.as_bytes())).collect();
             // Where one of them cannot be told, any line may have it.
             let packed = packed.unwrap_or_default();
             out.push(trigrams::head(trigrams::ANY, packed.len()));
@@ -257,4 +295,24 @@ pub fn pack(need: &Need, out: &mut Vec<u32>) {
             }
         }
     }
+}
+
+fn rarest(literal: &[u8]) -> Option<u16> {
+    let rate = |t: &&[u8]| frequencies().get(*t).copied().unwrap_or(0);
+    let rarest = literal.windows(3).min_by_key(rate)?;
+    Some(trigrams::number(rarest.try_into().ok()?))
+}
+
+/// Where the four bytes of a literal start that are the rarest of it; 0 where it has no more.
+pub fn rarest_window(literal: &[u8]) -> u8 {
+    let rate = |at: &usize| {
+        let bytes = &literal[*at..*at + 4];
+        let text: String = bytes.iter().map(|b| char::from(*b)).collect();
+        if text.is_ascii() { frequency(&text) } else { 0 }
+    };
+    let last = literal.len().saturating_sub(4).min(usize::from(u8::MAX));
+    if literal.len() < 4 {
+        return 0;
+    }
+    (0..=last).min_by_key(rate).unwrap_or(0) as u8
 }

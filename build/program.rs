@@ -12,9 +12,14 @@ const LARGEST: usize = 30_000;
 #[derive(Default)]
 pub struct Programs {
     pub classes: Vec<Class>,
-    known: BTreeMap<Class, u16>,
+    known: BTreeMap<Class, u8>,
     /// The ranges of classes with characters beyond ASCII.
     pub ranges: Vec<Vec<(u32, u32)>>,
+    pub begins: Vec<Begin>,
+    known_begins: BTreeMap<Begin, u16>,
+    /// Lists of words, one after the other.
+    pub words: Vec<u8>,
+    known_words: BTreeMap<Vec<String>, u16>,
 }
 
 /// Characters as sorted ranges that do not touch.
@@ -50,9 +55,9 @@ impl Programs {
             return Err("it matches nothing at all as well".to_owned());
         }
         let (first, may_be_empty) = first(&node);
-        let class = if may_be_empty { ANYTHING } else { self.class(&first)? };
+        let begin = self.begin(&first, may_be_empty)?;
         let mut code = vec![if anchored(&node) { ANCHORED } else { 0 }, least.min(255) as u8];
-        code.extend(class.to_le_bytes());
+        code.extend(begin.to_le_bytes());
         debug_assert_eq!(code.len(), HEADER);
         self.emit(&node, None, &mut code)?;
         code.push(MATCH);
@@ -62,7 +67,7 @@ impl Programs {
         Ok(code)
     }
 
-    fn class(&mut self, set: &Set) -> Result<u16, String> {
+    fn class(&mut self, set: &Set) -> Result<u8, String> {
         let mut ascii = [0u64; 2];
         let mut others: Set = Vec::new();
         for &(from, to) in set {
@@ -81,32 +86,62 @@ impl Programs {
                     self.ranges.push(others);
                     self.ranges.len() - 1
                 });
-                at as u16 + 2
+                u8::try_from(at + 2).map_err(|_| "too many lists of ranges")?
             }
         };
         let class = Class { ascii, others };
         if let Some(known) = self.known.get(&class) {
             return Ok(*known);
         }
-        let number = u16::try_from(self.classes.len()).ok().filter(|n| *n < LITERAL_FIRST);
-        let number = number.ok_or("too many classes")?;
+        let number = u8::try_from(self.classes.len()).map_err(|_| "too many classes")?;
         self.classes.push(class);
         self.known.insert(class, number);
         Ok(number)
     }
 
-    /// The class of what comes first: in a class of its own only the ASCII part is exact.
-    fn first_class(&mut self, first: &Set, may_be_empty: bool) -> Result<u16, String> {
-        if may_be_empty { Ok(ANYTHING) } else { self.class(first) }
+    fn begin(&mut self, first: &Set, may_be_empty: bool) -> Result<u16, String> {
+        if may_be_empty {
+            return Ok(ANYTHING);
+        }
+        let mut begin: Begin = 0;
+        for &(from, to) in first {
+            for c in from..=to.min(0x7f) {
+                begin |= 1 << begin_slot(c as u8);
+            }
+            if to > 0x7f {
+                begin |= 1 << begin_slot(0xff);
+            }
+        }
+        if let Some(known) = self.known_begins.get(&begin) {
+            return Ok(*known);
+        }
+        let number = u16::try_from(self.begins.len()).map_err(|_| "too many beginnings")?;
+        self.begins.push(begin);
+        self.known_begins.insert(begin, number);
+        Ok(number)
     }
 
-    /// As `first_class`, for a branch: what starts with a literal needs no class.
-    fn branch_class(&mut self, node: &Node, after: Option<&Set>) -> Result<u16, String> {
-        if starts_with_literal(node) {
-            return Ok(LITERAL_FIRST);
-        }
+    /// What a branch begins with.
+    fn begin_of(&mut self, node: &Node, after: Option<&Set>) -> Result<u16, String> {
         let (set, empty) = then(first(node), after);
-        self.first_class(&set, empty)
+        self.begin(&set, empty)
+    }
+
+    /// The number of a list of words.
+    fn word_list(&mut self, words: Vec<String>) -> Result<u16, String> {
+        if let Some(known) = self.known_words.get(&words) {
+            return Ok(*known);
+        }
+        self.words.resize(self.words.len().next_multiple_of(WORD_UNIT), 0);
+        let number = u16::try_from(self.words.len() / WORD_UNIT).map_err(|_| "too many words")?;
+        let length: usize = words.iter().map(|word| word.len() + 1).sum();
+        self.words.extend(u16::try_from(length).map_err(|_| "too many words")?.to_le_bytes());
+        for word in &words {
+            self.words.push(word.len() as u8);
+            self.words.extend(word.as_bytes());
+        }
+        self.known_words.insert(words, number);
+        Ok(number)
     }
 
     /// `after`: what can come first in what follows; none if that may be nothing.
@@ -121,10 +156,9 @@ impl Programs {
                 }
             }
             Node::Class(set) => {
-                code.push(CLASS);
-                code.extend(self.class(set)?.to_le_bytes());
+                code.extend([CLASS, self.class(set)?]);
             }
-            Node::Look(kind) => code.extend([LOOK, *kind]),
+            Node::Look(kind) => code.push(*kind),
             Node::Row(nodes) => {
                 // What follows each is known once what follows the next is.
                 let mut afters: Vec<Option<Set>> = vec![after.cloned()];
@@ -136,12 +170,19 @@ impl Programs {
                     self.emit(node, after.as_ref(), code)?;
                 }
             }
+            Node::Either(_) | Node::Repeat { .. } if let Some((words, folded)) = words(node) => {
+                code.push(if folded { WORDS_FOLDED } else { WORDS });
+                code.extend(self.word_list(words)?.to_le_bytes());
+            }
             Node::Either(nodes) => {
                 let mut ends = Vec::new();
                 for (i, node) in nodes.iter().enumerate() {
-                    let class = self.branch_class(node, after)?;
-                    code.push(BRANCH);
-                    code.extend(class.to_le_bytes());
+                    if starts_with_literal(node) {
+                        code.push(BRANCH_LITERAL);
+                    } else {
+                        code.push(BRANCH);
+                        code.extend(self.begin_of(node, after)?.to_le_bytes());
+                    }
                     let next = hole(code);
                     self.emit(node, after, code)?;
                     if i + 1 < nodes.len() {
@@ -150,7 +191,7 @@ impl Programs {
                         fill(code, next)?;
                     } else {
                         // The last one has no next.
-                        code[next..next + 2].copy_from_slice(&ENDLESS.to_le_bytes());
+                        code[next..next + 2].copy_from_slice(&LAST.to_le_bytes());
                     }
                 }
                 for end in ends {
@@ -173,16 +214,15 @@ impl Programs {
         after: Option<&Set>,
         code: &mut Vec<u8>,
     ) -> Result<(), String> {
-        let small = |n: u32| u16::try_from(n).ok().filter(|n| *n < ENDLESS).ok_or("a count is too large");
+        let small = |n: u32| {
+            (0..ENDLESS)
+                .find(|byte| count(*byte) == n)
+                .ok_or(format!("{n} is no count that fits: see TWENTIES"))
+        };
         if let Node::Class(set) = node {
             code.push(if greedy { GREEDY } else { LAZY });
-            code.extend(self.class(set)?.to_le_bytes());
-            code.extend(small(at_least)?.to_le_bytes());
-            code.extend(at_most.map_or(Ok(ENDLESS), small)?.to_le_bytes());
-            let follow = match after {
-                Some(set) => self.class(set)?,
-                None => ANYTHING,
-            };
+            code.extend([self.class(set)?, small(at_least)?, at_most.map_or(Ok(ENDLESS), small)?]);
+            let follow = self.begin(after.unwrap_or(&Vec::new()), after.is_none())?;
             code.extend(follow.to_le_bytes());
             return Ok(());
         }
@@ -192,23 +232,31 @@ impl Programs {
         // What may follow one round is another round or what follows all.
         let (own, _) = first(node);
         let again = after.map(|set| union(&own, set));
+        if at_most.is_none() && at_least > 0 {
+            for _ in 1..at_least {
+                self.emit(node, Some(&own), code)?;
+            }
+            let top = code.len();
+            self.emit(node, again.as_ref(), code)?;
+            let class = self.begin_of(node, after)?;
+            code.push(if greedy { AGAIN } else { AGAIN_LAZY });
+            code.extend(class.to_le_bytes());
+            let back = i16::try_from(code.len() + 2 - top).map_err(|_| "a jump is too far")?;
+            code.extend((-back).to_le_bytes());
+            return Ok(());
+        }
         for i in 0..at_least {
             let last = i + 1 == at_least && at_most == Some(at_least);
             self.emit(node, if last { after } else { again.as_ref() }, code)?;
         }
-        let class = self.branch_class(node, after)?;
+        let class = self.begin_of(node, after)?;
         let option = if greedy { OPTION } else { OPTION_LAZY };
         match at_most {
             None => {
-                let top = code.len();
                 code.push(option);
                 code.extend(class.to_le_bytes());
                 let out = hole(code);
-                self.emit(node, again.as_ref(), code)?;
-                code.push(JUMP);
-                let back = code.len() + 2 - top;
-                let back = i16::try_from(back).map_err(|_| "a jump is too far")?;
-                code.extend((-back).to_le_bytes());
+                self.repeat(node, 1, None, greedy, after, code)?;
                 fill(code, out)?;
             }
             Some(most) => {
@@ -241,10 +289,76 @@ fn fill(code: &mut [u8], hole: usize) -> Result<(), String> {
     Ok(())
 }
 
+/// Most words that one branch may stand for.
+const SPELLINGS: usize = 2;
+
+/// All that a choice can be, in the order in which it is tried, if that is a short list of words.
+fn words(node: &Node) -> Option<(Vec<String>, bool)> {
+    let branches = match node {
+        Node::Either(nodes) => nodes.len(),
+        // One character is a run.
+        Node::Repeat { node, .. } if matches!(**node, Node::Class(_)) => return None,
+        _ => 1,
+    };
+    let mut folded = None;
+    let all = spellings(node, SPELLINGS * branches, &mut folded)?;
+    // What has no letters is the same in any case.
+    (all.iter().all(|word| word.len() < 256)).then_some((all, folded.unwrap_or(false)))
+}
+
+fn spellings(node: &Node, most: usize, fold: &mut Option<bool>) -> Option<Vec<String>> {
+    let all = match node {
+        Node::Nothing => vec![String::new()],
+        Node::Literal { text, folded } => {
+            if has_letters(text) && *fold.get_or_insert(*folded) != *folded {
+                return None;
+            }
+            vec![text.clone()]
+        }
+        Node::Class(set) => {
+            let chars: Vec<char> =
+                set.iter().take(4).flat_map(|(a, b)| (*a..=*b).take(4)).filter_map(char::from_u32).collect();
+            let folded = *fold.get_or_insert(false);
+            // Of a class in any case both letters are in it.
+            let chars: Vec<char> = chars.into_iter().filter(|c| !folded || !c.is_ascii_uppercase()).collect();
+            let whole = chars.iter().fold(Vec::new(), |all, c| union(&all, &characters(*c, folded)));
+            if whole != *set {
+                return None;
+            }
+            chars.iter().map(char::to_string).collect()
+        }
+        Node::Row(nodes) => {
+            let mut all = vec![String::new()];
+            for node in nodes {
+                let next = spellings(node, most, fold)?;
+                if all.len() * next.len() > most {
+                    return None;
+                }
+                all = all.iter().flat_map(|a| next.iter().map(move |b| format!("{a}{b}"))).collect();
+            }
+            all
+        }
+        Node::Either(nodes) => {
+            let mut all = Vec::new();
+            for node in nodes {
+                all.extend(spellings(node, most, fold)?);
+            }
+            all
+        }
+        Node::Repeat { node, least: 0, most: Some(1), greedy } => {
+            let mut all = spellings(node, most, fold)?;
+            all.insert(if *greedy { all.len() } else { 0 }, String::new());
+            all
+        }
+        Node::Look(_) | Node::Repeat { .. } => return None,
+    };
+    (all.len() <= most).then_some(all)
+}
+
 fn starts_with_literal(node: &Node) -> bool {
     match node {
         Node::Literal { .. } => true,
-        Node::Row(nodes) => nodes.first().is_some_and(starts_with_literal),
+        Node::Row(nodes) => nodes.first().is_some_and(starts_with_literal) && words(node).is_none(),
         _ => false,
     }
 }

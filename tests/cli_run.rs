@@ -496,6 +496,65 @@ fn no_log_no_run() {
 }
 
 #[test]
+fn in_a_work_tree_of_git_the_file_that_names_the_repository_stays() {
+    for home in Home::each() {
+        home.file("home/ws/.git", "gitdir: /somewhere/else\n");
+        let script = "rm -f .git; mv .git moved; echo 'gitdir: evil' > .git; mkdir -p .git/hooks; ln -sf evil .git; cat .git";
+        let said = home.sh("coding-agent", script);
+        assert_eq!((said.code, said.out.as_str()), (0, "gitdir: /somewhere/else\n"), "{said:?}");
+        assert_eq!(fs::read(home.at("home/ws/.git")).unwrap(), b"gitdir: /somewhere/else\n");
+    }
+}
+
+/// The run waits for its log, which the test holds; until it goes on, what its policy names becomes something else.
+#[test]
+fn what_changes_after_the_policy_was_read_is_not_let_in() {
+    type Change = fn(&Path);
+    let changes: [(Change, &str); 3] = [
+        (|path| fs::remove_file(path).unwrap(), "no such file or directory"),
+        (
+            |path| {
+                fs::write(path.with_file_name("new"), "SECRET\n").unwrap();
+                fs::rename(path.with_file_name("new"), path).unwrap();
+            },
+            "it is another file than when the policy was read",
+        ),
+        (
+            |path| {
+                fs::remove_file(path).unwrap();
+                std::os::unix::fs::symlink("../.ssh/id", path).unwrap();
+            },
+            "",
+        ),
+    ];
+    for (change, why) in changes {
+        let home = Home::new();
+        let named = home.file("home/outside/named", "plain\n");
+        let policy = "version = 1\nagent = \"held\"\nextends = [\"base\"]\n[filesystem]\nread = [\"~/outside/named\"]\n";
+        let policy = home.file("held.toml", policy);
+        let policy = policy.to_str().unwrap();
+        assert_eq!(home.sh(policy, "cat ~/outside/named").out, "plain\n");
+        let log = fs::File::open(home.at("home/.local/state/weft/audit/held.jsonl")).unwrap();
+        log.lock().unwrap();
+        let mut weft = home.weft(&["run", "--policy", policy, "--", "cat", named.to_str().unwrap()]);
+        let child = weft.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // A process that waits for a lock is listed with an arrow in front.
+        let waits = format!("-> FLOCK  ADVISORY  WRITE {} ", child.id());
+        assert!(wait_for(|| fs::read_to_string("/proc/locks").unwrap().contains(&waits)));
+        change(&named);
+        log.unlock().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).to_lowercase();
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(125), &b""[..]), "{err}");
+        assert!(err.contains("nothing was run: mount: ") && err.contains(why), "{err}");
+        assert!(
+            err.contains("/outside/named: the path changed since the policy was read: run it again"),
+            "{err}"
+        );
+    }
+}
+
+#[test]
 fn the_log_stays_out_of_reach() {
     let home = Home::new();
     let policy = "version = 1\nextends = [\"coding-agent\"]\n[audit]\nfile = \"${WORKSPACE}/log.jsonl\"\n";

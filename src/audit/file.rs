@@ -71,6 +71,15 @@ impl AuditFile {
         self.file.sync_data().map_err(|source| AuditError { path: self.path.clone(), doing: "sync", source })
     }
 
+    /// The last bytes of the file and where they begin.
+    fn tail(&mut self, length: u64, most: u64) -> io::Result<(u64, Vec<u8>)> {
+        let start = length.saturating_sub(most);
+        self.file.seek(SeekFrom::Start(start))?;
+        let mut tail = Vec::new();
+        (&self.file).take(most).read_to_end(&mut tail)?;
+        Ok((start, tail))
+    }
+
     /// Reads the last line if another process has written since, and ends a line that was torn by a crash.
     fn catch_up(&mut self) -> io::Result<()> {
         let length = self.file.metadata()?.len();
@@ -82,10 +91,12 @@ impl AuditFile {
             self.length = length;
             return Ok(());
         }
-        let start = length.saturating_sub(LINE);
-        self.file.seek(SeekFrom::Start(start))?;
-        let mut tail = Vec::new();
-        (&self.file).take(LINE).read_to_end(&mut tail)?;
+        // Most lines are short; only for a long one the whole of what a line may be is read.
+        let (mut start, mut tail) = self.tail(length, 4096)?;
+        let whole = |tail: &[u8]| tail.iter().rev().skip(1).any(|byte| *byte == b'\n');
+        if start > 0 && !whole(&tail) {
+            (start, tail) = self.tail(length, LINE)?;
+        }
         let mut length = start + tail.len() as u64;
         if tail.last().is_some_and(|byte| *byte != b'\n') {
             self.file.write_all(b"\n")?;

@@ -1,151 +1,231 @@
-//! The built-in rules: a table that `build.rs` generates from `rules/*.toml`. The table has no pointers (see there why);
-//! the first use turns its rows into rules, which takes no parsing and allocates three times.
+//! The built-in rules: two compressed files that `build.rs` makes of `rules/*.toml`. The first use of the rules unpacks
+//! what matching needs, the first report of a finding what is said of them; nothing is parsed or compiled at run time.
 
 use super::*;
-use crate::scan::program::{Program, code::Class};
+use crate::scan::program::code::Class;
+use crate::scan::program::{Program, Tables};
 use std::sync::OnceLock;
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
-/// A string in [`TEXT`]: its start, and its length in the low bits.
-type Packed = u32;
-/// A list in [`LISTS`]: its start and its length.
-type PackedList = (u32, usize);
+static MATCHING: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/matching.bin"));
+static WORDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
 
-#[derive(Clone, Copy)]
-#[allow(dead_code)]
-enum Kind {
-    Literal,
-    Regex,
-    Native,
-    Check,
+/// A literal of a built-in rule.
+#[derive(Clone, Copy, Debug)]
+pub struct Literal {
+    pub text: &'static str,
+    /// Where the four bytes start that are the rarest of it; 0 for a shorter one.
+    pub window: u8,
 }
 
-/// A [`Rule`] without pointers.
-struct RuleRow {
-    id: Packed,
-    name: Packed,
-    category: Category,
-    severity: Severity,
-    confidence: Confidence,
-    persona: Persona,
-    literals: PackedList,
-    also: PackedList,
-    needs: PackedList,
-    program: PackedList,
-    kind: Kind,
-    pattern: Packed,
-    scope: Scope,
-    context: Context,
-    signals: PackedList,
-    secret: bool,
-    message: Packed,
-    remediation: Packed,
-    references: PackedList,
-    example: Packed,
-    counter_example: Packed,
+struct Builtin {
+    rules: Vec<Rule>,
+    combos: Vec<Combo>,
+    literals: Vec<Literal>,
+    tables: Tables<'static>,
 }
 
-/// A [`Combo`] without pointers.
-struct ComboRow {
-    id: Packed,
-    name: Packed,
-    category: Category,
-    severity: Severity,
-    confidence: Confidence,
-    all: PackedList,
-    none: PackedList,
-    within: Within,
-    message: Packed,
-    remediation: Packed,
-    references: PackedList,
-    example: Packed,
-    counter_example: Packed,
+/// Reads what `build/table.rs` wrote. What it did not write reads as zeros and empty texts.
+struct Reader {
+    rest: &'static [u8],
 }
 
-fn text(packed: Packed) -> &'static str {
-    let start = (packed >> LENGTH_BITS) as usize;
-    let length = (packed & ((1 << LENGTH_BITS) - 1)) as usize;
-    TEXT.get(start..start + length).unwrap_or("")
-}
+impl Reader {
+    /// Lives until the process ends, like the rules made of it.
+    fn unpack(packed: &[u8], length: usize) -> Reader {
+        let bytes = miniz_oxide::inflate::decompress_to_vec_with_limit(packed, length).unwrap_or_default();
+        Reader { rest: Box::leak(bytes.into_boxed_slice()) }
+    }
 
-/// The entries of all lists, made once.
-fn lists() -> &'static [&'static str] {
-    static ALL: OnceLock<Vec<&'static str>> = OnceLock::new();
-    ALL.get_or_init(|| LISTS.iter().map(|packed| text(*packed)).collect())
-}
+    fn take(&mut self, length: usize) -> &'static [u8] {
+        let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, &[]));
+        self.rest = rest;
+        taken
+    }
 
-fn list((start, length): PackedList) -> &'static [&'static str] {
-    lists().get(start as usize..start as usize + length).unwrap_or(&[])
-}
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        self.take(N).try_into().unwrap_or([0; N])
+    }
 
-fn needs((start, length): PackedList) -> &'static [u32] {
-    NEEDS.get(start as usize..start as usize + length).unwrap_or(&[])
-}
+    fn byte(&mut self) -> u8 {
+        self.array::<1>()[0]
+    }
 
-fn program((start, length): PackedList) -> &'static [u8] {
-    PROGRAMS.get(start as usize..start as usize + length).unwrap_or(&[])
-}
+    fn number(&mut self) -> usize {
+        let mut number = 0;
+        for shift in (0..usize::BITS).step_by(7) {
+            let byte = self.byte();
+            number |= usize::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                break;
+            }
+        }
+        number
+    }
 
-fn rule(row: &RuleRow) -> Rule {
-    Rule {
-        id: text(row.id),
-        name: text(row.name),
-        category: row.category,
-        severity: row.severity,
-        confidence: row.confidence,
-        persona: row.persona,
-        literals: list(row.literals),
-        also: list(row.also),
-        needs: needs(row.needs),
-        program: program(row.program),
-        matcher: match row.kind {
-            Kind::Literal => Matcher::Literal,
-            Kind::Regex => Matcher::Regex(text(row.pattern)),
-            Kind::Native => Matcher::Native(text(row.pattern)),
-            Kind::Check => Matcher::Check,
-        },
-        scope: row.scope,
-        context: row.context,
-        signals: list(row.signals),
-        secret: row.secret,
-        message: text(row.message),
-        remediation: text(row.remediation),
-        references: list(row.references),
-        example: text(row.example),
-        counter_example: text(row.counter_example),
+    fn bytes(&mut self) -> &'static [u8] {
+        let length = self.number();
+        self.take(length)
+    }
+
+    fn text(&mut self) -> &'static str {
+        std::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    fn list<T>(&mut self, entry: impl Fn(&mut Reader) -> T) -> Vec<T> {
+        (0..self.number()).map(|_| entry(self)).collect()
+    }
+
+    fn texts(&mut self) -> &'static [&'static str] {
+        kept(self.list(Reader::text))
+    }
+
+    fn pairs(&mut self) -> Vec<u16> {
+        self.list(|r| u16::from_le_bytes(r.array()))
     }
 }
 
-fn combo(row: &ComboRow) -> Combo {
+fn kept<T>(list: Vec<T>) -> &'static [T] {
+    if list.is_empty() { &[] } else { Box::leak(list.into_boxed_slice()) }
+}
+
+/// The value of an enum that was written as its number.
+fn one_of<T: Copy>(all: &[T], number: u8) -> T {
+    all[usize::from(number).min(all.len() - 1)]
+}
+
+fn builtin() -> &'static Builtin {
+    static MADE: OnceLock<Builtin> = OnceLock::new();
+    MADE.get_or_init(|| {
+        let mut from = Reader::unpack(MATCHING, MATCHING_LENGTH);
+        let classes = from.list(|r| Class {
+            ascii: [u64::from_le_bytes(r.array()), u64::from_le_bytes(r.array())],
+            others: r.byte(),
+        });
+        let ranges = from.list(|r| kept(r.list(|r| (r.number() as u32, r.number() as u32))));
+        let begins = from.list(|r| u64::from_le_bytes(r.array()));
+        let words = from.bytes();
+        let literals = from.list(|r| Literal { window: r.byte(), text: r.text() });
+        let mut number = 0;
+        let rules = (0..from.number()).map(|_| rule(&mut from, &literals, next(&mut number))).collect();
+        let combos = (0..from.number()).map(|_| combo(&mut from, next(&mut number))).collect();
+        let tables = Tables { classes: kept(classes), ranges: kept(ranges), begins: kept(begins), words };
+        Builtin { rules, combos, literals, tables }
+    })
+}
+
+fn next(number: &mut u16) -> Words {
+    let this = *number;
+    *number = number.saturating_add(1);
+    Words::Packed(this)
+}
+
+fn rule(from: &mut Reader, literals: &[Literal], words: Words) -> Rule {
+    let (id, name) = (from.text(), from.text());
+    let [category, severity, confidence, persona, kind, places, context, secret] = from.array();
+    let langs = from.number() as u32;
+    let native = from.text();
+    let signals = from.texts();
+    let also = from.texts();
+    let literal_ids = kept(from.list(|r| r.number() as u16));
+    let text = |id: &u16| literals.get(usize::from(*id)).map_or("", |literal| literal.text);
+    Rule {
+        id,
+        name,
+        category: one_of(&Category::ALL, category),
+        severity: one_of(&Severity::ALL, severity),
+        confidence: one_of(&Confidence::ALL, confidence),
+        persona: one_of(&Persona::ALL, persona),
+        literals: kept(literal_ids.iter().map(text).collect()),
+        literal_ids,
+        also,
+        needs: kept(from.pairs()),
+        program: from.bytes(),
+        matcher: match kind {
+            0 => Matcher::Literal,
+            1 => Matcher::Regex(""),
+            2 => Matcher::Native(native),
+            _ => Matcher::Check,
+        },
+        scope: Scope { places, langs },
+        context: one_of(&[Context::Demote, Context::Keep], context),
+        signals,
+        secret: secret != 0,
+        words,
+    }
+}
+
+fn combo(from: &mut Reader, words: Words) -> Combo {
+    let (id, name) = (from.text(), from.text());
+    let [category, severity, confidence] = from.array();
     Combo {
-        id: text(row.id),
-        name: text(row.name),
-        category: row.category,
-        severity: row.severity,
-        confidence: row.confidence,
-        all: list(row.all),
-        none: list(row.none),
-        within: row.within,
-        message: text(row.message),
-        remediation: text(row.remediation),
-        references: list(row.references),
-        example: text(row.example),
-        counter_example: text(row.counter_example),
+        id,
+        name,
+        category: one_of(&Category::ALL, category),
+        severity: one_of(&Severity::ALL, severity),
+        confidence: one_of(&Confidence::ALL, confidence),
+        within: match from.number() {
+            0 => Within::Skill,
+            1 => Within::File,
+            n => Within::Lines((n - 2) as u32),
+        },
+        all: from.texts(),
+        none: from.texts(),
+        words,
     }
 }
 
 impl RuleSet {
     /// weft's own rules.
     pub fn builtin() -> RuleSet {
-        static MADE: OnceLock<(Vec<Rule>, Vec<Combo>)> = OnceLock::new();
-        let (rules, combos) =
-            MADE.get_or_init(|| (RULES.iter().map(rule).collect(), COMBOS.iter().map(combo).collect()));
-        RuleSet { rules: rules.iter().collect(), combos: combos.iter().collect() }
+        let all = builtin();
+        RuleSet { rules: all.rules.iter().collect(), combos: all.combos.iter().collect() }
     }
+}
+
+impl Words {
+    pub fn get(self) -> &'static Explanation {
+        static NOTHING: Explanation =
+            Explanation { message: "", remediation: "", references: &[], example: "", counter_example: "" };
+        static ALL: OnceLock<Vec<Explanation>> = OnceLock::new();
+        match self {
+            Words::Here(explanation) => explanation,
+            Words::Packed(number) => {
+                let all = ALL.get_or_init(|| {
+                    Reader::unpack(WORDS, WORDS_LENGTH).list(|r| Explanation {
+                        message: r.text(),
+                        remediation: r.text(),
+                        references: r.texts(),
+                        example: r.text(),
+                        counter_example: r.text(),
+                    })
+                });
+                all.get(usize::from(number)).unwrap_or(&NOTHING)
+            }
+        }
+    }
+}
+
+/// The literals of the built-in rules, by number.
+pub fn literals() -> &'static [Literal] {
+    &builtin().literals
 }
 
 /// The program of a built-in rule, with the classes that all programs share.
 pub fn program_of(rule: &Rule) -> Program<'static> {
-    Program { code: rule.program, classes: &CLASSES, ranges: &RANGES }
+    Program { code: rule.program, tables: &builtin().tables }
+}
+
+/// The pattern of a rule, as its file has it. That of a built-in one is there for the tests, which hold its program
+/// against regex-lite; the binary does not carry it.
+pub fn pattern_of(rule: &Rule) -> &'static str {
+    match rule.matcher {
+        Matcher::Regex("") => {
+            let at = builtin().rules.binary_search_by(|other| other.id.cmp(rule.id));
+            at.ok().and_then(|at| PATTERNS.get(at)).copied().unwrap_or("")
+        }
+        Matcher::Regex(pattern) => pattern,
+        _ => "",
+    }
 }

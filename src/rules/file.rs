@@ -63,6 +63,7 @@ fn kept_rule(rule: RuleSpec) -> Rule {
         literals: kept_list(rule.literals),
         also: kept_list(rule.also),
         needs: &[],
+        literal_ids: &[],
         program: &[],
         matcher: match rule.matcher {
             MatcherSpec::Literal => Matcher::Literal,
@@ -74,11 +75,13 @@ fn kept_rule(rule: RuleSpec) -> Rule {
         context: rule.context,
         signals: kept_list(rule.signals),
         secret: rule.secret,
-        message: kept(rule.message),
-        remediation: kept(rule.remediation),
-        references: kept_list(rule.references),
-        example: rule.matches.into_iter().next().map_or("", kept),
-        counter_example: rule.no_matches.into_iter().next().map_or("", kept),
+        words: Words::Here(Box::leak(Box::new(Explanation {
+            message: kept(rule.message),
+            remediation: kept(rule.remediation),
+            references: kept_list(rule.references),
+            example: rule.matches.into_iter().next().map_or("", kept),
+            counter_example: rule.no_matches.into_iter().next().map_or("", kept),
+        }))),
     }
 }
 
@@ -92,11 +95,13 @@ fn kept_combo(combo: ComboSpec) -> Combo {
         all: kept_list(combo.all),
         none: kept_list(combo.none),
         within: combo.within,
-        message: kept(combo.message),
-        remediation: kept(combo.remediation),
-        references: kept_list(combo.references),
-        example: combo.matches.into_iter().next().map_or("", kept),
-        counter_example: combo.no_matches.into_iter().next().map_or("", kept),
+        words: Words::Here(Box::leak(Box::new(Explanation {
+            message: kept(combo.message),
+            remediation: kept(combo.remediation),
+            references: kept_list(combo.references),
+            example: combo.matches.into_iter().next().map_or("", kept),
+            counter_example: combo.no_matches.into_iter().next().map_or("", kept),
+        }))),
     }
 }
 

@@ -6,5 +6,5 @@ pub mod links;
 mod model;
 pub mod schema;
 
-pub use builtin::program_of;
+pub use builtin::{Literal, literals, pattern_of, program_of};
 pub use model::*;

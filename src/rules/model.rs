@@ -141,6 +141,22 @@ impl Category {
         }
     }
 
+    /// The name of the category's file of built-in rules, without `.toml`.
+    pub const fn file(self) -> &'static str {
+        match self {
+            Category::PromptInjection => "prompt_injection",
+            Category::ExfiltrationUrl => "exfiltration_url",
+            Category::CredentialLiteral => "credential_literal",
+            Category::PermissionEscalation => "permission_escalation",
+            Category::UnsafeShell => "unsafe_shell",
+            Category::SupplyChainRisk => "supply_chain_risk",
+            Category::DenialOfService => "denial_of_service",
+            Category::IndirectPromptInjection => "indirect_prompt_injection",
+            Category::InformationDisclosure => "information_disclosure",
+            Category::CrossAgentAccess => "cross_agent_access",
+        }
+    }
+
     /// Accepts the full name or the two letters, in any case.
     pub fn parse(word: &str) -> Option<Category> {
         Category::ALL
@@ -314,7 +330,8 @@ impl Scope {
 pub enum Matcher {
     /// The literal itself is the match.
     Literal,
-    /// A regex-lite pattern, run on the window (the line) around the literal.
+    /// A pattern in regex-lite's syntax, run on the window (the line) around the literal. Empty for a built-in rule, whose
+    /// program stands for it: `rules::pattern_of` has the text.
     Regex(&'static str),
     /// A hand-written matcher in `scan::matchers`, by name: for rules whose regex would be slow or cannot say it.
     Native(&'static str),
@@ -359,7 +376,10 @@ pub struct Rule {
     pub also: &'static [&'static str],
     /// What the line of a match contains besides, derived from the pattern when weft was built: see
     /// `scan::trigrams`. Empty for a user's rule.
-    pub needs: &'static [u32],
+    pub needs: &'static [u16],
+    /// The same literals by their numbers in the built-in table, which knows the best window of each. Empty for a user's
+    /// rule.
+    pub literal_ids: &'static [u16],
     /// What the pattern was compiled to when weft was built: see `scan::program`. Empty for a user's rule, whose pattern
     /// regex-lite runs.
     pub program: &'static [u8],
@@ -370,6 +390,20 @@ pub struct Rule {
     pub signals: &'static [&'static str],
     /// The match is a secret and is masked in every output.
     pub secret: bool,
+    /// What is said of it: see [`Words::get`].
+    pub words: Words,
+}
+
+/// What is said of a rule or combination. Most scans need little of it, so the built-in ones are kept packed.
+#[derive(Clone, Copy, Debug)]
+pub enum Words {
+    Here(&'static Explanation),
+    /// The built-in explanation of this number.
+    Packed(u16),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Explanation {
     /// One sentence: what was found and why it matters.
     pub message: &'static str,
     /// What the author of the skill, or its user, should do.
@@ -416,11 +450,8 @@ pub struct Combo {
     /// None of these may be seen within the same reach.
     pub none: &'static [&'static str],
     pub within: Within,
-    pub message: &'static str,
-    pub remediation: &'static str,
-    pub references: &'static [&'static str],
-    pub example: &'static str,
-    pub counter_example: &'static str,
+    /// What is said of it.
+    pub words: Words,
 }
 
 /// A set of rules and combinations to scan with.

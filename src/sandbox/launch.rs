@@ -264,7 +264,11 @@ fn start(
             if groups.is_empty() {
                 return Ok(());
             }
-            socket::send(&watch.up, b"G", None).map_err(failed("let the inside go on", nowhere))
+            match socket::send(&watch.up, b"G", None) {
+                // It has ended, and has said why.
+                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                done => done.map_err(failed("let the inside go on", nowhere)),
+            }
         })
         .and_then(|()| watch.until_end(witness));
     if result.is_err() {

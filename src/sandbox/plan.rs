@@ -9,7 +9,7 @@ use super::lines::mode;
 use super::mounts::{Mounts, Step};
 use super::probe::Probe;
 use super::{env, seccomp};
-use crate::policy::{AuditLevel, NetworkMode, Origin, Policy, SandboxType};
+use crate::policy::{NetworkMode, Origin, Policy, SandboxType};
 use crate::sys::landlock::fs as right;
 use std::ffi::{CString, OsString};
 use std::fmt;
@@ -163,7 +163,7 @@ pub fn plan(
             profile: policy.process.syscalls,
             report: probe.listener,
             // Written down only where there is something to write to.
-            execs: policy.audit.file.is_some() && policy.audit.level == AuditLevel::All,
+            execs: policy.audit.file.is_some(),
             alone: fallback.as_ref().map(|it| Alone { inet: it.inet, count: it.most.is_some() }),
         },
         limits,
@@ -271,7 +271,8 @@ mod tests {
     use crate::policy::path::{Glob, Kind, PathRule, PathRules};
     use crate::policy::vars::Places;
     use crate::policy::{
-        Audit, DenyGlob, Env, Filesystem, Monitor, Network, Process, Sandbox, Set, Syscalls, Tools,
+        Audit, AuditLevel, DenyGlob, Env, Filesystem, Monitor, Network, Process, Sandbox, Set, Syscalls,
+        Tools,
     };
     use crate::sys::mount::Attr;
     use std::path::Path;

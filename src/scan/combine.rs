@@ -184,8 +184,8 @@ fn finding(
         severity: combo.severity,
         confidence: combo.confidence,
         persona: Persona::Regular,
-        message: combo.message.to_owned(),
-        remediation: combo.remediation,
+        message: combo.words.get().message.to_owned(),
+        remediation: combo.words.get().remediation,
         path: at.map_or_else(|| skill.clone(), |p| p.path.clone()),
         span: at.map(|p| p.span.clone()).unwrap_or_default(),
         snippet: at.map(|p| p.snippet.clone()).unwrap_or_default(),
@@ -217,7 +217,7 @@ pub const fn less_sure(confidence: Confidence) -> Confidence {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rules::Category;
+    use crate::rules::{Category, Explanation, Words};
 
     static PAIR: Combo = Combo {
         id: "SC-999",
@@ -228,11 +228,13 @@ mod tests {
         all: &["a", "b|c"],
         none: &["never"],
         within: Within::Lines(3),
-        message: "a pair",
-        remediation: "",
-        references: &[],
-        example: "",
-        counter_example: "",
+        words: Words::Here(&Explanation {
+            message: "a pair",
+            remediation: "",
+            references: &[],
+            example: "",
+            counter_example: "",
+        }),
     };
 
     fn seen(signals: &'static [&'static str], path: &str, line: u32) -> Evidence {

@@ -20,7 +20,7 @@ pub fn weigh(doc: &Doc, hit: &Hit) -> Option<&'static str> {
     }
     let origin = doc.origin(hit);
     let segment = doc.segment_at(origin.start);
-    let line_range = doc.lines.line_range(&doc.text, origin.start);
+    let line_range = doc.lines().line_range(&doc.text, origin.start);
     let line = doc.text.get(line_range.clone()).unwrap_or("");
     let column = origin.start.saturating_sub(line_range.start).min(line.len());
     let before = line.get(..column).unwrap_or("");

@@ -1,7 +1,9 @@
 //! One file as the scanner sees it: decoded text, its segments, and the layers that were hidden behind encodings.
 
+use super::clues::{self, Clues};
 use super::finding::Span;
 use crate::rules::{Lang, Place, Rule};
+use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -36,7 +38,9 @@ pub struct Doc {
     /// Sorted, not overlapping, covering `text`.
     pub segments: Vec<Segment>,
     pub layers: Vec<Layer>,
-    pub lines: LineIndex,
+    lines: OnceCell<LineIndex>,
+    /// What `text` may have in it.
+    pub clues: Clues,
 }
 
 /// One match of one rule, before context and combination.
@@ -52,6 +56,17 @@ pub struct Hit {
 }
 
 impl Doc {
+    /// A file without layers yet.
+    pub fn new(path: Arc<str>, text: String, place: Place, lang: Lang, segments: Vec<Segment>) -> Doc {
+        let clues = clues::look(&text);
+        Doc { path, text, place, lang, segments, layers: Vec::new(), lines: OnceCell::new(), clues }
+    }
+
+    /// Where the lines start; found when it is first asked for, for most files have nothing to report.
+    pub fn lines(&self) -> &LineIndex {
+        self.lines.get_or_init(|| LineIndex::new(&self.text))
+    }
+
     /// The segment that `offset` (in `text`) stands in.
     pub fn segment_at(&self, offset: usize) -> Segment {
         let i = self.segments.partition_point(|s| s.range.end <= offset);
@@ -78,7 +93,7 @@ impl Doc {
     }
 }
 
-/// Byte offsets of line starts; built once per file that has something to report.
+/// Byte offsets of line starts.
 #[derive(Clone, Debug, Default)]
 pub struct LineIndex {
     starts: Vec<u32>,

@@ -11,12 +11,11 @@
 
 use super::doc::Segment;
 use super::matchers::{self, Native};
-use super::prefilter::Prefilter;
+use super::prefilter::{self, Prefilter};
 use super::program::Scratch;
 use super::trigrams::Trigrams;
-use crate::rules::{self, Matcher, Rule, RuleSet};
+use crate::rules::{self, Literal, Matcher, Rule, RuleSet};
 use regex_lite::Regex;
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -41,16 +40,18 @@ struct Ready {
 pub struct Engine {
     rules: Vec<Ready>,
     prefilter: Prefilter,
-    /// For each literal of the prefilter, the rules that have it.
-    users: Vec<Vec<u16>>,
+    /// The rules that have a literal, literal by literal.
+    users: Vec<u16>,
+    /// Where those of each start.
+    starts: Vec<u32>,
 }
 
 impl Engine {
     pub fn new(set: &RuleSet) -> Engine {
-        let mut rules = Vec::with_capacity(set.rules.len());
-        let mut index: HashMap<&'static str, usize> = HashMap::new();
-        let mut literals: Vec<&'static str> = Vec::new();
-        let mut users: Vec<Vec<u16>> = Vec::new();
+        // The built-in literals keep their numbers; a user's follow them.
+        let mut literals: Vec<Literal> = rules::literals().to_vec();
+        let mut rules: Vec<Ready> = Vec::with_capacity(set.rules.len());
+        let mut uses: Vec<(u16, u16)> = Vec::new();
         for rule in set.rules.iter().filter(|r| r.matcher != Matcher::Check) {
             let Ok(number) = u16::try_from(rules.len()) else { break };
             let native = match rule.matcher {
@@ -58,16 +59,22 @@ impl Engine {
                 _ => None,
             };
             rules.push(Ready { rule, regex: OnceLock::new(), native });
-            for literal in rule.literals {
-                let at = *index.entry(literal).or_insert_with(|| {
-                    literals.push(literal);
-                    users.push(Vec::new());
-                    literals.len() - 1
-                });
-                users[at].push(number);
+            uses.extend(rule.literal_ids.iter().map(|literal| (*literal, number)));
+            if rule.literal_ids.is_empty() {
+                for literal in rule.literals {
+                    let Ok(at) = u16::try_from(literals.len()) else { break };
+                    uses.push((at, number));
+                    literals.push(prefilter::guessed(literal));
+                }
             }
         }
-        Engine { rules, prefilter: Prefilter::new(literals), users }
+        uses.sort_unstable();
+        let mut starts = Vec::with_capacity(literals.len() + 1);
+        for literal in 0..=literals.len() {
+            starts.push(uses.partition_point(|(at, _)| usize::from(*at) < literal) as u32);
+        }
+        let users = uses.into_iter().map(|(_, user)| user).collect();
+        Engine { rules, prefilter: Prefilter::new(&literals), users, starts }
     }
 
     /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position.
@@ -82,7 +89,8 @@ impl Engine {
             if !(line.start <= at && at < line.end) {
                 line = line_at(text, at);
             }
-            for &user in &self.users[literal] {
+            let (from, to) = (self.starts[literal] as usize, self.starts[literal + 1] as usize);
+            for &user in &self.users[from..to] {
                 let user = usize::from(user);
                 let already = &tried[user];
                 if already.start <= at && at < already.end || counts[user] >= MOST {
@@ -128,16 +136,22 @@ impl Engine {
                 let line = line_at(text, at);
                 at = text[line.end..].find('\n').map_or(text.len() + 1, |i| line.end + i + 1);
                 if line.len() <= CELL {
-                    count += ready.try_on(text, line, segments, None, out);
+                    count += ready.try_on(text, line, segments, Way::Pattern(rules::pattern_of), out);
                 } else {
                     for cell in cells(text, line) {
-                        count += ready.try_on(text, cell, segments, None, out);
+                        count += ready.try_on(text, cell, segments, Way::Pattern(rules::pattern_of), out);
                     }
                 }
             }
         }
         sort(out, first);
     }
+}
+
+/// How a pattern is run. The reference names where patterns are, so that a binary without it carries none.
+enum Way<'s> {
+    Program(&'s mut Scratch),
+    Pattern(fn(&Rule) -> &'static str),
 }
 
 /// What is kept from line to line.
@@ -211,16 +225,16 @@ impl Ready {
                 return 0;
             }
         }
-        self.try_on(text, piece, segments, Some(&mut state.scratch), out)
+        self.try_on(text, piece, segments, Way::Program(&mut state.scratch), out)
     }
 
-    /// Tries the rule on a line or cell; without `scratch` by its pattern and not by its program.
+    /// Tries the rule on a line or cell.
     fn try_on(
         &self,
         text: &str,
         piece: Range<usize>,
         segments: &[Segment],
-        scratch: Option<&mut Scratch>,
+        way: Way,
         out: &mut Vec<Match>,
     ) -> usize {
         let haystack = &text[piece.clone()];
@@ -243,12 +257,15 @@ impl Ready {
                 }
             }
             (Matcher::Native(_), Some(native)) => native(haystack, self.rule.literals, &mut push),
-            (Matcher::Regex(_), _) if scratch.is_some() && !self.rule.program.is_empty() => {
-                if let Some(scratch) = scratch {
-                    rules::program_of(self.rule).find_all(haystack, scratch, &mut push);
-                }
-            }
             (Matcher::Regex(pattern), _) => {
+                let pattern = match way {
+                    Way::Program(scratch) if !self.rule.program.is_empty() => {
+                        rules::program_of(self.rule).find_all(haystack, scratch, &mut push);
+                        return out.len() - before;
+                    }
+                    Way::Program(_) => pattern,
+                    Way::Pattern(pattern_of) => pattern_of(self.rule),
+                };
                 // The schema compiled every pattern once, so one that does not compile cannot get here.
                 if let Some(regex) = self.regex.get_or_init(|| Regex::new(pattern).ok()) {
                     for found in regex.find_iter(haystack).take(MOST) {

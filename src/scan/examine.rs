@@ -2,7 +2,7 @@
 
 use super::checks::Checks;
 use super::combine::{Evidence, demote, less_sure};
-use super::doc::{Doc, Hit, Layer, LineIndex, Segment};
+use super::doc::{Doc, Hit, Layer, Segment};
 use super::engine::Engine;
 use super::finding::{Decoded, Finding, Skip, SkipReason, Snippet};
 use super::ignore::Ignores;
@@ -111,14 +111,12 @@ impl<'r> Examiner<'r> {
     fn find(&self, path: &Arc<str>, text: String, hits: &mut Vec<Hit>) -> Doc {
         let (place, file_lang) = lang::classify(path, head(&text));
         let segments = segment::segment(&text, place, file_lang);
+        let mut doc = Doc::new(path.clone(), text, place, file_lang, segments);
         let mut found = Vec::new();
-        self.engine.scan(&text, &segments, &mut found);
+        self.engine.scan(&doc.text, &doc.segments, &mut found);
         hits.extend(found.drain(..).map(|(rule, range)| Hit { rule, layer: None, range, note: None }));
 
-        let (decoded, bounded) = decode::decode(&text, &segments);
-        let lines = LineIndex::default();
-        let mut doc =
-            Doc { path: path.clone(), lines, place, lang: file_lang, segments, layers: Vec::new(), text };
+        let (decoded, bounded) = decode::decode_with(&doc.text, &doc.segments, doc.clues);
         for piece in decoded {
             let at = doc.segment_at(piece.origin.start);
             let layer = Layer {
@@ -134,7 +132,6 @@ impl<'r> Examiner<'r> {
             hits.extend(found.drain(..).map(|(rule, range)| Hit { rule, layer: index, range, note: None }));
             doc.layers.push(layer);
         }
-        doc.lines = LineIndex::new(&doc.text);
         self.checks.run(&doc, hits);
         if bounded && let Some(rule) = self.checks.rule("decode-limit") {
             hits.push(Hit { rule, layer: None, range: 0..0, note: None });
@@ -149,7 +146,7 @@ impl<'r> Examiner<'r> {
             TextNote::Padding(padding) => {
                 // It stands where the text goes on: that is what was to be hidden.
                 let at = padding.offset + padding.len;
-                let end = doc.lines.line_range(&doc.text, at).end.max(at);
+                let end = doc.lines().line_range(&doc.text, at).end.max(at);
                 let what = match padding.lines {
                     0 => format!("{} blanks stand before this", padding.len),
                     n => format!("{n} blank lines stand before this"),
@@ -201,12 +198,12 @@ impl<'r> Examiner<'r> {
         out.evidence.push(Evidence {
             rule: rule.id,
             signals: rule.signals,
-            message: rule.message.to_owned(),
+            message: rule.words.get().message.to_owned(),
             path: path.clone(),
             span: Default::default(),
             snippet: Snippet::default(),
         });
-        out.findings.push(plain(rule, path, format!("{}: {what}", rule.message)));
+        out.findings.push(plain(rule, path, format!("{}: {what}", rule.words.get().message)));
     }
 
     /// A hit behind a hiding encoding is a second fact beside the hit itself: that it was hidden.
@@ -231,8 +228,13 @@ impl<'r> Examiner<'r> {
         let ignores = if self.inline_ignores { Ignores::parse(&doc.text) } else { Ignores::default() };
         for line in ignores.incomplete() {
             if let Some(rule) = self.checks.rule("ignore-without-reason") {
-                let at = doc.lines.start(line);
-                hits.push(Hit { rule, layer: None, range: doc.lines.line_range(&doc.text, at), note: None });
+                let at = doc.lines().start(line);
+                hits.push(Hit {
+                    rule,
+                    layer: None,
+                    range: doc.lines().line_range(&doc.text, at),
+                    note: None,
+                });
             }
         }
         if hits.is_empty() {
@@ -247,7 +249,7 @@ impl<'r> Examiner<'r> {
         let mut counts: std::collections::HashMap<&str, usize> = Default::default();
         for hit in &hits {
             let origin = doc.origin(hit);
-            let line = doc.lines.line(origin.start);
+            let line = doc.lines().line(origin.start);
             if !seen.insert((hit.rule.id, line)) {
                 continue;
             }
@@ -322,7 +324,7 @@ pub(super) fn plain(rule: &'static Rule, path: &Arc<str>, message: String) -> Fi
         confidence: rule.confidence,
         persona: rule.persona,
         message,
-        remediation: rule.remediation,
+        remediation: rule.words.get().remediation,
         path: path.clone(),
         span: super::finding::Span { bytes: 0..0, line: 1, column: 1, end_line: 1, end_column: 1 },
         snippet: Snippet::default(),
@@ -337,7 +339,7 @@ pub(super) fn plain(rule: &'static Rule, path: &Arc<str>, message: String) -> Fi
 fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offset: Offset) -> Finding {
     let rule = hit.rule;
     let origin = doc.origin(hit);
-    let mut span = doc.lines.span(&doc.text, origin.clone());
+    let mut span = doc.lines().span(&doc.text, origin.clone());
     span.line = span.line.saturating_add(offset.lines);
     span.end_line = span.end_line.saturating_add(offset.lines);
     span.bytes = span.bytes.start.saturating_add(offset.bytes)..span.bytes.end.saturating_add(offset.bytes);
@@ -355,8 +357,8 @@ fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offs
     });
     let demoted = context::weigh(doc, hit);
     let message = match &hit.note {
-        Some(note) => format!("{}: {note}", rule.message),
-        None => rule.message.to_owned(),
+        Some(note) => format!("{}: {note}", rule.words.get().message),
+        None => rule.words.get().message.to_owned(),
     };
     Finding {
         rule: rule.id,
@@ -366,7 +368,7 @@ fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offs
         confidence: if demoted.is_some() { less_sure(rule.confidence) } else { rule.confidence },
         persona: if demoted.is_some() { rule.persona.max(Persona::Pedantic) } else { rule.persona },
         message,
-        remediation: rule.remediation,
+        remediation: rule.words.get().remediation,
         path: doc.path.clone(),
         span,
         snippet: snippet(&doc.text, origin, &base),

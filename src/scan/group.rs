@@ -66,7 +66,7 @@ pub fn finish(
     if let Some(rule) = rules.rules.iter().find(|rule| rule.name == "unused-ignore") {
         for (path, ignore) in ignores.iter().flat_map(|(path, all)| all.unused().map(move |one| (path, one)))
         {
-            let mut finding = plain(rule, path, rule.message.to_owned());
+            let mut finding = plain(rule, path, rule.words.get().message.to_owned());
             finding.skill = home(path).0;
             finding.span.line = ignore.line;
             finding.span.end_line = ignore.line;

@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod baseline;
 pub mod checks;
+pub mod clues;
 pub mod combine;
 pub mod context;
 pub mod decode;
@@ -31,6 +32,7 @@ pub mod read;
 pub mod report;
 pub mod roots;
 pub mod segment;
+pub mod spot;
 pub mod strings;
 pub mod text;
 pub mod trigrams;

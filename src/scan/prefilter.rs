@@ -4,14 +4,12 @@
 //! bytes is looked up in a bitmap that fits the first-level cache; only a hit there costs more. Literals of three bytes
 //! have a small bitmap of their own in the same pass, those of two a search of their own.
 
-/// Bits of the bitmap: 2^16 are 8 KiB.
-const BITS: u32 = 16;
-/// Heads of the chains behind it.
-const HEADS: usize = 1 << 12;
+use crate::rules::Literal;
+
+/// Bits of the bitmap: 2^17 are 16 KiB.
+const BITS: u32 = 17;
 /// Bits of the bitmap for three bytes.
 const THREE_BITS: u32 = 12;
-/// No entry.
-const NONE: u16 = u16::MAX;
 
 /// One literal, by its window.
 #[derive(Clone, Copy, Debug)]
@@ -21,8 +19,7 @@ struct Entry {
     /// Index into the literals.
     literal: u16,
     /// Where the window starts in the literal.
-    offset: u16,
-    next: u16,
+    offset: u8,
 }
 
 /// Finds literals; made once for a set of them.
@@ -30,7 +27,11 @@ struct Entry {
 pub struct Prefilter {
     literals: Vec<&'static str>,
     bitmap: Vec<u64>,
-    heads: Vec<u16>,
+    /// For each word of the bitmap, how many bits are set in those before it.
+    before: Vec<u16>,
+    /// For each set bit of the bitmap, where its entries start; one more says where they end.
+    starts: Vec<u16>,
+    /// In the order of their bits.
     entries: Vec<Entry>,
     /// Bitmap over folded windows of three bytes.
     three: [u64; 1 << (THREE_BITS - 6)],
@@ -55,25 +56,29 @@ const fn three_slot(window: u32) -> usize {
     ((window & 0xffff_ff00).wrapping_mul(0x9E37_79B1) >> (32 - THREE_BITS)) as usize
 }
 
-const fn head(slot: usize) -> usize {
-    slot & (HEADS - 1)
+/// A user's literal, with the window that is rare by a rough guess.
+pub fn guessed(text: &'static str) -> Literal {
+    let windows = text.as_bytes().windows(4).take(usize::from(u8::MAX)).enumerate();
+    let rarest = windows.min_by_key(|(_, window)| commonness(window)).map_or(0, |(at, _)| at);
+    Literal { text, window: u8::try_from(rarest).unwrap_or(0) }
 }
 
 impl Prefilter {
     /// `literals` are lower case. More than 65,000 are not a rule set.
-    pub fn new(literals: Vec<&'static str>) -> Prefilter {
+    pub fn new(literals: &[Literal]) -> Prefilter {
         let mut filter = Prefilter {
+            literals: literals.iter().map(|literal| literal.text).collect(),
             bitmap: vec![0; 1 << (BITS - 6)],
-            heads: vec![NONE; HEADS],
+            before: Vec::with_capacity(1 << (BITS - 6)),
+            starts: Vec::with_capacity(literals.len() + 1),
             entries: Vec::with_capacity(literals.len()),
             three: [0; 1 << (THREE_BITS - 6)],
             threes: Vec::new(),
             twos: Vec::new(),
-            literals,
         };
-        for (i, literal) in filter.literals.iter().enumerate() {
+        for (i, literal) in literals.iter().enumerate() {
             let Ok(index) = u16::try_from(i) else { break };
-            let bytes = literal.as_bytes();
+            let bytes = literal.text.as_bytes();
             match *bytes {
                 [a, b, c] => {
                     let slot = three_slot(fold(u32::from_le_bytes([0, a, b, c])));
@@ -88,25 +93,28 @@ impl Prefilter {
                 [] | [_] => continue,
                 _ => {}
             }
-            let rarest = (0..=bytes.len() - 4).min_by_key(|&at| commonness(&bytes[at..at + 4])).unwrap_or(0);
-            let window = fold(u32::from_le_bytes([
-                bytes[rarest],
-                bytes[rarest + 1],
-                bytes[rarest + 2],
-                bytes[rarest + 3],
-            ]));
+            let offset = usize::from(literal.window).min(bytes.len() - 4);
+            let four = [bytes[offset], bytes[offset + 1], bytes[offset + 2], bytes[offset + 3]];
+            let window = fold(u32::from_le_bytes(four));
             let slot = slot(window);
             filter.bitmap[slot >> 6] |= 1 << (slot & 63);
-            let Ok(entry) = u16::try_from(filter.entries.len()) else { break };
-            filter.entries.push(Entry {
-                window,
-                literal: index,
-                offset: u16::try_from(rarest).unwrap_or(0),
-                next: filter.heads[head(slot)],
-            });
-            filter.heads[head(slot)] = entry;
+            filter.entries.push(Entry { window, literal: index, offset: literal.window });
         }
         filter.threes.sort_unstable();
+        filter.entries.sort_unstable_by_key(|entry| (slot(entry.window), entry.literal));
+        let mut count = 0;
+        for word in &filter.bitmap {
+            filter.before.push(count);
+            count += word.count_ones() as u16;
+        }
+        let mut last = usize::MAX;
+        for (i, entry) in (0u16..).zip(&filter.entries) {
+            if slot(entry.window) != last {
+                last = slot(entry.window);
+                filter.starts.push(i);
+            }
+        }
+        filter.starts.push(u16::try_from(filter.entries.len()).unwrap_or(u16::MAX));
         filter
     }
 
@@ -129,17 +137,19 @@ impl Prefilter {
     }
 
     fn pass<const THREES: bool>(&self, text: &[u8], found: &mut impl FnMut(usize, usize)) {
+        // Of one length, so that no index has to be checked.
+        let Some(bitmap) = self.bitmap.first_chunk::<{ 1 << (BITS - 6) }>() else { return };
         let mut window = 0u32;
         for (end, byte) in text.iter().enumerate() {
             window = (window >> 8) | (u32::from(*byte) << 24);
             let folded = fold(window);
             let slot = slot(folded);
-            if self.bitmap[slot >> 6] & (1 << (slot & 63)) != 0 && end >= 3 {
-                self.chain(text, end - 3, folded, slot, found);
+            if bitmap[slot >> 6] >> (slot & 63) & 1 != 0 && end >= 3 {
+                self.four(text, end - 3, folded, slot, found);
             }
             if THREES {
                 let slot = three_slot(folded);
-                if self.three[slot >> 6] & (1 << (slot & 63)) != 0 && end >= 2 {
+                if self.three[slot >> 6] >> (slot & 63) & 1 != 0 && end >= 2 {
                     self.short(text, end - 2, slot, found);
                 }
             }
@@ -159,10 +169,11 @@ impl Prefilter {
 
     /// The literals that may have their window at `at`.
     #[inline(never)]
-    fn chain(&self, text: &[u8], at: usize, folded: u32, slot: usize, found: &mut impl FnMut(usize, usize)) {
-        let mut next = self.heads[head(slot)];
-        while let Some(entry) = self.entries.get(usize::from(next)) {
-            next = entry.next;
+    fn four(&self, text: &[u8], at: usize, folded: u32, slot: usize, found: &mut impl FnMut(usize, usize)) {
+        let below = self.bitmap[slot >> 6] & ((1 << (slot & 63)) - 1);
+        let set = usize::from(self.before[slot >> 6]) + below.count_ones() as usize;
+        let Some(&[from, to]) = self.starts.get(set..set + 2) else { return };
+        for entry in &self.entries[usize::from(from)..usize::from(to)] {
             if entry.window != folded {
                 continue;
             }
@@ -260,7 +271,8 @@ mod tests {
 
     fn all(literals: &[&'static str], text: &str) -> Vec<(usize, usize)> {
         let mut out = Vec::new();
-        Prefilter::new(literals.to_vec()).scan(text.as_bytes(), |l, at| out.push((l, at)));
+        let literals: Vec<Literal> = literals.iter().map(|text| guessed(text)).collect();
+        Prefilter::new(&literals).scan(text.as_bytes(), |l, at| out.push((l, at)));
         out.sort_unstable();
         out
     }

@@ -32,6 +32,7 @@ enum Kind {
     Plain,
     Greedy,
     Lazy,
+    Words,
 }
 
 /// What a search needs besides the program; kept between searches.
@@ -49,8 +50,16 @@ pub struct Scratch {
 #[derive(Clone, Copy)]
 pub struct Program<'p> {
     pub code: &'p [u8],
+    pub tables: &'p Tables<'p>,
+}
+
+/// What all programs share.
+#[derive(Clone, Copy)]
+pub struct Tables<'p> {
     pub classes: &'p [Class],
     pub ranges: &'p [&'p [(u32, u32)]],
+    pub begins: &'p [Begin],
+    pub words: &'p [u8],
 }
 
 impl Program<'_> {
@@ -88,9 +97,9 @@ impl Program<'_> {
                     continue;
                 }
             } else {
-                let class = self.classes.get(usize::from(first))?;
+                let begin = *self.tables.begins.get(usize::from(first))?;
                 let skipped = text.get(start..=stop.min(text.len().checked_sub(1)?))?;
-                start += skipped.iter().position(|b| begins(class, *b))?;
+                start += skipped.iter().position(|b| begins(begin, *b))?;
             }
             match self.run(text, start, scratch, limit) {
                 Some(end) => return Some(start..end),
@@ -130,8 +139,8 @@ impl Program<'_> {
                     ok
                 }
                 CLASS => {
-                    let class = self.classes.get(usize::from(short(pc + 1)))?;
-                    pc += 3;
+                    let class = self.tables.classes.get(usize::from(*code.get(pc + 1)?))?;
+                    pc += 2;
                     match self.step(class, text, at) {
                         Some(width) => {
                             at += width;
@@ -140,21 +149,26 @@ impl Program<'_> {
                         None => false,
                     }
                 }
-                LOOK => {
-                    let kind = *code.get(pc + 1)?;
-                    pc += 2;
-                    looks(kind, text, at)
+                look @ (AT_START | AT_END | AT_WORD | NOT_AT_WORD) => {
+                    pc += 1;
+                    looks(look, text, at)
                 }
                 JUMP => {
                     let by = isize::from(short(pc + 1) as i16);
                     pc = (pc + 3).checked_add_signed(by)?;
                     true
                 }
-                BRANCH => {
-                    let next = short(pc + 3);
-                    let out = (pc + 5) + usize::from(next);
-                    if self.may_start(pc, text, at) {
-                        if next != ENDLESS {
+                op @ (BRANCH | BRANCH_LITERAL) => {
+                    let (next, inside) =
+                        if op == BRANCH { (short(pc + 3), pc + 5) } else { (short(pc + 1), pc + 3) };
+                    let out = inside + usize::from(next);
+                    let may = if op == BRANCH {
+                        self.may_begin(short(pc + 1), text, at)
+                    } else {
+                        self.may_begin_with(inside, text, at)
+                    };
+                    if may {
+                        if next != LAST {
                             scratch.turns.push(Turn {
                                 code: out as u32,
                                 at: at as u32,
@@ -162,9 +176,9 @@ impl Program<'_> {
                                 kind: Kind::Plain,
                             });
                         }
-                        pc += 5;
+                        pc = inside;
                         true
-                    } else if next != ENDLESS {
+                    } else if next != LAST {
                         pc = out;
                         // A branch that cannot start costs no memory: the next is looked at in the same place.
                         continue;
@@ -177,7 +191,7 @@ impl Program<'_> {
                     if scratch.remember && scratch.again(pc, at, code.len()) {
                         false
                     } else {
-                        if self.may_start(pc, text, at) {
+                        if self.may_begin(short(pc + 1), text, at) {
                             let (go, turn) = if op == OPTION { (pc + 5, out) } else { (out, pc + 5) };
                             scratch.turns.push(Turn {
                                 code: turn as u32,
@@ -192,27 +206,61 @@ impl Program<'_> {
                         true
                     }
                 }
+                op @ (AGAIN | AGAIN_LAZY) => {
+                    let top = (pc + 5).checked_add_signed(isize::from(short(pc + 3) as i16))?;
+                    if scratch.remember && scratch.again(pc, at, code.len()) {
+                        false
+                    } else {
+                        if self.may_begin(short(pc + 1), text, at) {
+                            let (go, turn) = if op == AGAIN { (top, pc + 5) } else { (pc + 5, top) };
+                            scratch.turns.push(Turn {
+                                code: turn as u32,
+                                at: at as u32,
+                                more: 0,
+                                kind: Kind::Plain,
+                            });
+                            pc = go;
+                        } else {
+                            pc += 5;
+                        }
+                        true
+                    }
+                }
+                WORDS | WORDS_FOLDED => match self.word(pc, text, at, 0) {
+                    Some((next, width)) => {
+                        scratch.turns.push(Turn {
+                            code: pc as u32,
+                            at: at as u32,
+                            more: next,
+                            kind: Kind::Words,
+                        });
+                        at += width;
+                        pc += 3;
+                        true
+                    }
+                    None => false,
+                },
                 op @ (GREEDY | LAZY) => {
-                    let class = self.classes.get(usize::from(short(pc + 1)))?;
-                    let (least, most) = (short(pc + 3), short(pc + 5));
-                    let mut count = 0u16;
+                    let &[class, least, most] = code.get(pc + 1..pc + 4)? else { return None };
+                    let class = self.tables.classes.get(usize::from(class))?;
+                    let (least, most) = (count(least), (most != ENDLESS).then(|| count(most)));
+                    let mut taken = 0;
                     // What has to be there is taken first in either case.
-                    while count < least {
+                    while taken < least {
                         let Some(width) = self.step(class, text, at) else { break };
                         at += width;
-                        count += 1;
+                        taken += 1;
                     }
-                    if count < least {
+                    let mut left = most.map_or(u32::MAX, |most| most - taken);
+                    if taken < least {
                         false
                     } else if op == GREEDY {
                         let low = at;
                         if class.others == NO_OTHERS {
-                            let room = if most == ENDLESS { usize::MAX } else { usize::from(most - count) };
+                            let room = usize::try_from(left).unwrap_or(usize::MAX);
                             let rest = text.get(at..).unwrap_or_default();
                             at += rest.iter().take(room).take_while(|b| in_ascii(class, **b)).count();
                         } else {
-                            let mut left =
-                                if most == ENDLESS { usize::MAX } else { usize::from(most - count) };
                             while left > 0
                                 && let Some(width) = self.step(class, text, at)
                             {
@@ -224,13 +272,12 @@ impl Program<'_> {
                         match self.cut(pc, text, low, at, scratch) {
                             Some(place) => {
                                 at = self.leave_greedy(pc, low, place, scratch);
-                                pc += 9;
+                                pc += 6;
                                 true
                             }
                             None => false,
                         }
                     } else {
-                        let left = if most == ENDLESS { u32::MAX } else { u32::from(most - count) };
                         match self.stretch(pc, text, at, left) {
                             Some((place, left)) => {
                                 scratch.turns.push(Turn {
@@ -240,7 +287,7 @@ impl Program<'_> {
                                     kind: Kind::Lazy,
                                 });
                                 at = place;
-                                pc += 9;
+                                pc += 6;
                                 true
                             }
                             None => false,
@@ -269,17 +316,26 @@ impl Program<'_> {
                 (pc, at) = (turn.code as usize, turn.at as usize);
                 match turn.kind {
                     Kind::Plain => {}
+                    Kind::Words => {
+                        let Some((next, width)) = self.word(pc, text, at, turn.more) else { continue };
+                        scratch.turns.push(Turn { more: next, ..turn });
+                        at += width;
+                        pc += 3;
+                        if scratch.remember && scratch.again(pc, at, code.len()) {
+                            continue;
+                        }
+                    }
                     Kind::Greedy => {
                         let low = turn.more as usize;
                         let Some(place) = self.cut(pc, text, low, at, scratch) else { continue };
                         at = self.leave_greedy(pc, low, place, scratch);
-                        pc += 9;
+                        pc += 6;
                         if scratch.remember && scratch.again(pc, at, code.len()) {
                             continue;
                         }
                     }
                     Kind::Lazy => {
-                        let class = self.classes.get(usize::from(short(pc + 1)))?;
+                        let class = self.tables.classes.get(usize::from(*code.get(pc + 1)?))?;
                         let Some(left) = turn.more.checked_sub(1) else { continue };
                         let Some(width) = self.step(class, text, at) else { continue };
                         let Some((place, left)) = self.stretch(pc, text, at + width, left) else { continue };
@@ -290,7 +346,7 @@ impl Program<'_> {
                             kind: Kind::Lazy,
                         });
                         at = place;
-                        pc += 9;
+                        pc += 6;
                         if scratch.remember && scratch.again(pc, at, code.len()) {
                             continue;
                         }
@@ -316,17 +372,16 @@ impl Program<'_> {
 
     /// The last place between `low` and `at` where what follows a run can start.
     fn cut(&self, pc: usize, text: &[u8], low: usize, at: usize, scratch: &mut Scratch) -> Option<usize> {
-        let &[a, b] = self.code.get(pc + 7..pc + 9)? else { return None };
-        let follow = u16::from_le_bytes([a, b]);
-        let class = self.classes.get(usize::from(follow));
+        let &[a, b] = self.code.get(pc + 4..pc + 6)? else { return None };
+        let follow = self.tables.begins.get(usize::from(u16::from_le_bytes([a, b])));
         let mut place = at;
         loop {
             scratch.steps += 1;
-            match (text.get(place), class) {
+            match (text.get(place), follow) {
                 // In the middle of a character.
                 (Some(byte), _) if byte & 0xc0 == 0x80 => {}
                 (_, None) => return Some(place),
-                (Some(byte), Some(class)) if begins(class, *byte) => return Some(place),
+                (Some(byte), Some(follow)) if begins(*follow, *byte) => return Some(place),
                 _ => {}
             }
             if place <= low {
@@ -338,14 +393,14 @@ impl Program<'_> {
 
     /// The first place from `at` on where what follows a lazy run can start, with `left` more characters at most.
     fn stretch(&self, pc: usize, text: &[u8], at: usize, left: u32) -> Option<(usize, u32)> {
-        let &[a, b, _, _, _, _, c, d] = self.code.get(pc + 1..pc + 9)? else { return None };
-        let class = self.classes.get(usize::from(u16::from_le_bytes([a, b])))?;
-        let follow = self.classes.get(usize::from(u16::from_le_bytes([c, d])));
+        let &[class, _, _, a, b] = self.code.get(pc + 1..pc + 6)? else { return None };
+        let class = self.tables.classes.get(usize::from(class))?;
+        let follow = self.tables.begins.get(usize::from(u16::from_le_bytes([a, b])));
         let (mut place, mut left) = (at, left);
         loop {
             match (text.get(place), follow) {
                 (_, None) => return Some((place, left)),
-                (Some(byte), Some(follow)) if begins(follow, *byte) => return Some((place, left)),
+                (Some(byte), Some(follow)) if begins(*follow, *byte) => return Some((place, left)),
                 _ => {}
             }
             left = left.checked_sub(1)?;
@@ -353,19 +408,51 @@ impl Program<'_> {
         }
     }
 
-    /// Can the branch or option at `pc` start at this place?
-    fn may_start(&self, pc: usize, text: &[u8], at: usize) -> bool {
-        let Some(&[a, b, _, _, op, _, letter]) = self.code.get(pc + 1..pc + 8) else { return true };
-        match u16::from_le_bytes([a, b]) {
-            ANYTHING => true,
-            LITERAL_FIRST if op == FOLDED => {
-                text.get(at).is_some_and(|byte| byte.eq_ignore_ascii_case(&letter))
+    /// The first word of the list at `pc`, from the byte `from` of the list on, that stands at this place: where the next
+    /// one starts, and its length.
+    fn word(&self, pc: usize, text: &[u8], at: usize, from: u32) -> Option<(u32, usize)> {
+        let &[op, a, b] = self.code.get(pc..pc + 3)? else { return None };
+        let start = usize::from(u16::from_le_bytes([a, b])) * WORD_UNIT;
+        let &[c, d] = self.tables.words.get(start..start + 2)? else { return None };
+        let end = start + 2 + usize::from(u16::from_le_bytes([c, d]));
+        let mut list = self.tables.words.get(start + 2 + from as usize..end)?;
+        let rest = text.get(at..)?;
+        let mut next = from;
+        let first =
+            rest.first().map(|byte| if op == WORDS_FOLDED { byte.to_ascii_lowercase() } else { *byte });
+        while let Some((&length, tail)) = list.split_first() {
+            let (word, tail) = tail.split_at_checked(usize::from(length))?;
+            next += u32::from(length) + 1;
+            list = tail;
+            // Most fall here.
+            if length > 0 && word.first() != first.as_ref() {
+                continue;
             }
-            LITERAL_FIRST => text.get(at) == Some(&letter),
-            class => {
-                let class = self.classes.get(usize::from(class));
-                text.get(at).is_some_and(|byte| class.is_some_and(|class| begins(class, *byte)))
+            let Some(piece) = rest.get(..word.len()) else { continue };
+            if if op == WORDS_FOLDED { same(piece, word) } else { piece == word } {
+                return Some((next, word.len()));
             }
+        }
+        None
+    }
+
+    /// Can what begins so begin at this place?
+    #[inline]
+    fn may_begin(&self, begin: u16, text: &[u8], at: usize) -> bool {
+        match self.tables.begins.get(usize::from(begin)) {
+            Some(begin) => text.get(at).is_some_and(|byte| begins(*begin, *byte)),
+            None => true,
+        }
+    }
+
+    /// Can the literal at `pc` begin at this place?
+    #[inline]
+    fn may_begin_with(&self, pc: usize, text: &[u8], at: usize) -> bool {
+        match (self.code.get(pc..pc + 3), text.get(at)) {
+            (Some(&[op, _, letter]), Some(byte)) => {
+                *byte == letter || op == FOLDED && byte.eq_ignore_ascii_case(&letter)
+            }
+            _ => false,
         }
     }
 
@@ -383,7 +470,7 @@ impl Program<'_> {
         let inside = match class.others {
             ALL_OTHERS => true,
             list => {
-                let ranges = self.ranges.get(usize::from(list) - 2)?;
+                let ranges = self.tables.ranges.get(usize::from(list) - 2)?;
                 ranges.iter().any(|(from, to)| *from <= c && c <= *to)
             }
         };
@@ -423,10 +510,21 @@ fn in_ascii(class: &Class, byte: u8) -> bool {
     byte < 0x80 && class.ascii[usize::from(byte >> 6)] >> (byte & 63) & 1 != 0
 }
 
-/// Can a character of the class begin with this byte?
+/// [`begin_slot`] of every byte.
+const SLOTS: [u8; 256] = {
+    let mut slots = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        slots[byte] = begin_slot(byte as u8);
+        byte += 1;
+    }
+    slots
+};
+
+/// May this byte be the first of what begins so?
 #[inline]
-fn begins(class: &Class, byte: u8) -> bool {
-    if byte < 0x80 { in_ascii(class, byte) } else { class.others != NO_OTHERS && byte >= 0xc0 }
+fn begins(begin: Begin, byte: u8) -> bool {
+    begin >> SLOTS[usize::from(byte)] & 1 != 0
 }
 
 fn looks(kind: u8, text: &[u8], at: usize) -> bool {

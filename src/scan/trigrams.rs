@@ -1,10 +1,10 @@
 //! Trigrams of a line: a small set that answers "can this literal stand here?" without looking at the line again.
 //!
 //! A pattern is only worth running where every part that it cannot do without may stand. `build.rs` finds those parts
-//! (see `build/needs.rs`) and keeps three trigrams of each, ten bits a trigram, in one number.
+//! (see `build/needs.rs`) and keeps the rarest trigram of each, twelve bits.
 
 /// Bits of the set.
-const BITS: u32 = 10;
+const BITS: u32 = 12;
 
 /// The trigrams of a line, ASCII case folded.
 #[derive(Debug, Clone)]
@@ -20,36 +20,29 @@ impl Trigrams {
             window = (window >> 8) | (u32::from(byte | 0x20) << 16);
             if i >= 2 {
                 let slot = slot(window);
-                bits[(slot >> 6) as usize] |= 1 << (slot & 63);
+                bits[usize::from(slot >> 6)] |= 1 << (slot & 63);
             }
         }
         Trigrams { bits }
     }
 
-    fn has(&self, slot: u32) -> bool {
-        self.bits[(slot >> 6) as usize & (self.bits.len() - 1)] & (1 << (slot & 63)) != 0
-    }
-
-    /// May the literal that was packed into three trigrams stand in the line?
-    fn may_hold(&self, packed: u32) -> bool {
-        let mask = (1 << BITS) - 1;
-        self.has(packed & mask)
-            && self.has((packed >> BITS) & mask)
-            && self.has((packed >> (2 * BITS)) & mask)
+    /// May the trigram of this number stand in the line?
+    fn has(&self, slot: u16) -> bool {
+        self.bits[usize::from(slot >> 6) & (self.bits.len() - 1)] & (1 << (slot & 63)) != 0
     }
 
     /// May the line have what a pattern needs? An empty need is met by every line.
-    pub fn may_meet(&self, need: &[u32]) -> bool {
+    pub fn may_meet(&self, need: &[u16]) -> bool {
         need.is_empty() || self.meets(need).0
     }
 
     /// The answer for the need at the start of `need`, and what follows it.
-    fn meets<'n>(&self, need: &'n [u32]) -> (bool, &'n [u32]) {
+    fn meets<'n>(&self, need: &'n [u16]) -> (bool, &'n [u16]) {
         let Some((head, mut rest)) = need.split_first() else { return (true, need) };
-        let count = (head & COUNT) as usize;
+        let count = usize::from(head & COUNT);
         if head >> KIND_SHIFT == ANY {
-            let (literals, rest) = rest.split_at(count.min(rest.len()));
-            let met = literals.is_empty() || literals.iter().any(|literal| self.may_hold(*literal));
+            let (trigrams, rest) = rest.split_at(count.min(rest.len()));
+            let met = trigrams.is_empty() || trigrams.iter().any(|trigram| self.has(*trigram));
             return (met, rest);
         }
         let all = head >> KIND_SHIFT == ALL;
@@ -63,32 +56,27 @@ impl Trigrams {
     }
 }
 
-/// One of the literals that follow; none: no line can be told.
-pub const ANY: u32 = 0;
+/// One of the trigrams that follow; none: no line can be told.
+pub const ANY: u16 = 0;
 /// All of the needs that follow.
-pub const ALL: u32 = 1;
+pub const ALL: u16 = 1;
 /// One of the needs that follow.
-pub const OR: u32 = 2;
+pub const OR: u16 = 2;
 
-const KIND_SHIFT: u32 = 28;
-const COUNT: u32 = (1 << KIND_SHIFT) - 1;
+const KIND_SHIFT: u32 = 14;
+const COUNT: u16 = (1 << KIND_SHIFT) - 1;
 
 /// The number that starts a need: its kind, and how many entries follow.
-pub const fn head(kind: u32, entries: usize) -> u32 {
-    kind << KIND_SHIFT | (entries as u32 & COUNT)
+pub const fn head(kind: u16, entries: usize) -> u16 {
+    kind << KIND_SHIFT | (entries as u16 & COUNT)
 }
 
 /// Where a folded trigram (in the low three bytes) is kept.
-const fn slot(window: u32) -> u32 {
-    window.wrapping_mul(0x9E37_79B1) >> (32 - BITS)
+const fn slot(window: u32) -> u16 {
+    (window.wrapping_mul(0x9E37_79B1) >> (32 - BITS)) as u16
 }
 
-/// Three trigrams of a literal of at least three bytes: its first, a middle and its last.
-pub fn pack(literal: &[u8]) -> Option<u32> {
-    let last = literal.len().checked_sub(3)?;
-    let at = |i: usize| {
-        let [a, b, c] = [literal[i] | 0x20, literal[i + 1] | 0x20, literal[i + 2] | 0x20];
-        slot(u32::from_le_bytes([a, b, c, 0]))
-    };
-    Some(at(0) | at(last / 2) << BITS | at(last) << (2 * BITS))
+/// The number of a trigram.
+pub fn number([a, b, c]: [u8; 3]) -> u16 {
+    slot(u32::from_le_bytes([a | 0x20, b | 0x20, c | 0x20, 0]))
 }

@@ -140,6 +140,7 @@ fn offers(probe: &Probe) -> Vec<(&'static str, String)> {
             },
         ),
         ("cgroups", format!("{}; {}", group("pids"), group("memory"))),
+        ("limits", hard_limits()),
         (
             "runs as",
             if probe.root {
@@ -149,6 +150,18 @@ fn offers(probe: &Probe) -> Vec<(&'static str, String)> {
             },
         ),
     ]
+}
+
+/// The hard limits that are there already; a policy can only go below.
+fn hard_limits() -> String {
+    let text = fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let wanted = ["Max processes", "Max open files", "Max file size", "Max data size", "Max cpu time"];
+    let found = wanted.iter().filter_map(|name| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let hard = line.split_whitespace().nth(1)?;
+        Some(format!("{} {hard}", name.trim_start_matches("Max ")))
+    });
+    found.collect::<Vec<_>>().join(", ")
 }
 
 fn attack(prepared: &prepare::Prepared, plan: &Plan) -> Result<Vec<Tried>, Failure> {

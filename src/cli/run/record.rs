@@ -5,20 +5,23 @@ use super::{say, unready};
 use crate::audit::{Action, AuditError, Log};
 use crate::cli::error::{Exit, Failure, reason};
 use crate::policy::commands::Command;
-use crate::policy::{Origin, Policy, decide};
+use crate::policy::{Decision, Origin, Policy, decide};
 use crate::sandbox::launch::{self, End, Event};
 use crate::sandbox::plan::Plan;
 use crate::scan::names;
 use crate::sys::process::Status;
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// So many programs are written down one by one; a command that starts more only fills the disk.
 const PROGRAMS: u64 = 10_000;
+/// So many programs are remembered.
+const KNOWN: usize = 1_000;
 /// A run that took at least this long waits for its log to be on the disk.
 const SYNCED: Duration = Duration::from_millis(100);
 /// So many denials are told at the end of a run whose policy keeps no file.
@@ -31,6 +34,8 @@ pub struct Recorder<'a> {
     began: Instant,
     denied: u64,
     programs: u64,
+    /// What was decided about a file under this name, so that a program that starts often is looked into once.
+    known: HashMap<PathBuf, ((u64, u64), Decision)>,
     /// The command has started.
     started: bool,
     limits: Vec<(&'static str, Option<String>)>,
@@ -55,6 +60,7 @@ impl<'a> Recorder<'a> {
             began: Instant::now(),
             denied: 0,
             programs: 0,
+            known: HashMap::new(),
             started: false,
             limits: Vec::new(),
             broken: None,
@@ -120,9 +126,8 @@ impl<'a> Recorder<'a> {
 
     /// What is not there at all is a step of somebody's search along PATH, and nothing to tell.
     fn program(&mut self, program: &Path, pid: i32) -> Result<(), AuditError> {
-        let Some(command) = locate(self.policy, program, pid) else { return Ok(()) };
+        let Some(decision) = self.decide(program, pid) else { return Ok(()) };
         self.started = true;
-        let decision = decide::exec(self.policy, &command);
         self.programs += 1;
         self.denied += u64::from(!decision.allowed);
         if self.programs > PROGRAMS {
@@ -143,6 +148,21 @@ impl<'a> Recorder<'a> {
             false => self.log.decided(action, &target, &decision),
             true => self.log.record(action, &target, false, "nobody inside may change that name", None),
         }
+    }
+
+    fn decide(&mut self, program: &Path, pid: i32) -> Option<Decision> {
+        let file = fs::metadata(program).ok().map(|meta| (meta.dev(), meta.ino()));
+        if let (Some(file), Some((known, decision))) = (file, self.known.get(program))
+            && file == *known
+        {
+            return Some(decision.clone());
+        }
+        let decision = decide::exec(self.policy, &locate(self.policy, program, pid)?);
+        // In /proc the same name is another file for everyone.
+        if let Some(file) = file.filter(|_| self.known.len() < KNOWN && !program.starts_with("/proc")) {
+            self.known.insert(program.to_owned(), (file, decision.clone()));
+        }
+        Some(decision)
     }
 
     fn record_limit(&mut self, limit: &'static str) -> Result<(), AuditError> {
@@ -199,17 +219,23 @@ impl<'a> Recorder<'a> {
             return stopped(broken, "the run was stopped");
         }
         // The log says that there was no run; if even that fails, the failure at hand is the one to tell.
-        let _ = self.log.record(Action::Exit, "not started", false, &error.to_string(), None);
-        let what = match self.started {
-            true => {
-                format!("the run was stopped, the sandbox could not go on: {}: {}", error.step, error.text)
-            }
-            false => {
-                format!("the sandbox could not be set up, nothing was run: {}: {}", error.step, error.text)
-            }
+        let _ = self.log.record(
+            Action::Exit,
+            if self.started { "stopped" } else { "not started" },
+            false,
+            &error.text,
+            None,
+        );
+        let text = error.text.split(" (os error").next().unwrap_or_default().to_lowercase();
+        let happened = match self.started {
+            true => "the run was stopped, the sandbox could not go on",
+            false => "the sandbox could not be set up, nothing was run",
         };
+        let what = format!("{happened}: {}: {text}", error.step);
         let fix = match (error.errno, error.step.as_str()) {
-            (0 | libc::ENOENT, "mount") => "the path changed since the policy was read: run it again",
+            (0 | libc::ENOENT | libc::ENOTDIR | libc::ELOOP, "mount") => {
+                "the path changed since the policy was read: run it again"
+            }
             (libc::ENOSPC, "mount") => "too many mounts: name folders instead of the files in them",
             (libc::EACCES | libc::EROFS, "hold the denied name") => {
                 "make the folder above it, or leave the writable place out"

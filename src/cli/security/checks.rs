@@ -71,9 +71,9 @@ pub(super) fn all(rules: &RuleSet) -> Vec<Check> {
         severity: rule.severity,
         confidence: rule.confidence,
         persona: rule.persona,
-        message: rule.message,
-        remediation: rule.remediation,
-        references: rule.references,
+        message: rule.words.get().message,
+        remediation: rule.words.get().remediation,
+        references: rule.words.get().references,
     });
     let combos = rules.combos.iter().map(|combo| Check {
         id: combo.id,
@@ -83,9 +83,9 @@ pub(super) fn all(rules: &RuleSet) -> Vec<Check> {
         severity: combo.severity,
         confidence: combo.confidence,
         persona: Persona::Regular,
-        message: combo.message,
-        remediation: combo.remediation,
-        references: combo.references,
+        message: combo.words.get().message,
+        remediation: combo.words.get().remediation,
+        references: combo.words.get().references,
     });
     let mut all: Vec<Check> = single.chain(combos).collect();
     all.sort_by_key(|check| (check.category, check.id));

@@ -55,8 +55,8 @@ pub fn run(command: &Explain) -> Result<Exit, Failure> {
     }
     section(&mut page, "What to do", check.remediation);
     let (before, after) = match (rule, combo) {
-        (Some(rule), _) => (rule.example, rule.counter_example),
-        (None, Some(combo)) => (combo.example, combo.counter_example),
+        (Some(rule), _) => (rule.words.get().example, rule.words.get().counter_example),
+        (None, Some(combo)) => (combo.words.get().example, combo.words.get().counter_example),
         (None, None) => ("", ""),
     };
     example(&mut page, "Found in", before);
@@ -75,7 +75,7 @@ fn signal_page(rules: &RuleSet, signal: &str) -> Option<String> {
         .rules
         .iter()
         .filter(|rule| rule.signals.contains(&signal))
-        .map(|rule| format!("{} {}: {}", rule.id, rule.name, rule.message))
+        .map(|rule| format!("{} {}: {}", rule.id, rule.name, rule.words.get().message))
         .collect();
     if given.is_empty() {
         return None;
@@ -86,7 +86,7 @@ fn signal_page(rules: &RuleSet, signal: &str) -> Option<String> {
         .combos
         .iter()
         .filter(|combo| takes(combo))
-        .map(|combo| format!("{} {}: {}", combo.id, combo.name, combo.message))
+        .map(|combo| format!("{} {}: {}", combo.id, combo.name, combo.words.get().message))
         .collect();
     let mut page =
         format!("{signal}\nA signal: what combinations are made of. It is no finding by itself.\n");
@@ -135,7 +135,10 @@ fn how_rule(page: &mut String, rule: &Rule) {
         .collect();
     let mut text = match rule.matcher {
         Matcher::Literal => format!("The words themselves: {}", rule.literals.join(", ")),
-        Matcher::Regex(pattern) => format!("The pattern {pattern}"),
+        Matcher::Regex(pattern) if !pattern.is_empty() => format!("The pattern {pattern}"),
+        Matcher::Regex(_) => {
+            format!("The pattern of {} in rules/{}.toml of weft's source", rule.id, rule.category.file())
+        }
         Matcher::Native(name) => format!("A matcher written by hand, {name}"),
         Matcher::Check => "A check in code, over the whole file or skill".to_owned(),
     };

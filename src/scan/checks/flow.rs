@@ -5,11 +5,14 @@
 //! environment, a key file), *where* (a host that has nothing to do with the key), and *how* (in the body or the
 //! address instead of the header that authorises the call).
 
-use super::statements::{Statement, identifiers, statements};
+use super::marks::{self, Marks};
+use super::statements::{Statement, Word, after_blanks, identifiers, statements};
 use super::{Doc, Raise};
 use crate::rules::{Lang, Place};
 use crate::scan::checks::hosts::{host_in, is_well_known, related, service};
-use crate::scan::checks::secrets::{self, Secret, sources};
+use crate::scan::checks::secrets::{Secret, sources};
+use crate::scan::clues::{self, Clues};
+use crate::scan::spot::{self, exact, folded};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -68,6 +71,35 @@ const SEND_COMMANDS: [&str; 17] = [
     "telnet", "iwr", "irm", "http", "xh",
 ];
 
+/// Calls that start a program, in which a command sends too (lower case).
+const RUNS: [&str; 7] = ["system(", "popen(", "subprocess", "exec(", "execsync(", "spawn", "shell_exec"];
+
+/// Calls that make one text of something, as what is to be sent or stored is.
+const SERIALISES: [&str; 6] =
+    ["json.dumps(", "JSON.stringify(", "pickle.dumps(", "b64encode(", "urlencode(", "btoa("];
+
+/// The words by which statements are told apart.
+pub fn words() -> impl Iterator<Item = spot::Word> {
+    folded(marks::SEND, &SENDS)
+        .chain(folded(marks::RUN, &RUNS))
+        .chain(folded(marks::TCP, &["/dev/tcp/"]))
+        .chain(exact(marks::SERIALISE, &SERIALISES))
+        .chain(exact(marks::DECODE, &["b64decode(", "atob(", "fromhex(", "unhexlify(", "fromCharCode("]))
+        .chain(exact(marks::ADDRESS, &["://"]))
+        .chain(exact(marks::ENV_GIVEN, &["env=", "env:", "env =", "environ="]))
+        .chain(exact(marks::CHILD, &["run(", "Popen(", "spawn", "exec", "call(", "check_output(", "fork("]))
+}
+
+/// The words without which no piece of a text is worth a look, by the clue that each is.
+pub fn clues() -> impl Iterator<Item = spot::Word> {
+    let as_clue = |value: u32| move |word: spot::Word| spot::Word { value, ..word };
+    super::secrets::words()
+        .map(as_clue(clues::SECRET))
+        .chain(folded(clues::SEND, &SENDS))
+        .chain(exact(clues::SEND, &SERIALISES))
+        .chain(folded(clues::RUN, &RUNS))
+}
+
 /// What makes an argument the one that authorises a call rather than its content.
 const HEADER_WORDS: [&str; 17] = [
     "authorization",
@@ -90,16 +122,39 @@ const HEADER_WORDS: [&str; 17] = [
 ];
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
-    if doc.place == Place::Script {
-        piece(&doc.text, 0, doc.lang, None, raise);
-    } else {
-        for s in doc.segments.iter().filter(|s| s.place == Place::Fence) {
-            piece(&doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
+    if may_send(doc.clues, doc.segments.iter().any(|s| is_shell(s.lang)) || is_shell(doc.lang)) {
+        if doc.place == Place::Script {
+            piece(&doc.text, 0, doc.lang, None, raise);
+        } else {
+            for s in doc.segments.iter().filter(|s| s.place == Place::Fence) {
+                piece(&doc.text[s.range.clone()], s.range.start, s.lang, None, raise);
+            }
         }
     }
     for layer in doc.layers.iter().filter(|l| l.chain.last().is_some_and(|c| CODE.contains(c))) {
-        piece(&layer.text, 0, layer.lang, Some(&layer.origin), raise);
+        if may_send(clues::look(&layer.text), is_shell(layer.lang)) {
+            piece(&layer.text, 0, layer.lang, Some(&layer.origin), raise);
+        }
     }
+}
+
+/// Can a text with these clues send a secret that it reads?
+fn may_send(clues: Clues, shell: bool) -> bool {
+    clues.has(clues::SECRET) && (shell || clues.has(clues::SEND | clues::RUN))
+}
+
+/// Is a command run where it stands, without a call that runs it?
+fn is_shell(lang: Lang) -> bool {
+    matches!(
+        lang,
+        Lang::Shell
+            | Lang::Unknown
+            | Lang::PowerShell
+            | Lang::Batch
+            | Lang::Dockerfile
+            | Lang::Make
+            | Lang::Text
+    )
 }
 
 /// Decoders whose result may be code.
@@ -118,24 +173,26 @@ struct Tainted {
 
 fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, raise: &mut Raise) {
     // Most code reads no secret; one pass finds that out, and where to look in the rest.
-    let places = secrets::places(text);
-    if places.is_empty() {
+    let all = marks::find(text);
+    if !all.iter().any(|mark| mark.kind & marks::SECRET != 0) {
         return;
     }
     let mut names: HashMap<&str, Tainted> = HashMap::new();
     let mut hosts: HashMap<&str, &str> = HashMap::new();
     let code = statements(text, lang);
-    let senders = sending_functions(&code);
+    let senders = sending_functions(&code, Marks::new(&all));
+    let mut marks = Marks::new(&all);
+    let mut words = Vec::new();
     let mut said = 0;
-    let depth_of = |s: &Statement| s.text.len() - s.text.trim_start().len();
+    let depth_of = |s: &Statement| s.text.len() - after_blanks(s.text).len();
     for statement in &code {
-        let end = statement.start + statement.text.len();
-        let reads = places.get(places.partition_point(|p| *p < statement.start)).is_some_and(|p| *p < end);
-        if !reads && names.is_empty() && !statement.text.contains("://") {
+        let seen = marks.within(&(statement.start..statement.start + statement.text.len()));
+        let reads = seen & marks::SECRET != 0;
+        if !reads && names.is_empty() && seen & marks::ADDRESS == 0 {
             continue;
         }
-        let words = identifiers(statement.text);
-        let read = if reads { sources(statement.text, lang) } else { Vec::new() };
+        identifiers(statement.text, &mut words);
+        let read = if reads { sources(statement.text, lang, seen) } else { Vec::new() };
         let mut held: Vec<Tainted> = read
             .into_iter()
             .map(|secret| Tainted { secret, line: statement.line, depth: 0, many: 1 })
@@ -143,11 +200,11 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
         held.extend(words.iter().filter_map(|w| names.get(w.text).cloned()));
 
         // A child process that is given the environment keeps it on this machine.
-        if hands_environment_on(statement.text) {
+        if seen & marks::ENV_GIVEN != 0 && seen & marks::CHILD != 0 {
             held.retain(|t| t.secret != Secret::Environment);
         }
         let targets = assigned(statement, &words);
-        if defines(statement.text.trim_start()).is_some() {
+        if defines(after_blanks(statement.text)).is_some() {
             // What a function kept in a name of its own ends with it.
             names.retain(|_, t| t.depth == 0);
         }
@@ -168,9 +225,9 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
             }
         }
         // What is assigned is no source of what it is assigned.
-        let other = |w: &&super::statements::Word| !targets.contains(&w.text);
+        let other = |w: &&Word| !targets.contains(&w.text);
         let host = host_in(statement.text)
-            .or_else(|| decodes(statement.text).then_some(ENCODED))
+            .or_else(|| (seen & marks::DECODE != 0).then_some(ENCODED))
             .or_else(|| words.iter().filter(other).find_map(|w| hosts.get(w.text).copied()));
         for name in &targets {
             match host {
@@ -178,12 +235,12 @@ fn piece(text: &str, base: usize, lang: Lang, origin: Option<&Range<usize>>, rai
                 _ => hosts.remove(name),
             };
         }
-        if variety(&held) >= 2 && serialises(statement.text) && said < MOST {
+        if seen & marks::SERIALISE != 0 && said < MOST && variety(&held) >= 2 {
             said += 1;
             let what = format!("{} secrets of different services", variety(&held));
             raise("secrets-gathered", place(origin, base, statement), Some(what));
         }
-        if held.is_empty() || !sends(statement.text, lang, &words, &senders) {
+        if held.is_empty() || !sends(seen, lang, &words, &senders) {
             continue;
         }
         for tainted in &held {
@@ -222,13 +279,6 @@ fn variety(held: &[Tainted]) -> usize {
     names.sort_unstable();
     names.dedup();
     names.len().max(held.iter().map(|t| t.many).max().unwrap_or(0))
-}
-
-/// Is something made one text, as what is to be sent or stored is?
-fn serialises(text: &str) -> bool {
-    ["json.dumps(", "JSON.stringify(", "pickle.dumps(", "b64encode(", "urlencode(", "btoa("]
-        .iter()
-        .any(|c| text.contains(c))
 }
 
 fn first_line(text: &str) -> &str {
@@ -273,49 +323,21 @@ fn verdict(tainted: &Tainted, statement: &Statement, host: Option<&str>) -> Opti
     }
 }
 
-/// Is the statement one that starts a child process and gives it an environment?
-fn hands_environment_on(text: &str) -> bool {
-    ["env=", "env:", "env =", "environ="].iter().any(|e| text.contains(e))
-        && ["run(", "Popen(", "spawn", "exec", "call(", "check_output(", "fork("]
-            .iter()
-            .any(|c| text.contains(c))
-}
-
 /// Stands for the host of an address that only exists decoded.
 const ENCODED: &str = "an encoded address";
 
-/// Does the statement decode text?
-fn decodes(text: &str) -> bool {
-    ["b64decode(", "atob(", "fromhex(", "unhexlify(", "fromCharCode("].iter().any(|d| text.contains(d))
-}
-
 /// Does the statement give something to the network?
-fn sends(text: &str, lang: Lang, words: &[super::statements::Word], senders: &[&str]) -> bool {
-    let lower = text.to_ascii_lowercase();
-    if SENDS.iter().any(|call| lower.contains(call)) {
-        return true;
-    }
-    if words.iter().any(|w| w.called && senders.contains(&w.text)) {
+fn sends(seen: u32, lang: Lang, words: &[Word], senders: &[&str]) -> bool {
+    if seen & marks::SEND != 0 || words.iter().any(|w| w.called && senders.contains(&w.text)) {
         return true;
     }
     // In code a command only sends where it is run; in a shell it is.
-    let runs = matches!(
-        lang,
-        Lang::Shell
-            | Lang::Unknown
-            | Lang::PowerShell
-            | Lang::Batch
-            | Lang::Dockerfile
-            | Lang::Make
-            | Lang::Text
-    ) || ["system(", "popen(", "subprocess", "exec(", "execsync(", "spawn", "shell_exec"]
-        .iter()
-        .any(|c| lower.contains(c));
-    runs && (lower.contains("/dev/tcp/") || words.iter().any(|w| SEND_COMMANDS.contains(&w.text)))
+    let runs = is_shell(lang) || seen & marks::RUN != 0;
+    runs && (seen & marks::TCP != 0 || words.iter().any(|w| SEND_COMMANDS.contains(&w.text)))
 }
 
 /// The names a statement gives a value to: before `=` or `:=`, after `as`, between `for` and `in`.
-fn assigned<'t>(statement: &Statement<'t>, words: &[super::statements::Word<'t>]) -> Vec<&'t str> {
+fn assigned<'t>(statement: &Statement<'t>, words: &[Word<'t>]) -> Vec<&'t str> {
     let text = statement.text;
     let bytes = text.as_bytes();
     let mut out = Vec::new();
@@ -356,6 +378,10 @@ const KEYWORDS: [&str; 10] =
 
 /// The rest of a line that opens a function, after the keyword.
 fn defines(line: &str) -> Option<&str> {
+    // Most lines start with none of these letters.
+    if !matches!(line.as_bytes().first(), Some(b'd' | b'a' | b'f' | b'e' | b's')) {
+        return None;
+    }
     [
         "def ",
         "async def ",
@@ -372,11 +398,11 @@ fn defines(line: &str) -> Option<&str> {
 }
 
 /// Functions of the piece whose body sends: a call of one of them sends too.
-fn sending_functions<'t>(code: &[Statement<'t>]) -> Vec<&'t str> {
+fn sending_functions<'t>(code: &[Statement<'t>], mut marks: Marks) -> Vec<&'t str> {
     let mut out = Vec::new();
     let mut current: Option<(&str, usize)> = None;
     for statement in code {
-        let trimmed = statement.text.trim_start();
+        let trimmed = after_blanks(statement.text);
         let indent = statement.text.len() - trimmed.len();
         let defines = defines(trimmed);
         if let Some(rest) = defines {
@@ -391,11 +417,9 @@ fn sending_functions<'t>(code: &[Statement<'t>]) -> Vec<&'t str> {
             && !name.is_empty()
             && !out.contains(&name)
             && out.len() < 32
+            && marks.within(&(statement.start..statement.start + statement.text.len())) & marks::SEND != 0
         {
-            let lower = statement.text.to_ascii_lowercase();
-            if SENDS.iter().any(|call| lower.contains(call)) {
-                out.push(name);
-            }
+            out.push(name);
         }
     }
     out
@@ -404,18 +428,9 @@ fn sending_functions<'t>(code: &[Statement<'t>]) -> Vec<&'t str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scan::doc::LineIndex;
 
     fn rules(path: &str, lang: Lang, text: &str) -> Vec<String> {
-        let doc = Doc {
-            path: path.into(),
-            text: text.to_owned(),
-            place: Place::Script,
-            lang,
-            segments: Vec::new(),
-            layers: Vec::new(),
-            lines: LineIndex::new(text),
-        };
+        let doc = Doc::new(path.into(), text.to_owned(), Place::Script, lang, Vec::new());
         let mut out = Vec::new();
         check(&doc, &mut |name, _, _| out.push(name.to_owned()));
         out

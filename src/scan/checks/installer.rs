@@ -3,6 +3,7 @@
 
 use super::hosts::host_in;
 use super::{Doc, Raise};
+use crate::scan::clues;
 use std::collections::HashMap;
 
 /// Hosts of well-known installers, and of package and code hosts that name an owner in the path.
@@ -79,15 +80,18 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     let mut known: HashMap<String, bool> = HashMap::new();
     let bytes = doc.text.as_bytes();
     let mut lines: Vec<usize> = Vec::new();
-    for command in ["curl ", "wget ", "irm ", "iwr ", "Invoke-Web", "Invoke-Rest"] {
-        lines.extend(
-            memchr::memmem::find_iter(bytes, command).map(|at| doc.lines.line_range(&doc.text, at).start),
-        );
+    if doc.clues.has(clues::FETCH) {
+        for command in clues::FETCHES {
+            lines.extend(
+                memchr::memmem::find_iter(bytes, command)
+                    .map(|at| doc.lines().line_range(&doc.text, at).start),
+            );
+        }
     }
     lines.sort_unstable();
     lines.dedup();
     for start in lines {
-        let range = doc.lines.line_range(&doc.text, start);
+        let range = doc.lines().line_range(&doc.text, start);
         let line = &doc.text[range.clone()];
         if let Some(host) = piped(line)
             && !is_known(host)
@@ -105,7 +109,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     for layer in &doc.layers {
         if let Some(host) = layer.text.lines().find_map(piped)
             && !is_known(host)
-            && !belongs(&doc.text, &doc.text[doc.lines.line_range(&doc.text, layer.origin.start)], host)
+            && !belongs(&doc.text, &doc.text[doc.lines().line_range(&doc.text, layer.origin.start)], host)
         {
             raise(
                 "download-run-from-unrelated-host",

@@ -2,45 +2,62 @@
 //! words, and words that mix look-alike scripts. The decoders turn them into readable layers; this names them.
 
 use super::{Doc, Raise};
+use crate::scan::clues;
+use crate::scan::decode::blocks;
 use std::ops::Range;
 
 /// Findings of one kind in one file, at most; more add nothing.
 const MOST: usize = 20;
 
 pub fn check(doc: &Doc, raise: &mut Raise) {
-    let bytes = doc.text.as_bytes();
-    if bytes.is_ascii() {
+    if !doc.clues.has(clues::NON_ASCII) {
         return;
     }
-    // Each kind of character starts with a byte that most texts do not have.
-    let has = |lead: u8| memchr::memchr(lead, bytes).is_some();
-    if has(0xF3) {
+    let kinds = kinds(&doc.text);
+    if kinds & TAG != 0 {
         tags(&doc.text, raise);
     }
-    if memchr::memmem::find(bytes, b"\xE2\x80").is_some()
-        || memchr::memmem::find(bytes, b"\xE2\x81").is_some()
-    {
+    if kinds & BIDI != 0 {
         bidi(&doc.text, raise);
     }
-    let joins = [
-        &b"\xE2\x80\x8B"[..],
-        b"\xE2\x80\x8C",
-        b"\xE2\x80\x8D",
-        b"\xE2\x81\xA0",
-        b"\xE2\x81\xA1",
-        b"\xE2\x81\xA2",
-        b"\xE2\x81\xA3",
-        b"\xE2\x81\xA4",
-        b"\xEF\xBB\xBF",
-        b"\xE1\xA0\x8E",
-    ];
-    if joins.iter().any(|j| memchr::memmem::find(bytes, j).is_some()) {
+    if kinds & ZERO_WIDTH != 0 {
         zero_width(&doc.text, raise);
     }
-    // Greek and Cyrillic.
-    if [0xCE, 0xCF, 0xD0, 0xD1, 0xD2, 0xD3, 0xD4].iter().any(|lead| has(*lead)) {
+    if kinds & GREEK_OR_CYRILLIC != 0 {
         mixed_words(&doc.text, raise);
     }
+}
+
+const TAG: u8 = 1;
+const BIDI: u8 = 2;
+const ZERO_WIDTH: u8 = 4;
+const GREEK_OR_CYRILLIC: u8 = 8;
+
+/// The characters that are no ASCII, with their places.
+fn wide(text: &str) -> impl Iterator<Item = (usize, char)> + '_ {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let i = blocks::next_wide(text.as_bytes(), at)?;
+        let c = text[i..].chars().next()?;
+        at = i + c.len_utf8();
+        Some((i, c))
+    })
+}
+
+/// Which kinds of characters that are looked for a text has.
+fn kinds(text: &str) -> u8 {
+    wide(text).fold(0, |kinds, (_, c)| {
+        kinds
+            | match c {
+                // Most of what is no ASCII, by far.
+                '\u{3000}'..='\u{fdff}' | '\u{2010}'..='\u{2027}' | '\u{2070}'..='\u{2fff}' => 0,
+                '\u{370}'..='\u{52f}' => GREEK_OR_CYRILLIC,
+                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => BIDI,
+                '\u{e0000}'..='\u{e01ef}' => TAG,
+                c if is_zero_width(c) => ZERO_WIDTH,
+                _ => 0,
+            }
+    })
 }
 
 /// U+E0020..U+E007E mirror ASCII and are shown by nothing (Unicode, "Tags" block). Flags of regions use them after
@@ -79,9 +96,9 @@ fn tags(text: &str, raise: &mut Raise) {
 fn bidi(text: &str, raise: &mut Raise) {
     // Embeddings and isolates are ordinary in right-to-left text; overrides are not, and neither is any in a file
     // without a right-to-left letter.
-    let right_to_left = text.chars().any(|c| matches!(u32::from(c), 0x0590..=0x08FF | 0xFB1D..=0xFEFC));
+    let right_to_left = wide(text).any(|(_, c)| matches!(u32::from(c), 0x0590..=0x08FF | 0xFB1D..=0xFEFC));
     let mut count = 0;
-    for (i, c) in text.char_indices() {
+    for (i, c) in wide(text) {
         let overriding = matches!(c, '\u{202D}' | '\u{202E}');
         let embedding = matches!(c, '\u{202A}' | '\u{202B}' | '\u{2066}' | '\u{2067}' | '\u{2068}');
         if (overriding || (embedding && !right_to_left)) && count < MOST {
@@ -105,57 +122,55 @@ fn is_zero_width(c: char) -> bool {
 /// Zero-width characters between two ASCII letters or digits hide a word from a filter, and a run of many of them is a
 /// message in itself. Between emoji and in scripts that join letters they are ordinary.
 fn zero_width(text: &str, raise: &mut Raise) {
-    let mut before = ' ';
-    let mut run: Option<(Range<usize>, usize, char)> = None;
     let mut count = 0;
-    for (i, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        if is_zero_width(c) {
-            let (range, many, _) = run.get_or_insert((i..i, 0, before));
-            range.end = i + c.len_utf8();
-            *many += 1;
+    let mut done = 0;
+    for (start, _) in wide(text).filter(|(_, c)| is_zero_width(*c)) {
+        if start < done || count >= MOST {
             continue;
         }
-        if let Some((range, many, left)) = run.take()
-            && range.start > 0
-            && count < MOST
-        {
-            // A soft hyphen in a word is typography unless it stands where no hyphenation would put it.
-            let soft = text[range.clone()].chars().all(|c| c == '\u{00AD}');
-            if many >= 8 {
-                count += 1;
-                raise(
-                    "zero-width-run",
-                    range,
-                    Some(format!("{many} zero-width characters in a row carry data")),
-                );
-            } else if left.is_ascii_alphanumeric() && c.is_ascii_alphanumeric() && !soft {
-                count += 1;
-                raise("zero-width-in-word", range, None);
-            }
+        let run = &text[start..];
+        let run = &run[..run.len() - run.trim_start_matches(is_zero_width).len()];
+        let range = start..start + run.len();
+        done = range.end;
+        if start == 0 {
+            continue;
         }
-        before = c;
+        let many = run.chars().count();
+        let left = text[..start].chars().next_back().unwrap_or(' ');
+        let right = text[range.end..].chars().next().unwrap_or(' ');
+        // A soft hyphen in a word is typography unless it stands where no hyphenation would put it.
+        let soft = run.chars().all(|c| c == '\u{00AD}');
+        if many >= 8 {
+            count += 1;
+            let note = format!("{many} zero-width characters in a row carry data");
+            raise("zero-width-run", range, Some(note));
+        } else if left.is_ascii_alphanumeric() && right.is_ascii_alphanumeric() && !soft {
+            count += 1;
+            raise("zero-width-in-word", range, None);
+        }
     }
 }
 
 /// The Latin letter that a Cyrillic or Greek one looks like (Unicode TS 39, confusables; the usual suspects).
 fn looks_latin(c: char) -> bool {
-    "аеорсухіјѕԁһӏԛԝАВЕКМНОРСТУХІЈЅαοριυνκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ".contains(c)
+    // The string is only looked through for letters of the two scripts.
+    matches!(c, '\u{370}'..='\u{52f}') && "аеорсухіјѕԁһӏԛԝАВЕКМНОРСТУХІЈЅαοριυνκτΑΒΕΖΗΙΚΜΝΟΡΤΥΧ".contains(c)
 }
 
 /// A word of Latin letters with a look-alike among them: `іgnore`, `pаypal`.
 fn mixed_words(text: &str, raise: &mut Raise) {
     let mut count = 0;
-    let mut word: Option<usize> = None;
-    for (i, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        if c.is_alphabetic() {
-            word.get_or_insert(i);
+    let mut done = 0;
+    for (at, _) in wide(text).filter(|(_, c)| looks_latin(*c)) {
+        if at < done || count >= MOST {
             continue;
         }
-        let Some(start) = word.take() else { continue };
-        let w = &text[start..i];
-        if w.is_ascii() || count >= MOST {
-            continue;
-        }
+        // What stands before a place that was passed belongs to another word.
+        let before = &text[done..at];
+        let start = done + before.trim_end_matches(char::is_alphabetic).len();
+        let after = &text[at..];
+        done = text.len() - after.trim_start_matches(char::is_alphabetic).len();
+        let w = &text[start..done];
         let latin = w.chars().filter(char::is_ascii_alphabetic).count();
         let alike = w.chars().filter(|c| looks_latin(*c)).count();
         let other = w.chars().count() - latin - alike;
@@ -164,7 +179,7 @@ fn mixed_words(text: &str, raise: &mut Raise) {
             count += 1;
             raise(
                 "mixed-script-word",
-                start..i,
+                start..done,
                 Some(format!("the word \"{w}\" mixes Latin letters with look-alikes")),
             );
         }
@@ -175,18 +190,9 @@ fn mixed_words(text: &str, raise: &mut Raise) {
 mod tests {
     use super::*;
     use crate::rules::{Lang, Place};
-    use crate::scan::doc::LineIndex;
 
     fn names(text: &str) -> Vec<String> {
-        let doc = Doc {
-            path: "SKILL.md".into(),
-            text: text.to_owned(),
-            place: Place::Prose,
-            lang: Lang::Unknown,
-            segments: Vec::new(),
-            layers: Vec::new(),
-            lines: LineIndex::new(text),
-        };
+        let doc = Doc::new("SKILL.md".into(), text.to_owned(), Place::Prose, Lang::Unknown, Vec::new());
         let mut out = Vec::new();
         check(&doc, &mut |name, _, _| out.push(name.to_owned()));
         out

@@ -6,6 +6,7 @@ mod flow;
 mod hosts;
 mod installer;
 mod invisible;
+mod marks;
 mod owner;
 mod secrets;
 mod statements;
@@ -49,6 +50,11 @@ impl Checks {
         tools::check(doc, &mut raise);
         typosquat::check(doc, &mut raise);
     }
+}
+
+/// The words without which no check that follows code has anything to do.
+pub(super) fn clues() -> impl Iterator<Item = super::spot::Word> {
+    flow::clues()
 }
 
 /// What a check calls for each thing it finds: rule name, where, and what to say beyond the rule's message.

@@ -2,6 +2,7 @@
 //! skills deliver (56 % of them, no benign one, in the registry's history).
 
 use super::{Doc, Raise};
+use crate::scan::clues;
 use regex_lite::Regex;
 use std::sync::OnceLock;
 
@@ -48,8 +49,11 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     let text = &doc.text;
     let bytes = text.as_bytes();
     let mut lines: Vec<usize> = Vec::new();
-    for part in ["/releases/", "/raw/", "/archive/", "/downloads/"] {
-        lines.extend(memchr::memmem::find_iter(bytes, part).map(|at| doc.lines.line_range(text, at).start));
+    if !doc.clues.has(clues::RELEASE) {
+        return;
+    }
+    for part in clues::RELEASES {
+        lines.extend(memchr::memmem::find_iter(bytes, part).map(|at| doc.lines().line_range(text, at).start));
     }
     if lines.is_empty() {
         return;
@@ -59,7 +63,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     let (Some(release), Some(repository)) = (release(), repository()) else { return };
     let mut related: Option<Vec<String>> = None;
     let found = lines.iter().take(MOST).flat_map(|&start| {
-        let line = &text[doc.lines.line_range(text, start)];
+        let line = &text[doc.lines().line_range(text, start)];
         release.captures_iter(line).take(MOST).map(move |c| (start, c))
     });
     for (line_start, found) in found {
@@ -126,18 +130,9 @@ fn is_same_name(name: &str, repo: &str) -> bool {
 mod tests {
     use super::*;
     use crate::rules::{Lang, Place};
-    use crate::scan::doc::LineIndex;
 
     fn hits(text: &str) -> usize {
-        let doc = Doc {
-            path: "SKILL.md".into(),
-            text: text.to_owned(),
-            place: Place::Prose,
-            lang: Lang::Unknown,
-            segments: Vec::new(),
-            layers: Vec::new(),
-            lines: LineIndex::new(text),
-        };
+        let doc = Doc::new("SKILL.md".into(), text.to_owned(), Place::Prose, Lang::Unknown, Vec::new());
         let mut n = 0;
         check(&doc, &mut |_, _, _| n += 1);
         n

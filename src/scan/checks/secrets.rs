@@ -1,8 +1,8 @@
 //! Where secrets come from: the environment, key files, and the variables whose names say what they hold.
 
 use crate::rules::Lang;
-use crate::scan::prefilter::Prefilter;
-use std::sync::OnceLock;
+use crate::scan::checks::marks;
+use crate::scan::spot::{Word, folded};
 
 /// A secret as the code names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +89,8 @@ const ENDINGS: [&str; 21] = [
     "_COOKIE",
 ];
 
-/// Texts without which a statement reads no secret.
-const MARKS: [&str; 44] = [
+/// Texts without which a statement does not read the environment as a whole.
+const ENVIRONMENT: [&str; 22] = [
     "environ",
     "process.env",
     "getenv",
@@ -113,6 +113,10 @@ const MARKS: [&str; 44] = [
     "env!(",
     "env:",
     "config(\"",
+];
+
+/// Texts without which a statement reads no variable that holds a secret, beside those above.
+const NAMES: [&str; 22] = [
     "_key",
     "_token",
     "_secret",
@@ -137,22 +141,28 @@ const MARKS: [&str; 44] = [
     "\"secret",
 ];
 
-/// Where a text may read a secret, sorted: one pass of a prefilter.
-pub fn places(text: &str) -> Vec<usize> {
-    static FILTER: OnceLock<Prefilter> = OnceLock::new();
-    let filter = FILTER.get_or_init(|| Prefilter::new([&FILES[..], &SETTINGS, &MARKS].concat()));
+/// The texts of which one stands in every statement that reads a secret.
+pub fn words() -> impl Iterator<Item = Word> {
+    folded(marks::FILE, &FILES)
+        .chain(folded(marks::SETTINGS, &SETTINGS))
+        .chain(folded(marks::ENVIRONMENT, &ENVIRONMENT))
+        .chain(folded(marks::NAME, &NAMES))
+}
+
+/// The secrets a statement reads. `seen`: the marks it has.
+pub fn sources(text: &str, lang: Lang, seen: u32) -> Vec<Secret> {
     let mut out = Vec::new();
-    filter.scan(text.as_bytes(), |_, at| out.push(at));
-    out.sort_unstable();
+    if seen & marks::ENVIRONMENT != 0 && dumps_environment(text, lang) {
+        out.push(Secret::Environment);
+    }
+    if seen & (marks::FILE | marks::SETTINGS) != 0 {
+        files(text, &mut out);
+    }
+    variables(text, lang, &mut out);
     out
 }
 
-/// The secrets a statement reads.
-pub fn sources(text: &str, lang: Lang) -> Vec<Secret> {
-    let mut out = Vec::new();
-    if dumps_environment(text, lang) {
-        out.push(Secret::Environment);
-    }
+fn files(text: &str, out: &mut Vec<Secret>) {
     let lower = text.to_ascii_lowercase();
     // The public half of a key pair is no secret.
     if let Some(file) = FILES.iter().find(|f| lower.contains(**f))
@@ -172,8 +182,6 @@ pub fn sources(text: &str, lang: Lang) -> Vec<Secret> {
     {
         out.push(Secret::File(file));
     }
-    variables(text, lang, &mut out);
-    out
 }
 
 /// Variables read by name: `os.environ["X"]`, `process.env.X`, `$X`, `${X}`, `getenv("X")`, `env:X`, `ENV["X"]`.
@@ -318,6 +326,11 @@ fn dumps_environment(text: &str, lang: Lang) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sources(text: &str, lang: Lang) -> Vec<Secret> {
+        let marks = marks::find(text);
+        super::sources(text, lang, marks.iter().fold(0, |seen, mark| seen | mark.kind))
+    }
 
     #[test]
     fn the_whole_environment_is_told_from_one_variable() {

@@ -43,7 +43,7 @@ pub fn statements(text: &str, lang: Lang) -> Vec<Statement<'_>> {
         if brackets {
             open.line(line);
         }
-        let unfinished = (brackets && open.any()) || line.trim_end().ends_with('\\');
+        let unfinished = (brackets && open.any()) || ends_in_backslash(line);
         at = end;
         if unfinished && joined < LINES && end - start < BYTES {
             continue;
@@ -59,18 +59,49 @@ pub fn statements(text: &str, lang: Lang) -> Vec<Statement<'_>> {
     out
 }
 
+/// Is a backslash the last thing on the line but for blanks?
+fn ends_in_backslash(line: &str) -> bool {
+    match line.bytes().rev().find(|b| !b.is_ascii_whitespace()) {
+        Some(last) if last.is_ascii() => last == b'\\',
+        Some(_) => line.trim_end().ends_with('\\'),
+        None => false,
+    }
+}
+
+/// A text from its first character that is no blank.
+pub fn after_blanks(text: &str) -> &str {
+    match text.bytes().position(|b| !b.is_ascii_whitespace()) {
+        // The blanks outside ASCII, and the one inside it that bytes do not know.
+        Some(at) if text.as_bytes()[at] >= 0x80 || text.as_bytes()[at] == 0x0b => text.trim_start(),
+        Some(at) => &text[at..],
+        None => "",
+    }
+}
+
 fn push<'t>(out: &mut Vec<Statement<'t>>, text: &'t str, start: usize, end: usize, line: usize) {
     let mut stop = end.min(start + BYTES);
     while !text.is_char_boundary(stop) {
         stop -= 1;
     }
     let piece = &text[start..stop];
-    let trimmed = piece.trim();
+    let trimmed = after_blanks(piece);
     let comment = trimmed.starts_with("//") || (trimmed.starts_with('#') && !trimmed.starts_with("#!"));
     if !trimmed.is_empty() && !comment {
         out.push(Statement { text: piece, start, line });
     }
 }
+
+/// What [`Open::line`] has to look at.
+static MARKS: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"\\\"'()[]{}";
+    let mut i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
 
 /// What is open at the end of a line.
 #[derive(Default)]
@@ -92,6 +123,13 @@ impl Open {
         let mut escaped = false;
         let mut before = b' ';
         for (i, b) in line.bytes().enumerate() {
+            // Most bytes are none of the marks, and only matter as what stands before one.
+            if !MARKS[usize::from(b)] && !escaped {
+                if !b.is_ascii_whitespace() {
+                    before = b;
+                }
+                continue;
+            }
             if escaped {
                 escaped = false;
                 continue;
@@ -118,11 +156,11 @@ impl Open {
     }
 }
 
-/// The identifiers of a statement, in order.
-pub fn identifiers(text: &str) -> Vec<Word<'_>> {
+/// The identifiers of a statement, in order, instead of what `out` held.
+pub fn identifiers<'t>(text: &'t str, out: &mut Vec<Word<'t>>) {
     let bytes = text.as_bytes();
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
-    let mut out = Vec::new();
+    out.clear();
     let mut i = 0;
     while i < bytes.len() {
         if !is_word(bytes[i]) {
@@ -137,7 +175,6 @@ pub fn identifiers(text: &str) -> Vec<Word<'_>> {
             out.push(Word { text: &text[start..i], start, called: bytes.get(i) == Some(&b'(') });
         }
     }
-    out
 }
 
 #[cfg(test)]

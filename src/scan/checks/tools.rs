@@ -25,7 +25,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
             declared.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(80).collect();
         raise(
             "undeclared-shell",
-            doc.lines.line_range(&doc.text, at),
+            doc.lines().line_range(&doc.text, at),
             Some(format!("the skill declares only the tools {declared} but has commands to run")),
         );
     }

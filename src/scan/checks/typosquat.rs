@@ -3,7 +3,9 @@
 
 use super::{Doc, Raise};
 use crate::rules::{Lang, Place};
+use crate::scan::clues;
 use regex_lite::Regex;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -81,8 +83,11 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     }
     let bytes = text.as_bytes();
     let mut lines: Vec<usize> = Vec::new();
-    for word in ["install ", " add ", "npm i ", "npx "] {
-        lines.extend(memchr::memmem::find_iter(bytes, word).map(|at| doc.lines.line_range(text, at).start));
+    if !doc.clues.has(clues::INSTALL) {
+        return;
+    }
+    for word in clues::INSTALLS {
+        lines.extend(memchr::memmem::find_iter(bytes, word).map(|at| doc.lines().line_range(text, at).start));
     }
     if lines.is_empty() {
         return;
@@ -91,7 +96,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     lines.dedup();
     let Some(installs) = installs() else { return };
     let found = lines.iter().take(MOST).flat_map(|&start| {
-        let line = &text[doc.lines.line_range(text, start)];
+        let line = &text[doc.lines().line_range(text, start)];
         installs.captures_iter(line).take(MOST).map(move |c| (start, c))
     });
     for (line_start, found) in found {
@@ -167,6 +172,12 @@ fn judge_scope(name: &str, range: &Range<usize>, raise: &mut Raise) {
     }
 }
 
+/// The names of packages that are what they are called.
+fn known() -> &'static HashSet<&'static str> {
+    static KNOWN: OnceLock<HashSet<&'static str>> = OnceLock::new();
+    KNOWN.get_or_init(|| [PYPI, NPM, REAL].iter().flat_map(|list| list.split_whitespace()).collect())
+}
+
 fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     let trimmed = word.trim_matches(['"', '\'', ',', ')', '(', '.']);
     // Versions, extras and scopes are not part of the name that is mistyped.
@@ -183,8 +194,7 @@ fn judge(word: &str, range: &Range<usize>, list: &str, raise: &mut Raise) {
     if name.len() < 5 || name.contains(['/', '\\', ':', '$', '{', '<']) || !name.is_ascii() {
         return;
     }
-    let known = |n: &str| [PYPI, NPM, REAL].iter().any(|l| l.split_whitespace().any(|k| k == n));
-    if known(&name) {
+    if known().contains(name.as_str()) {
         return;
     }
     let near = list.split_whitespace().filter(|k| k.len() >= 5).find(|k| one_slip(&name, k));
@@ -202,8 +212,7 @@ fn one_slip(a: &str, b: &str) -> bool {
     if a == b {
         return false;
     }
-    let plain = |s: &str| s.chars().filter(|c| !matches!(c, '-' | '_' | '.')).collect::<String>();
-    if plain(a) == plain(b) {
+    if without_separators(a).eq(without_separators(b)) {
         // PyPI itself folds separators, so only a name that lost them altogether is another package.
         return a.replace(['_', '.'], "-") != b.replace(['_', '.'], "-");
     }
@@ -219,6 +228,10 @@ fn one_slip(a: &str, b: &str) -> bool {
         ([a0, a1, ra @ ..], [b0, b1, rb @ ..]) => a0 == b1 && a1 == b0 && ra == rb,
         _ => false,
     }
+}
+
+fn without_separators(name: &str) -> impl Iterator<Item = u8> + '_ {
+    name.bytes().filter(|c| !matches!(c, b'-' | b'_' | b'.'))
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Runs of base64, base32 and plain hex: found by probing every few bytes, so that ordinary text costs little.
 
 use super::blocks::{self, BLOCK};
-use super::{Sink, bytes, plain, probe};
+use super::{Sink, bytes, plain};
 use crate::rules::Lang;
+use crate::scan::clues;
 use memchr::{memchr, memmem, memrchr};
 use std::ops::Range;
 
@@ -36,7 +37,7 @@ pub(super) fn find(sink: &mut Sink) {
         }
         decode_chunks(sink, std::slice::from_ref(&run));
     }
-    if sink.clues.has(probe::BASE64) {
+    if sink.clues.has(clues::BASE64) {
         announced(sink);
     }
 }
@@ -183,7 +184,7 @@ fn decode_chunks(sink: &mut Sink, chunks: &[Range<usize>]) -> bool {
         joined = chunks.iter().flat_map(|c| text[c.clone()].iter().copied()).collect::<Vec<u8>>();
         &joined[..]
     };
-    let keyed = sink.clues.has(probe::KEYED);
+    let keyed = sink.clues.has(clues::KEYED);
     if run.len() >= MIN_HEX && run.len().is_multiple_of(2) && run.iter().all(u8::is_ascii_hexdigit) {
         let bytes = hex(run);
         return put(sink, origin, "hex", &bytes, keyed, bytes.len() >= 16);

@@ -1,7 +1,8 @@
 //! Base85 in its two alphabets, where the text names it.
 
-use super::{Sink, bytes, probe, spell};
+use super::{Sink, bytes, spell};
 use crate::rules::Lang;
+use crate::scan::clues;
 use std::ops::Range;
 
 /// Shortest run that is read.
@@ -21,7 +22,7 @@ pub(super) fn find(sink: &mut Sink) {
         }
         start += line.len();
     }
-    let keyed = sink.clues.has(probe::KEYED);
+    let keyed = sink.clues.has(clues::KEYED);
     for range in candidates {
         let run = text[range.clone()].trim_start_matches("<~").trim_end_matches("~>").as_bytes();
         let marks = run.iter().filter(|b| b.is_ascii_punctuation()).count();

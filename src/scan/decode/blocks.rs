@@ -49,7 +49,7 @@ pub(super) fn next_numeric(text: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The next byte that is no ASCII.
-pub(super) fn next_wide(text: &[u8], from: usize) -> Option<usize> {
+pub(in crate::scan) fn next_wide(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(x) = word(text, at) {
         if x & HIGH != 0 {

@@ -1,8 +1,9 @@
 //! String literals that are joined where they stand: `"cu" + "rl"`, `'b' . 'ash'`, neighbours in Python, `[…].join("")`.
 
+use super::Sink;
 use super::edit::{Editor, With};
-use super::{Sink, probe};
 use crate::rules::Lang;
+use crate::scan::clues;
 use memchr::{memchr_iter, memchr2_iter, memmem};
 
 /// White space and line ends between the parts of one expression.
@@ -11,12 +12,12 @@ const MAX_GAP: usize = 200;
 pub(super) fn find(sink: &mut Sink) {
     let bytes = sink.text.as_bytes();
     let mut sites: Vec<usize> = Vec::new();
-    if sink.clues.has(probe::JOIN) {
+    if sink.clues.has(clues::JOIN) {
         sites.extend(memchr_iter(b'+', bytes).filter_map(|at| quote_before(bytes, at)));
     }
     for segment in sink.segments {
         let part = &bytes[segment.range.clone()];
-        let dots = matches!(segment.lang, Lang::Php | Lang::Perl | Lang::Lua) || sink.clues.has(probe::DOT);
+        let dots = matches!(segment.lang, Lang::Php | Lang::Perl | Lang::Lua) || sink.clues.has(clues::DOT);
         if dots {
             sites.extend(
                 memchr2_iter(b'.', b'&', part).filter_map(|at| quote_before(bytes, segment.range.start + at)),

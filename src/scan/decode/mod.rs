@@ -9,7 +9,7 @@
 mod argv;
 mod base64;
 mod base85;
-mod blocks;
+pub(super) mod blocks;
 mod bytes;
 mod concat;
 mod edit;
@@ -17,14 +17,13 @@ mod escapes;
 mod json;
 mod numbers;
 mod plain;
-mod probe;
 mod recipes;
 mod shell;
 mod spell;
-mod spot;
 mod unicode;
 mod variables;
 
+use super::clues::{self, Clues};
 use super::doc::Segment;
 use crate::rules::{Lang, Place};
 use std::collections::HashMap;
@@ -56,6 +55,11 @@ pub struct Found {
 
 /// All encoded pieces of `text` that decode to plausible text, to depth 3; and whether a bound cut the work short.
 pub fn decode(text: &str, segments: &[Segment]) -> (Vec<Found>, bool) {
+    decode_with(text, segments, clues::look(text))
+}
+
+/// [`decode`] for a text whose clues are known.
+pub fn decode_with(text: &str, segments: &[Segment], clues: Clues) -> (Vec<Found>, bool) {
     let mut budget = Budget {
         bytes: text.len().saturating_mul(2).saturating_add(SPARE_BYTES).min(MAX_BYTES),
         pieces: MAX_PIECES,
@@ -63,7 +67,7 @@ pub fn decode(text: &str, segments: &[Segment]) -> (Vec<Found>, bool) {
     };
     let mut found: Vec<Found> = Vec::new();
     let mut seen: HashMap<u64, Range<usize>> = HashMap::new();
-    let mut pieces = level(text, segments, &mut budget);
+    let mut pieces = level(text, segments, clues, &mut budget);
     let mut origins: Vec<(Range<usize>, Vec<&'static str>)> =
         pieces.iter().map(|p| (p.range.clone(), Vec::new())).collect();
     // Breadth first: what is reached by a short way is reported with that way.
@@ -82,7 +86,7 @@ pub fn decode(text: &str, segments: &[Segment]) -> (Vec<Found>, bool) {
             chain.extend(&piece.chain);
             if depth < MAX_DEPTH {
                 let whole = [Segment { range: 0..piece.text.len(), place: Place::Script, lang: piece.lang }];
-                for inner in level(&piece.text, &whole, &mut budget) {
+                for inner in level(&piece.text, &whole, clues::look(&piece.text), &mut budget) {
                     next.push(inner);
                     next_origins.push((origin.clone(), chain.clone()));
                 }
@@ -118,48 +122,47 @@ struct Piece {
 }
 
 /// Runs every decoder that has anything to do on one text.
-fn level(text: &str, segments: &[Segment], budget: &mut Budget) -> Vec<Piece> {
+fn level(text: &str, segments: &[Segment], clues: Clues, budget: &mut Budget) -> Vec<Piece> {
     if budget.pieces == 0 || text.len() < 4 {
         return Vec::new();
     }
-    let clues = probe::probe(text);
     let mut sink = Sink { text, segments, clues, pieces: Vec::new(), budget };
     base64::find(&mut sink);
     numbers::find(&mut sink);
-    if clues.has(probe::BACKSLASH) {
+    if clues.has(clues::BACKSLASH) {
         escapes::backslash(&mut sink);
     }
-    if clues.has(probe::PERCENT) {
+    if clues.has(clues::PERCENT) {
         escapes::percent(&mut sink);
     }
-    if clues.has(probe::ENTITY) {
+    if clues.has(clues::ENTITY) {
         escapes::entities(&mut sink);
     }
-    if clues.has(probe::NON_ASCII) {
+    if clues.has(clues::NON_ASCII) {
         unicode::find(&mut sink);
     }
     concat::find(&mut sink);
     shell::find(&mut sink);
     variables::find(&mut sink);
-    if clues.has(probe::REVERSE) {
+    if clues.has(clues::REVERSE) {
         spell::reversed(&mut sink);
     }
-    if clues.has(probe::ROT13) {
+    if clues.has(clues::ROT13) {
         spell::rot13(&mut sink);
     }
-    if clues.has(probe::BASE85) {
+    if clues.has(clues::BASE85) {
         base85::find(&mut sink);
     }
-    if clues.has(probe::ARGV) {
+    if clues.has(clues::ARGV) {
         argv::find(&mut sink);
     }
-    if clues.has(probe::COMMAND | probe::BACKSLASH) {
+    if clues.has(clues::COMMAND | clues::BACKSLASH) {
         json::find(&mut sink);
     }
-    if clues.has(probe::COMMAND) {
+    if clues.has(clues::COMMAND) {
         recipes::find(&mut sink);
     }
-    if clues.has(probe::WOVEN) {
+    if clues.has(clues::WOVEN) {
         spell::woven(&mut sink);
     }
     sink.pieces
@@ -169,7 +172,7 @@ fn level(text: &str, segments: &[Segment], budget: &mut Budget) -> Vec<Piece> {
 struct Sink<'a> {
     text: &'a str,
     segments: &'a [Segment],
-    clues: probe::Clues,
+    clues: Clues,
     pieces: Vec<Piece>,
     budget: &'a mut Budget,
 }

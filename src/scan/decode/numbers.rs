@@ -3,8 +3,9 @@
 
 use super::blocks::{self, BLOCK};
 use super::edit::{Editor, With};
-use super::{Sink, bytes, line_around, plain, probe};
+use super::{Sink, bytes, line_around, plain};
 use crate::rules::Lang;
+use crate::scan::clues;
 use memchr::memmem;
 use std::ops::Range;
 
@@ -19,7 +20,7 @@ const MAX_KEYED: usize = 4096;
 
 pub(super) fn find(sink: &mut Sink) {
     lists(sink);
-    if sink.clues.has(probe::CHARCODE) {
+    if sink.clues.has(clues::CHARCODE) {
         calls(sink);
     }
 }
@@ -160,7 +161,7 @@ fn number(item: &str) -> Option<(Kind, u8, u8)> {
 }
 
 fn read(sink: &mut Sink, origin: &Range<usize>, values: &[u8], name: &'static str) -> bool {
-    let keyed = sink.clues.has(probe::KEYED);
+    let keyed = sink.clues.has(clues::KEYED);
     if let Some((mut chain, text)) = bytes::read(values, keyed && values.len() <= MAX_KEYED) {
         // Tables of numbers are common: without a word that says what they are, they must tell something.
         let before = line_around(sink.text, origin.clone(), 160);

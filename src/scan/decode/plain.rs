@@ -1,8 +1,8 @@
 //! Is a decoded text worth a look? What counts as text, which words tell that it was worth hiding, what it is written in.
 
-use super::spot::Spotter;
 use crate::rules::Lang;
 use crate::scan::lang;
+use crate::scan::spot::{Spotter, folded};
 use std::sync::OnceLock;
 
 /// Texts are judged by their first bytes.
@@ -10,115 +10,112 @@ const JUDGED: usize = 64 << 10;
 
 /// Words of commands and of instructions that people have a reason to hide. Lower case. Not rules: a text that has
 /// none of them may still be scanned when its encoding alone is reason enough.
-const WORDS: &[(&str, u32)] = &[
-    ("curl", 1),
-    ("wget", 1),
-    ("http", 1),
-    ("bash", 1),
-    ("/bin/", 1),
-    ("/dev/tcp", 1),
-    ("powershell", 1),
-    ("invoke-", 1),
-    ("iex(", 1),
-    ("iex ", 1),
-    ("download", 1),
-    ("eval", 1),
-    ("exec", 1),
-    ("system(", 1),
-    ("import ", 1),
-    ("require(", 1),
-    ("subprocess", 1),
-    ("child_process", 1),
-    ("spawn", 1),
-    ("base64", 1),
-    ("chmod", 1),
-    ("sudo", 1),
-    ("rm -rf", 1),
-    ("|sh", 1),
-    ("| sh", 1),
-    ("ssh", 1),
-    ("nc -", 1),
-    ("netcat", 1),
-    ("python", 1),
-    ("node ", 1),
-    ("perl ", 1),
-    ("fetch(", 1),
-    ("socket", 1),
-    (".env", 1),
-    ("environ", 1),
-    ("passwd", 1),
-    ("password", 1),
-    ("token", 1),
-    ("secret", 1),
-    ("api_key", 1),
-    ("apikey", 1),
-    ("credential", 1),
-    ("keychain", 1),
-    ("wallet", 1),
-    ("ignore", 1),
-    ("previous", 1),
-    ("instruction", 1),
-    ("system prompt", 1),
-    ("disregard", 1),
-    ("override", 1),
-    ("you are", 1),
-    ("you must", 1),
-    ("do not ", 1),
-    ("without asking", 1),
-    ("exfil", 1),
-    ("upload", 1),
-    ("crontab", 1),
-    ("launchctl", 1),
-    ("osascript", 1),
-    ("xattr", 1),
-    ("ngrok", 1),
-    ("webhook", 1),
-    ("discord", 1),
-    ("telegram", 1),
-    ("docker", 1),
-    ("podman", 1),
-    ("--privileged", 1),
-    ("nsenter", 1),
-    ("pastebin", 1),
-    ("javascript:", 1),
-    ("<script", 1),
-    ("cookie", 1),
-    ("cmd.exe", 1),
-    ("cmd /c", 1),
-    ("npm ", 1),
-    ("npx ", 1),
-    ("pip install", 1),
-    ("delete", 1),
-    ("whoami", 1),
-    ("id_rsa", 1),
-    ("mkfifo", 1),
-    ("telnet", 1),
-    ("/tmp/", 1),
-    ("www.", 1),
-    ("fromcharcode", 1),
-    ("getattr", 1),
-    ("__import__", 1),
-    ("frombase64", 1),
-    ("all prior", 1),
-    ("reveal", 1),
-    ("compile(", 1),
-    ("ignore all", 1),
-    ("ignore the", 1),
-    ("previous instruction", 1),
-    ("all previous", 1),
-    ("you are now", 1),
-    ("your instruction", 1),
-    ("do not tell", 1),
+const WORDS: [&str; 98] = [
+    "curl",
+    "wget",
+    "http",
+    "bash",
+    "/bin/",
+    "/dev/tcp",
+    "powershell",
+    "invoke-",
+    "iex(",
+    "iex ",
+    "download",
+    "eval",
+    "exec",
+    "system(",
+    "import ",
+    "require(",
+    "subprocess",
+    "child_process",
+    "spawn",
+    "base64",
+    "chmod",
+    "sudo",
+    "rm -rf",
+    "|sh",
+    "| sh",
+    "ssh",
+    "nc -",
+    "netcat",
+    "python",
+    "node ",
+    "perl ",
+    "fetch(",
+    "socket",
+    ".env",
+    "environ",
+    "passwd",
+    "password",
+    "token",
+    "secret",
+    "api_key",
+    "apikey",
+    "credential",
+    "keychain",
+    "wallet",
+    "ignore",
+    "previous",
+    "instruction",
+    "system prompt",
+    "disregard",
+    "override",
+    "you are",
+    "you must",
+    "do not ",
+    "without asking",
+    "exfil",
+    "upload",
+    "crontab",
+    "launchctl",
+    "osascript",
+    "xattr",
+    "ngrok",
+    "webhook",
+    "discord",
+    "telegram",
+    "docker",
+    "podman",
+    "--privileged",
+    "nsenter",
+    "pastebin",
+    "javascript:",
+    "<script",
+    "cookie",
+    "cmd.exe",
+    "cmd /c",
+    "npm ",
+    "npx ",
+    "pip install",
+    "delete",
+    "whoami",
+    "id_rsa",
+    "mkfifo",
+    "telnet",
+    "/tmp/",
+    "www.",
+    "fromcharcode",
+    "getattr",
+    "__import__",
+    "frombase64",
+    "all prior",
+    "reveal",
+    "compile(",
+    "ignore all",
+    "ignore the",
+    "previous instruction",
+    "all previous",
+    "you are now",
+    "your instruction",
+    "do not tell",
 ];
 
 /// How many of the telling words `text` has, repeats counted.
 pub(super) fn words(text: &str) -> usize {
-    static SPOTTER: OnceLock<Spotter> = OnceLock::new();
-    let spotter = SPOTTER.get_or_init(|| Spotter::new(WORDS));
-    let lower = text.as_bytes()[..text.len().min(JUDGED)].to_ascii_lowercase();
     let mut count = 0;
     let mut last = usize::MAX;
-    spotter.each(&lower, |_, at| {
+    spotter().each(judged(text), |_, at| {
         // A word may be seen at either of its pairs, and words may start alike.
         count += usize::from(at != last);
         last = at;
@@ -128,7 +125,16 @@ pub(super) fn words(text: &str) -> usize {
 
 /// Does the text have any telling word?
 pub(super) fn is_telling(text: &str) -> bool {
-    words(text) > 0
+    spotter().values(judged(text)) != 0
+}
+
+fn spotter() -> &'static Spotter {
+    static SPOTTER: OnceLock<Spotter> = OnceLock::new();
+    SPOTTER.get_or_init(|| Spotter::new(folded(1, &WORDS)))
+}
+
+fn judged(text: &str) -> &[u8] {
+    &text.as_bytes()[..text.len().min(JUDGED)]
 }
 
 /// Readable text and not, say, a key that happens to be valid UTF-8.

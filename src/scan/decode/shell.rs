@@ -2,8 +2,9 @@
 //! braces (`{curl,-s,…}`); the same for `cmd` (`c^url`) and PowerShell (`` i`ex ``).
 
 use super::edit::{Editor, With};
-use super::{Sink, plain, probe};
+use super::{Sink, plain};
 use crate::rules::{Lang, Place};
+use crate::scan::clues;
 use crate::scan::lang;
 use memchr::{memchr, memchr_iter, memchr2_iter, memchr3_iter, memmem};
 use std::ops::Range;
@@ -32,7 +33,7 @@ pub(super) fn find(sink: &mut Sink) {
             continued(sink, range, lang);
         }
     }
-    if sink.clues.has(probe::IFS) {
+    if sink.clues.has(clues::IFS) {
         separators(sink);
     }
 }

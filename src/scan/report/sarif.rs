@@ -53,14 +53,14 @@ impl<'a> About<'a> {
         About {
             id: rule.id,
             name: rule.name,
-            message: rule.message,
-            remediation: rule.remediation,
-            references: rule.references,
+            message: rule.words.get().message,
+            remediation: rule.words.get().remediation,
+            references: rule.words.get().references,
             category: rule.category.as_str(),
             severity: rule.severity,
             confidence: rule.confidence,
             // An example of a secret would set off other scanners.
-            example: if rule.secret { "" } else { rule.example },
+            example: if rule.secret { "" } else { rule.words.get().example },
         }
     }
 
@@ -68,13 +68,13 @@ impl<'a> About<'a> {
         About {
             id: combo.id,
             name: combo.name,
-            message: combo.message,
-            remediation: combo.remediation,
-            references: combo.references,
+            message: combo.words.get().message,
+            remediation: combo.words.get().remediation,
+            references: combo.words.get().references,
             category: combo.category.as_str(),
             severity: combo.severity,
             confidence: combo.confidence,
-            example: combo.example,
+            example: combo.words.get().example,
         }
     }
 
