@@ -69,11 +69,10 @@ impl Probe {
     }
 }
 
-/// In the user's own folder for such things if there is one, else where everybody's are.
+/// Where temporary files of this user are.
 fn scratch() -> PathBuf {
-    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let below = own.filter(|dir| dir.is_absolute() && dir.is_dir());
-    let below = below.or_else(|| fs::canonicalize("/tmp").ok()).unwrap_or_else(|| "/tmp".into());
+    let temp = std::env::temp_dir();
+    let below = fs::canonicalize(&temp).unwrap_or(temp);
     // Keys of hash maps are random: the only source of that in the standard library.
     let random = RandomState::new().hash_one(process::pid());
     below.join(format!("weft-{}-{random:016x}", process::pid()))
