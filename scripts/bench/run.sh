@@ -66,7 +66,8 @@ print(f"  weft / bwrap, median of pairs: {statistics.median(ratios):.2f}")
 process = subprocess.Popen(run + ["/bin/sleep", "0.5"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 time.sleep(0.3)
 status = open(f"/proc/{process.pid}/status").read()
-print(f"memory of weft while the command runs: {int(re.search(r'VmHWM:\s+(\d+)', status)[1])} kB at most")
+peak = re.search(r"VmHWM:\s+(\d+)", status)[1]
+print(f"memory of weft while the command runs: {peak} kB at most")
 process.wait()
 
 # Programs inside, without the start: many rounds in one run.
