@@ -89,7 +89,7 @@ fn syscall(target: &str) -> Suggestion {
     }
     let Some(number) = number(name) else { return never() };
     let lets = |profile: &Syscalls| {
-        let options = Options { profile: *profile, report: false, execs: false };
+        let options = Options { profile: *profile, report: false, execs: false, alone: None };
         verdict(number, &values, options) == Verdict::Allow
     };
     let all = [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];

@@ -4,6 +4,7 @@ use crate::policy::path::wildcard;
 use crate::policy::{Env, Policy};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 /// Read by the dynamic loader, libc or an interpreter before the program's first line; no policy can allow them.
 const LOADER: &[&str] = &[
@@ -36,6 +37,19 @@ pub fn passes(env: &Env, name: &OsStr) -> bool {
     !LOADER.iter().any(|pattern| hits(pattern))
         && !env.deny.iter().any(|set| hits(&set.value))
         && env.allow.iter().any(|set| hits(&set.value))
+}
+
+/// Puts a folder of the host where the private one is named.
+pub fn set_tmpdir(variables: &mut [CString], named: &Path, scratch: &Path) {
+    for variable in variables {
+        let Some(value) = variable.to_bytes().strip_prefix(b"TMPDIR=") else { continue };
+        if let Ok(rest) = Path::new(OsStr::from_bytes(value)).strip_prefix(named) {
+            let place: PathBuf = scratch.components().chain(rest.components()).collect();
+            let moved = [b"TMPDIR=", place.as_os_str().as_bytes()].concat();
+            // A path holds no NUL byte.
+            *variable = CString::new(moved).unwrap_or_default();
+        }
+    }
 }
 
 /// The variables of the command as `NAME=value`, sorted: those of `outside` that pass, what the policy sets, and `TMPDIR`.

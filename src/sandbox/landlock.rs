@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
-const READ: u64 = fs::READ_FILE | fs::READ_DIR;
+pub(super) const READ: u64 = fs::READ_FILE | fs::READ_DIR;
 const ON_FILES: u64 = fs::EXECUTE | fs::WRITE_FILE | fs::READ_FILE | fs::TRUNCATE | fs::IOCTL_DEV;
-const CHANGE: u64 = fs::WRITE_FILE
+pub(super) const CHANGE: u64 = fs::WRITE_FILE
     | fs::REMOVE_DIR
     | fs::REMOVE_FILE
     | fs::MAKE_DIR
@@ -31,22 +31,26 @@ pub struct Landlock {
     pub abi: u32,
     /// File rights that are denied unless granted.
     pub handled: u64,
+    /// Rights on TCP ports that are denied, all of them.
+    pub net: u64,
     /// Scopes.
     pub scoped: u64,
     /// Grants: the path, whether it is a folder, the rights.
     pub grants: Vec<(PathBuf, bool, u64)>,
 }
 
+/// All file rights that an ABI knows.
+pub(super) fn handled(abi: u32) -> u64 {
+    let newer = [(2, fs::REFER), (3, fs::TRUNCATE), (5, fs::IOCTL_DEV)];
+    let known = newer.iter().filter(|(from, _)| abi >= *from);
+    known.fold(fs::REFER - 1, |all, (_, right)| all | right)
+}
+
 impl Landlock {
     /// The rules for a policy on a kernel with Landlock.
     pub fn of(policy: &Policy, probe: &Probe) -> Self {
         let abi = probe.landlock;
-        let mut handled = fs::REFER - 1;
-        for (from, right) in [(2, fs::REFER), (3, fs::TRUNCATE), (5, fs::IOCTL_DEV)] {
-            if abi >= from {
-                handled |= right;
-            }
-        }
+        let handled = handled(abi);
         let mut grants: BTreeMap<PathBuf, (bool, u64)> = BTreeMap::new();
         let mut grant = |path: &std::path::Path, dir: bool, rights: u64| {
             let rights = handled & if dir { rights } else { rights & ON_FILES };
@@ -84,7 +88,7 @@ impl Landlock {
         grant(&policy.places.tmpdir, true, READ);
         let scoped = if abi >= 6 { scope::ABSTRACT_UNIX_SOCKET | scope::SIGNAL } else { 0 };
         let grants = grants.into_iter().map(|(path, (dir, rights))| (path, dir, rights)).collect();
-        Self { abi, handled, scoped, grants }
+        Self { abi, handled, net: 0, scoped, grants }
     }
 
     /// Restricts this thread for good. Inside the new root, after `no_new_privs`.
@@ -93,7 +97,7 @@ impl Landlock {
             let path = PathBuf::from(path);
             move |error| (path, error)
         };
-        let ruleset = Ruleset::new(self.handled, 0, self.scoped).map_err(at("Landlock"))?;
+        let ruleset = Ruleset::new(self.handled, self.net, self.scoped).map_err(at("Landlock"))?;
         for (path, _, rights) in &self.grants {
             let add = || -> io::Result<()> {
                 let target = match handle(CWD, &c_path(path)?, 0) {

@@ -1,5 +1,7 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
+use super::fallback::keeper;
+use super::fallback::outside::Outside;
 use super::limits::Groups;
 use super::pid1::{self, Inside, Task};
 use super::placeholders::Placeholders;
@@ -34,6 +36,15 @@ pub enum Event {
     Exec {
         /// As the caller names it, made absolute.
         program: PathBuf,
+        /// The caller.
+        pid: i32,
+    },
+    /// A file was refused, where there is somebody who sees it: at the fallback level. Each path is told once.
+    File {
+        /// Its real path.
+        path: PathBuf,
+        /// It was to be changed, not only read.
+        write: bool,
         /// The caller.
         pid: i32,
     },
@@ -108,9 +119,17 @@ pub(super) enum Message {
     Listener,
     Stopped { signal: i32 },
     Ended { status: Status },
+    Refused { number: u32, args: [u64; 6], pid: i32 },
+    Exec { program: PathBuf, pid: i32 },
+    File { path: PathBuf, write: bool, pid: i32 },
 }
 
 impl Message {
+    pub(super) fn failed(step: &str, path: PathBuf, error: &io::Error) -> Self {
+        let errno = error.raw_os_error().unwrap_or(0);
+        Self::Failed { step: step.to_owned(), path, errno, text: error.to_string() }
+    }
+
     fn encode(&self) -> Vec<u8> {
         let (tag, number, rest) = match self {
             Self::Failed { step, path, errno, text } => {
@@ -124,6 +143,15 @@ impl Message {
             Self::Ended { status: Status::Killed(signal) | Status::Stopped(signal) } => {
                 (b'K', *signal, Vec::new())
             }
+            Self::Refused { number, args, pid } => {
+                let args = args.iter().flat_map(|arg| arg.to_ne_bytes());
+                (b'R', *number as i32, pid.to_ne_bytes().into_iter().chain(args).collect())
+            }
+            Self::Exec { program, pid } => (b'X', *pid, program.as_os_str().as_bytes().to_vec()),
+            Self::File { path, write, pid } => {
+                let tag = if *write { b'W' } else { b'O' };
+                (tag, *pid, path.as_os_str().as_bytes().to_vec())
+            }
         };
         let mut bytes = vec![tag];
         bytes.extend(number.to_ne_bytes());
@@ -131,7 +159,7 @@ impl Message {
         bytes
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (tag, rest) = bytes.split_first()?;
         let (number, rest) = rest.split_first_chunk::<4>()?;
         let number = i32::from_ne_bytes(*number);
@@ -148,6 +176,20 @@ impl Message {
             b'S' => Self::Stopped { signal: number },
             b'E' => Self::Ended { status: Status::Exited(number) },
             b'K' => Self::Ended { status: Status::Killed(number) },
+            b'R' => {
+                let (pid, rest) = rest.split_first_chunk::<4>()?;
+                let mut args = [0; 6];
+                for (arg, bytes) in args.iter_mut().zip(rest.chunks_exact(8)) {
+                    *arg = u64::from_ne_bytes(bytes.try_into().ok()?);
+                }
+                Self::Refused { number: number as u32, args, pid: i32::from_ne_bytes(*pid) }
+            }
+            b'W' | b'O' => Self::File {
+                path: OsString::from_vec(rest.to_vec()).into(),
+                write: tag == &b'W',
+                pid: number,
+            },
+            b'X' => Self::Exec { program: OsString::from_vec(rest.to_vec()).into(), pid: number },
             _ => return None,
         })
     }
@@ -190,11 +232,13 @@ fn start(
     let filter = pid1::filter(plan);
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
     let _placeholders = Placeholders::make(&plan.mounts)?;
+    let outside = plan.fallback.as_ref().map(Outside::make).transpose()?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
-    let flags = process::ALL_NAMESPACES | if plan.own_network { process::NEW_NET } else { 0 };
+    let net = if plan.own_network { process::NEW_NET } else { 0 };
+    let flags = if plan.fallback.is_some() { 0 } else { process::ALL_NAMESPACES | net };
     let first = match process::clone(flags).map_err(failed("create namespaces", nowhere)) {
         Err(error) => {
             let _ = signal::restore(&mask);
@@ -204,7 +248,10 @@ fn start(
             drop(up);
             let inside =
                 Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
-            pid1::run(&inside, &mask, down)
+            match &plan.fallback {
+                Some(fallback) => keeper::run(&inside, fallback, &mask, down),
+                None => pid1::run(&inside, &mask, down),
+            }
         }
         Ok(Side::Parent(first)) => first,
     };
@@ -225,9 +272,10 @@ fn start(
         })
         .and_then(|()| watch.until_end(witness));
     if result.is_err() {
-        let _ = process::signal(&first.fd, libc::SIGKILL);
+        watch.end_all();
     }
     let status = process::wait(first.pid, true);
+    drop(outside);
     let _ = signal::restore(&mask);
     let end = result?;
     for limit in groups.reached() {
@@ -297,7 +345,7 @@ impl Watch<'_> {
             }
             if deadline.is_some_and(|at| at <= Instant::now()) {
                 if timed_out {
-                    let _ = process::signal(&self.first.fd, libc::SIGKILL);
+                    self.end_all();
                     self.killed = true;
                     deadline = None;
                 } else {
@@ -311,6 +359,15 @@ impl Watch<'_> {
                 self.end = Some(End::TimedOut);
             }
         }
+    }
+
+    /// Ends everything inside at once.
+    fn end_all(&self) {
+        // The keeper ends what is inside before it ends itself. Whoever is gone already needs not be told.
+        let _ = match &self.plan.fallback {
+            Some(_) => socket::send(&self.up, b"K", None),
+            None => process::signal(&self.first.fd, libc::SIGKILL),
+        };
     }
 
     /// True at the end of the conversation.
@@ -332,6 +389,16 @@ impl Watch<'_> {
             Some(Message::Listener) => {
                 self.listener = fd;
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Refused { number, args, pid }) => {
+                let event = Event::Refused { call: seccomp::name(number), args, pid };
+                witness(event).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::File { path, write, pid }) => {
+                witness(Event::File { path, write, pid }).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Exec { program, pid }) => {
+                witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Stopped { .. }) => {
                 signal::stop_self();
@@ -375,10 +442,17 @@ impl Watch<'_> {
     }
 }
 
-/// Whether an error means that this user may not make namespaces, so that another level can be tried.
+/// Whether an error means that this user may not make namespaces or mounts in them (a filter around a container, AppArmor), so
+/// that the level without them can be tried: plan again with `Probe::without_namespaces`.
 pub fn namespaces_refused(error: &Error) -> bool {
-    error.step == "create namespaces"
-        && matches!(error.errno, libc::EPERM | libc::ENOSPC | libc::EINVAL | libc::ENOSYS)
+    let refused =
+        matches!(error.errno, libc::EPERM | libc::EACCES | libc::ENOSPC | libc::EINVAL | libc::ENOSYS);
+    match error.step.as_str() {
+        "create namespaces" => refused,
+        "give up groups" | "map the user" | "map the group" | "forbid user namespaces" => refused,
+        "mount" => refused && error.path == Path::new("/"),
+        _ => false,
+    }
 }
 
 /// Turns the words of a command line into what [`run`] takes.

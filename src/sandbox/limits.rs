@@ -19,6 +19,8 @@ pub struct Limits {
     pub groups: Vec<Group>,
     /// After this the run is ended.
     pub wall: Option<Duration>,
+    /// Processes that the keeper of the fallback level counts.
+    pub counted: Option<u64>,
 }
 
 /// A cgroup of the run's own.
@@ -55,8 +57,17 @@ impl Limits {
             }
         }
         if let Some(most) = &process.max_processes {
+            if probe.no_namespaces.is_some() {
+                // An rlimit would count all processes of the user, those outside as well.
+                match group("pids") {
+                    Some((parent, _)) => {
+                        let values = vec![("pids.max", most.value.saturating_add(1))];
+                        limits.groups.push(Group { parent, values });
+                    }
+                    None => limits.counted = Some(most.value),
+                }
             // The kernel does not count the processes of user 0, so for it there must be a group.
-            if !probe.root {
+            } else if !probe.root {
                 // PID 1 of the namespace is one more.
                 limits.each.push((Resource::Processes, most.value.saturating_add(1)));
             } else if let Some((parent, _)) = group("pids") {

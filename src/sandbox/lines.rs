@@ -80,6 +80,9 @@ impl Lines<'_> {
 
     /// How a place is mounted and what Landlock grants on it.
     fn place(&self, rule: &PathRule) -> Vec<String> {
+        if let Some(fallback) = &self.plan.fallback {
+            return fallback.rules.held(&rule.path, rule.private.then_some(&fallback.scratch));
+        }
         let steps =
             || rule.path.ancestors().filter_map(|at| self.plan.mounts.steps.iter().find(|s| is(s, at)));
         let mount = steps().next().map(|step| match step {
@@ -100,6 +103,9 @@ impl Lines<'_> {
     }
 
     fn denied(&self, deny: &DenyPath) -> String {
+        if self.plan.fallback.is_some() {
+            return "the keeper, which opens, names and changes files, refuses".to_owned();
+        }
         let mounts = &self.plan.mounts;
         let at = |step: &Step| deny.path.starts_with(step.path());
         if mounts.placeholders.contains(&deny.path) {
@@ -122,14 +128,19 @@ impl Lines<'_> {
     fn network(&mut self, policy: &Policy) {
         let file = policy.sources.last().map_or_else(|| "policy".into(), |source| source.name.clone());
         match &policy.network.mode {
-            NetworkMode::None => self.add(
-                &Origin { file, line: 0, key: "network" },
-                "none".to_owned(),
-                ["network namespace with a loopback of its own".to_owned()],
-            ),
+            NetworkMode::None => {
+                let by = match self.plan.fallback {
+                    Some(_) => "seccomp: no Internet sockets, not even for a loopback; Landlock: no TCP",
+                    None => "network namespace with a loopback of its own",
+                };
+                self.add(&Origin { file, line: 0, key: "network" }, "none".to_owned(), [by.to_owned()]);
+            }
             NetworkMode::Unrestricted(origin) => {
-                let scope = "Landlock scope for abstract sockets".to_owned();
-                self.add(origin, "the network of the host".to_owned(), [scope]);
+                let by = match self.plan.fallback {
+                    Some(_) => "seccomp: no Unix sockets but in pairs",
+                    None => "Landlock scope for abstract sockets",
+                };
+                self.add(origin, "the network of the host".to_owned(), [by.to_owned()]);
             }
             // In `unenforced`, or there would be no plan.
             NetworkMode::Hosts => {}
@@ -144,6 +155,7 @@ impl Lines<'_> {
                 rule.name.clone(),
                 [match rule.paths.is_empty() {
                     true => "not installed".to_owned(),
+                    false if self.plan.fallback.is_some() => "Landlock r-x".to_owned(),
                     false => "Landlock --x, alone in its folder".to_owned(),
                 }],
             );
@@ -152,7 +164,13 @@ impl Lines<'_> {
             self.add(&rule.origin, rule.name.clone(), [self.command(rule)]);
         }
         if let Some(origin) = process.shell_origin.as_ref().filter(|_| !process.shell) {
-            let mask = format!("mask over {} shells", process.shells.len());
+            let shells = process.shells.len();
+            let mask = match self.plan.fallback {
+                Some(_) => {
+                    format!("{shells} shells that Landlock does not grant and the keeper does not open")
+                }
+                None => format!("mask over {shells} shells"),
+            };
             self.add(origin, "no shell".to_owned(), [mask]);
         }
         let profile = format!("seccomp, {} instructions", super::seccomp::program(self.plan.calls).len());
@@ -162,6 +180,9 @@ impl Lines<'_> {
     }
 
     fn command(&self, rule: &CommandRule) -> String {
+        if self.plan.fallback.is_some() {
+            return "Landlock grants no execution, the keeper does not open it".to_owned();
+        }
         let masked = |path: &PathBuf| {
             let step = self.plan.mounts.steps.iter().find(|step| step.path() == path);
             matches!(step, Some(Step::Mask { .. }))
@@ -189,8 +210,11 @@ impl Lines<'_> {
         };
         if let Some(set) = &process.max_processes {
             let held = by("pids.max", Resource::Processes, "rlimit NPROC");
-            let held =
-                held.into_iter().map(|by| by.replace("each process", "all processes of the user inside"));
+            let counted = self.plan.limits.counted.map(|_| "the keeper counts".to_owned());
+            let held = held
+                .into_iter()
+                .map(|by| by.replace("each process", "all processes of the user inside"))
+                .chain(counted);
             self.add(&set.origin, format!("{} processes", set.value), held.collect::<Vec<_>>());
         }
         if let Some(set) = &process.max_memory {

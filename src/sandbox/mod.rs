@@ -5,6 +5,7 @@
 //! policy line and the missing feature; `launch` carries the steps out and obeys them.
 
 pub mod env;
+pub mod fallback;
 pub mod landlock;
 pub mod launch;
 pub mod limits;

@@ -82,7 +82,7 @@ pub struct Mounts {
 
 /// Shared libraries are mapped executable, so these stay so when `exec` is narrower than `read`; Landlock still keeps
 /// programs in them from being started.
-const LIBRARIES: &[&str] =
+pub(super) const LIBRARIES: &[&str] =
     &["/usr/lib", "/usr/lib64", "/usr/lib32", "/usr/libx32", "/usr/local/lib", "/lib", "/lib64"];
 
 /// Given to everyone: they hold no data of anybody.
@@ -104,6 +104,11 @@ const PROC_MASKED: &[&CStr] = &[
 const BASE: Attr = Attr::NO_SUID.and(Attr::NO_DEV);
 
 impl Mounts {
+    /// The root as it is.
+    pub fn none() -> Self {
+        Self { steps: Vec::new(), placeholders: Vec::new(), held: Vec::new(), private_size: None }
+    }
+
     /// What the policy comes to on this machine.
     pub fn of(policy: &Policy, probe: &Probe) -> Result<Self, Refusal> {
         let files = &policy.filesystem;
@@ -181,7 +186,14 @@ impl Mounts {
         sys::touchat(&base, c"file", 0).map_err(at("tmpfs"))?;
         let root = mount::clone_tree_at(&base, c"root").map_err(at("root"))?;
         mount::attach(&root, &base, c"root").map_err(at("root"))?;
-        let build = Build { base: base.as_fd(), root: root.as_fd(), made: 0.into(), late: Vec::new().into() };
+        let build = Build {
+            base: base.as_fd(),
+            root: root.as_fd(),
+            made: 0.into(),
+            late: Vec::new().into(),
+            folders: BTreeSet::new().into(),
+            foreign: BTreeSet::new().into(),
+        };
         build.devices().map_err(at("/dev"))?;
         build.proc().map_err(at("/proc"))?;
         for step in &self.steps {
@@ -266,7 +278,7 @@ fn links(policy: &Policy, probe: &Probe) -> Vec<Step> {
 }
 
 /// With `process.allow`: the folders of commands show only what is allowed, because whatever can be read can be run through the loader.
-fn only(policy: &Policy) -> Vec<Step> {
+pub(super) fn only(policy: &Policy) -> Vec<Step> {
     let Some(allow) = &policy.process.allow else { return Vec::new() };
     let dirs = command_dirs().into_iter().filter(|dir| {
         visible(policy, dir)
@@ -406,7 +418,7 @@ fn placeholder(
 }
 
 /// Files of commands that may not be run, under every name.
-fn commands(policy: &Policy) -> BTreeSet<PathBuf> {
+pub(super) fn commands(policy: &Policy) -> BTreeSet<PathBuf> {
     let process = &policy.process;
     let shells = (!process.shell).then_some(&process.shells).into_iter().flatten();
     let named = process.deny.iter().flat_map(|rule| &rule.paths).chain(shells);
@@ -439,6 +451,10 @@ struct Build<'a> {
     made: std::cell::Cell<u32>,
     /// Private folders and what they are to be in the end.
     late: std::cell::RefCell<Vec<(OwnedFd, Attr)>>,
+    /// Folders of the new root itself that were made already.
+    folders: std::cell::RefCell<BTreeSet<PathBuf>>,
+    /// Places where something else than the new root itself begins: what was attached, and links.
+    foreign: std::cell::RefCell<BTreeSet<PathBuf>>,
 }
 
 /// The path as seen from the new root's descriptor.
@@ -455,7 +471,7 @@ impl Build<'_> {
                 let tree = mount::clone_tree_at(self.base, c"private")?;
                 // Places of the host may have to be attached inside; only then is it closed.
                 mount::set_attr(&tree, Attr(attr.0 & !Attr::READ_ONLY.0), true)?;
-                mount::attach(&tree, self.target(path, true)?, c"")?;
+                self.attach(&tree, path, true)?;
                 self.late.borrow_mut().push((tree, *attr));
                 Ok(())
             }
@@ -463,7 +479,9 @@ impl Build<'_> {
                 if let Some(parent) = at.parent() {
                     self.target(parent, true)?;
                 }
-                sys::symlinkat(&c_path(target)?, self.root, &inside(at)?)
+                sys::symlinkat(&c_path(target)?, self.root, &inside(at)?)?;
+                self.foreign.borrow_mut().insert(at.clone());
+                Ok(())
             }
             Step::Only { dir, entries } => self.only(dir, entries),
             Step::Pin(path) => {
@@ -492,11 +510,47 @@ impl Build<'_> {
     }
 
     fn bind(&self, path: &Path, id: Option<FileId>, dir: bool, attr: Attr) -> io::Result<()> {
-        let source = sys::handle(CWD, &c_path(path)?, NO_SYMLINKS)?;
-        same(&source, id, dir)?;
-        let tree = mount::clone_tree(&source)?;
+        let tree = match id {
+            // Over a link that came since, this would be another file: it is compared before it is attached.
+            Some(_) => mount::clone_tree_at(CWD, &c_path(path)?)?,
+            None => mount::clone_tree(sys::handle(CWD, &c_path(path)?, NO_SYMLINKS)?)?,
+        };
+        same(&tree, id, dir)?;
         mount::set_attr(&tree, attr, true)?;
-        mount::attach(tree, self.target(path, dir)?, c"")
+        self.attach(&tree, path, dir)
+    }
+
+    /// Attaches a tree at a path of the new root.
+    fn attach(&self, tree: &OwnedFd, path: &Path, dir: bool) -> io::Result<()> {
+        let own = {
+            let foreign = self.foreign.borrow();
+            !path.ancestors().any(|above| foreign.contains(above))
+        };
+        if own {
+            // Every name on the way is weft's own and no link, so that the kernel may look the path up again.
+            self.make(path, dir)?;
+            mount::attach(tree, self.root, &inside(path)?)?;
+        } else {
+            mount::attach(tree, self.target(path, dir)?, c"")?;
+        }
+        self.foreign.borrow_mut().insert(path.to_owned());
+        Ok(())
+    }
+
+    /// Makes a name in the new root itself, and the folders above it.
+    fn make(&self, path: &Path, dir: bool) -> io::Result<()> {
+        let mut folders = self.folders.borrow_mut();
+        let last = if dir { Some(path) } else { path.parent() };
+        let missing: Vec<&Path> = last
+            .into_iter()
+            .flat_map(Path::ancestors)
+            .take_while(|at| at.parent().is_some() && !folders.contains(*at))
+            .collect();
+        for folder in missing.into_iter().rev() {
+            sys::mkdirat(self.root, &inside(folder)?, 0o755)?;
+            folders.insert(folder.to_owned());
+        }
+        if dir { Ok(()) } else { sys::touchat(self.root, &inside(path)?, 0o444) }
     }
 
     /// A handle to a place in the new root, made if it is not there yet.
@@ -565,7 +619,7 @@ impl Build<'_> {
             }
             let tree = mount::clone_tree(&source)?;
             mount::set_attr(&tree, Attr::NO_SUID.and(Attr::NO_EXEC), true)?;
-            mount::attach(tree, self.target(path, false)?, c"")?;
+            self.attach(&tree, path, false)?;
         }
         let options = [(c"newinstance", c""), (c"ptmxmode", c"0666"), (c"mode", c"0620")];
         let attr = Attr::NO_SUID.and(Attr::NO_EXEC);
@@ -573,6 +627,11 @@ impl Build<'_> {
         let shm = mount::clone_tree_at(self.base, c"shm")?;
         mount::set_attr(&shm, BASE.and(Attr::NO_EXEC), true)?;
         mount::attach(shm, self.root, c"dev/shm")?;
+        let mut foreign = self.foreign.borrow_mut();
+        foreign.extend(
+            ["/dev/pts", "/dev/shm", "/dev/ptmx", "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"]
+                .map(PathBuf::from),
+        );
         let links = [
             (c"pts/ptmx", c"dev/ptmx"),
             (c"/proc/self/fd", c"dev/fd"),
@@ -589,6 +648,7 @@ impl Build<'_> {
         // Not `invisible`: that shows everything to group 0.
         let proc = mount::new_fs(c"proc", &[(c"hidepid", c"ptraceable")], attr)?;
         mount::attach(proc, self.root, c"proc")?;
+        self.foreign.borrow_mut().insert("/proc".into());
         for name in PROC_MASKED {
             match sys::handle(self.root, name, NO_SYMLINKS | BENEATH) {
                 Ok(here) => self.mask(c"file", here)?,

@@ -49,20 +49,14 @@ impl std::fmt::Debug for Task<'_> {
 }
 
 /// A failure, as it travels to weft.
-type Failed = (&'static str, PathBuf, io::Error);
+pub(super) type Failed = (&'static str, PathBuf, io::Error);
 
 /// Everything from the first instruction inside to the end of the run.
 pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd) -> ! {
     let code = match set_up(inside, &weft).and_then(|()| start(inside, mask, &weft)) {
         Ok(child) => attend(child, &weft),
         Err((step, path, error)) => {
-            Message::Failed {
-                step: step.to_owned(),
-                path,
-                errno: error.raw_os_error().unwrap_or(0),
-                text: error.to_string(),
-            }
-            .send(&weft);
+            Message::failed(step, path, &error).send(&weft);
             125
         }
     };
@@ -86,15 +80,7 @@ fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     if !places.iter().any(there) {
         return Err(("enter the workspace", inside.plan.workspace.clone(), io::Error::other("not there")));
     }
-    // weft moves this process while it builds its world; the command starts only afterwards.
-    if inside.grouped {
-        socket::wait_any([Some(weft.as_fd())], None).map_err(at("wait for the cgroup"))?;
-        let mut go = [0; 1];
-        match socket::receive(weft, &mut go) {
-            Ok(Some((1, _))) => {}
-            _ => return Err(("wait for the cgroup", PathBuf::new(), io::Error::other("weft ended"))),
-        }
-    }
+    wait_for_group(inside, weft)?;
     inside.plan.limits.apply().map_err(at("set limits"))?;
     caps::forbid_for_good().map_err(at("empty the bounding set"))?;
     caps::drop_all().map_err(at("drop capabilities"))?;
@@ -109,6 +95,19 @@ fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     }
 }
 
+/// weft moves this process while it builds its world; the command starts only afterwards.
+pub(super) fn wait_for_group(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
+    if !inside.grouped {
+        return Ok(());
+    }
+    let step = "wait for the cgroup";
+    socket::wait_any([Some(weft.as_fd())], None).map_err(|error| (step, PathBuf::new(), error))?;
+    match socket::receive(weft, &mut [0; 1]) {
+        Ok(Some((1, _))) => Ok(()),
+        _ => Err((step, PathBuf::new(), io::Error::other("weft ended"))),
+    }
+}
+
 fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<process::Child, Failed> {
     match process::clone(0).map_err(|error| ("start the command", PathBuf::new(), error))? {
         Side::Parent(child) => Ok(child),
@@ -118,8 +117,7 @@ fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<pro
             if step == "exec" {
                 Message::NoCommand { errno }.send(weft);
             } else {
-                let text = error.to_string();
-                Message::Failed { step: step.to_owned(), path, errno, text }.send(weft);
+                Message::failed(step, path, &error).send(weft);
             }
             process::exit_now(if errno == libc::ENOENT { 127 } else { 126 })
         }
@@ -127,7 +125,7 @@ fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<pro
 }
 
 /// The last steps, in the process that becomes the command. Returns only what went wrong.
-fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Failed {
+pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Failed {
     let last = || -> Result<(), Failed> {
         let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
         inside.plan.landlock.apply().map_err(|(path, error)| ("landlock", path, error))?;

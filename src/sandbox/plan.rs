@@ -1,6 +1,8 @@
 //! From a policy and a probe to a plan: a value that says everything that will be done, prints, and does nothing.
 //! Fails closed: a policy line that nothing here can hold is a refusal that names it.
 
+use super::fallback::calls::Alone;
+use super::fallback::{Fallback, grants};
 use super::landlock::Landlock;
 use super::limits::Limits;
 use super::lines::mode;
@@ -53,8 +55,10 @@ pub struct Plan {
     pub calls: seccomp::Options,
     /// Limits.
     pub limits: Limits,
-    /// A network of its own, with a loopback and nothing else.
+    /// A network of its own, with a loopback and nothing else; at the fallback level, none at all.
     pub own_network: bool,
+    /// Without namespaces: how the rest holds the policy.
+    pub fallback: Option<Fallback>,
     /// The environment of the command.
     pub env: Vec<CString>,
     /// Where the command starts if the present folder does not exist inside.
@@ -84,13 +88,6 @@ pub fn plan(
             let why = format!("the sandbox type {kind:?} is not what the kernel enforces");
             return Err(Refusal::new(origin.clone(), why.to_lowercase(), "use type = \"os\""));
         }
-    }
-    if let Some(why) = &probe.no_namespaces {
-        return Err(Refusal::new(
-            itself("sandbox.type"),
-            why.clone(),
-            "allow user namespaces for this user; what works without them comes with the fallback level",
-        ));
     }
     if probe.landlock < LANDLOCK_NEEDED {
         let why = match probe.landlock {
@@ -143,39 +140,65 @@ pub fn plan(
         unenforced.push((listen.origin.clone(), why));
     }
     let limits = Limits::of(policy, probe)?;
-    let mounts = Mounts::of(policy, probe)?;
+    let mut fallback = match &probe.no_namespaces {
+        Some(why) => Some(Fallback::of(policy, probe, why, itself, &mut unenforced)?),
+        None => None,
+    };
+    let (mounts, landlock) = match &mut fallback {
+        Some(fallback) => {
+            fallback.most = limits.counted;
+            (Mounts::none(), grants::of(fallback, probe))
+        }
+        None => (Mounts::of(policy, probe)?, Landlock::of(policy, probe)),
+    };
+    let mut env = env::variables(policy, outside);
+    if let Some(fallback) = &fallback {
+        env::set_tmpdir(&mut env, &policy.places.tmpdir, &fallback.scratch);
+    }
     Ok(Plan {
         agent: policy.agent.clone(),
         mounts,
-        landlock: Landlock::of(policy, probe),
+        landlock,
         calls: seccomp::Options {
             profile: policy.process.syscalls,
             report: probe.listener,
             // Written down only where there is something to write to.
             execs: policy.audit.file.is_some(),
+            alone: fallback.as_ref().map(|it| Alone { inet: it.inet, count: it.most.is_some() }),
         },
         limits,
         own_network,
-        env: env::variables(policy, outside),
+        env,
+        fallback,
         workspace: policy.places.workspace.clone(),
         unenforced,
     })
 }
 
+impl Plan {
+    /// What the walls are made of: `namespaces`, or `fallback` where there are none.
+    pub fn level(&self) -> &'static str {
+        if self.fallback.is_some() { "fallback" } else { "namespaces" }
+    }
+}
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "namespaces  user mount pid ipc uts cgroup{}",
-            if self.own_network { " net" } else { "" }
-        )?;
-        writeln!(
-            f,
-            "            no capability, no further user namespace, everything inside ends with weft"
-        )?;
-        match self.own_network {
-            true => writeln!(f, "network     none: a loopback of its own")?,
-            false => writeln!(f, "network     the host's, unrestricted")?,
+        match &self.fallback {
+            Some(fallback) => fallback.fmt(f)?,
+            None => {
+                let net = if self.own_network { " net" } else { "" };
+                writeln!(f, "namespaces  user mount pid ipc uts cgroup{net}")?;
+                writeln!(
+                    f,
+                    "            no capability, no further user namespace, everything inside ends with weft"
+                )?;
+            }
+        }
+        match (self.own_network, &self.fallback) {
+            (true, None) => writeln!(f, "network     none: a loopback of its own")?,
+            (true, Some(_)) => writeln!(f, "network     none: not even a loopback")?,
+            (false, _) => writeln!(f, "network     the host's, unrestricted")?,
         }
         for step in &self.mounts.steps {
             let path = step.path().display();
@@ -194,14 +217,15 @@ impl fmt::Display for Plan {
             writeln!(f, "placeholder {} (on the host, while the run lasts)", path.display())?;
         }
         let landlock = &self.landlock;
-        writeln!(
-            f,
-            "landlock    ABI {}, {} rules, scopes {:#b}",
-            landlock.abi,
-            landlock.grants.len(),
-            landlock.scoped
-        )?;
-        for (path, _, rights) in &landlock.grants {
+        let (abi, rules, scopes) = (landlock.abi, landlock.grants.len(), landlock.scoped);
+        let tcp = if landlock.net != 0 { ", no TCP" } else { "" };
+        writeln!(f, "landlock    ABI {abi}, {rules} rules, scopes {scopes:#b}{tcp}")?;
+        // A folder of commands of which some are denied is named entry by entry.
+        const SHOWN: usize = 60;
+        if rules > SHOWN {
+            writeln!(f, "            the first {SHOWN} of {rules}")?;
+        }
+        for (path, _, rights) in landlock.grants.iter().take(SHOWN) {
             let flag = |bit, letter| if rights & bit != 0 { letter } else { '-' };
             let (r, w, x) =
                 (flag(right::READ_FILE, 'r'), flag(right::WRITE_FILE, 'w'), flag(right::EXECUTE, 'x'));
@@ -224,6 +248,9 @@ impl fmt::Display for Plan {
                     group.parent.display()
                 )?;
             }
+        }
+        if let Some(most) = self.limits.counted {
+            writeln!(f, "limit       {most} processes and threads (counted by the keeper)")?;
         }
         if let Some(wall) = self.limits.wall {
             writeln!(f, "limit       {} s of wall time", wall.as_secs())?;
@@ -261,6 +288,7 @@ mod tests {
             no_namespaces: None,
             listener: true,
             root: false,
+            scratch: "/nowhere/scratch".into(),
             root_links: Vec::new(),
             loaders: Vec::new(),
         }
@@ -349,8 +377,27 @@ mod tests {
         assert!(refused(&policy(), &none).why.contains("no Landlock"));
         let old = Probe { landlock: 2, ..kernel() };
         assert!(refused(&policy(), &old).why.contains("ABI 2"));
-        let closed = Probe { no_namespaces: Some("switched off".into()), ..kernel() };
+        let closed = Probe { no_namespaces: Some("switched off".into()), listener: false, ..kernel() };
         assert!(refused(&policy(), &closed).why.contains("switched off"));
+    }
+
+    #[test]
+    fn without_namespaces_lines_that_cannot_be_held_are_named() {
+        let alone = Probe { no_namespaces: Some("switched off".into()), ..kernel() };
+        let made = plan(&policy(), &alone, std::iter::empty()).expect("a plan");
+        assert_eq!(made.level(), "fallback");
+        assert!(made.mounts.steps.is_empty() && made.landlock.net != 0);
+        assert!(made.env.iter().any(|v| v.to_string_lossy() == "TMPDIR=/nowhere/scratch"));
+        // Nothing is granted that is not for executing, but the run's own folder.
+        let writable = made.landlock.grants.iter().filter(|(_, _, rights)| rights & right::WRITE_FILE != 0);
+        assert!(writable.map(|(path, _, _)| path).eq([Path::new("/nowhere/scratch")]));
+        let old = Probe { landlock: 5, ..alone };
+        assert_eq!(refused(&policy(), &old).origin.key, "process.signals");
+        let mut tolerant = policy();
+        tolerant.sandbox.best_effort = ["process.signals", "network.unix"]
+            .map(|value| Set { value, origin: origin(3, "sandbox.best_effort") })
+            .into();
+        assert_eq!(plan(&tolerant, &old, std::iter::empty()).expect("a plan").unenforced.len(), 2);
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! What this kernel and this machine can do, asked once. Not what a policy needs of it.
 
-use crate::sys::{landlock, process, seccomp};
+use crate::sys::fs::CWD;
+use crate::sys::process::{Side, Status};
+use crate::sys::{landlock, mount, process, seccomp};
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
 /// Answers the planner depends on.
@@ -17,6 +21,8 @@ pub struct Probe {
     pub listener: bool,
     /// weft runs as user 0.
     pub root: bool,
+    /// Where a folder of the run's own could be made: not there yet, and not to be guessed.
+    pub scratch: PathBuf,
     /// Links directly below `/`, with where they point as written.
     pub root_links: Vec<(PathBuf, PathBuf)>,
     /// The dynamic loaders that are installed, links followed.
@@ -50,10 +56,26 @@ impl Probe {
             no_namespaces: no_namespaces(),
             listener: seccomp::knows_action(0x7fc0_0000),
             root: process::ids().0 == 0,
+            scratch: scratch(),
             root_links,
             loaders: LOADERS.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
         }
     }
+
+    /// The same machine, on which making namespaces was tried and refused.
+    #[must_use]
+    pub fn without_namespaces(self, why: &str) -> Self {
+        Self { no_namespaces: Some(why.to_owned()), ..self }
+    }
+}
+
+/// Where temporary files of this user are.
+fn scratch() -> PathBuf {
+    let temp = std::env::temp_dir();
+    let below = fs::canonicalize(&temp).unwrap_or(temp);
+    // Keys of hash maps are random: the only source of that in the standard library.
+    let random = RandomState::new().hash_one(process::pid());
+    below.join(format!("weft-{}-{random:016x}", process::pid()))
 }
 
 /// Folders in which commands are looked for, links followed.
@@ -71,6 +93,22 @@ pub fn command_dirs() -> Vec<PathBuf> {
     dirs
 }
 
+/// Under somebody else's filter no switch says anything: makes namespaces and mounts in them, as a run would.
+fn tried() -> Option<String> {
+    let refused = |what: &str| Some(format!("a seccomp filter around this process refuses {what}"));
+    match process::clone(process::ALL_NAMESPACES) {
+        Err(_) => refused("namespaces"),
+        Ok(Side::Child) => {
+            let works = mount::make_private().is_ok() && mount::clone_tree_at(CWD, c"/").is_ok();
+            process::exit_now(i32::from(!works))
+        }
+        Ok(Side::Parent(child)) => match process::wait(child.pid, true) {
+            Ok(Some((_, Status::Exited(0)))) => None,
+            _ => refused("mounts"),
+        },
+    }
+}
+
 /// What the usual switches say; the clone itself has the last word.
 fn no_namespaces() -> Option<String> {
     let is = |path: &str, value: &str| fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
@@ -82,5 +120,14 @@ fn no_namespaces() -> Option<String> {
         return Some("this kernel has no user namespaces".to_owned());
     }
     let found = switches.iter().find(|(path, value, _)| is(path, value));
-    found.map(|(_, _, why)| (*why).to_owned())
+    // AppArmor takes the capabilities in a new namespace away from whoever has no profile that says otherwise.
+    let restricted = || {
+        process::ids().0 != 0
+            && is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")
+            && is("/proc/self/attr/current", "unconfined")
+    };
+    found
+        .map(|(_, _, why)| (*why).to_owned())
+        .or_else(|| restricted().then(|| "AppArmor restricts user namespaces".to_owned()))
+        .or_else(|| if seccomp::filtered() { tried() } else { None })
 }

@@ -39,7 +39,7 @@ pub fn asked_for(call: &Call) -> Option<PathBuf> {
 }
 
 /// A string of the process, up to its NUL. Reads to the end of the page first: the next may not be there.
-fn text(pid: i32, mut address: u64) -> Option<Vec<u8>> {
+pub(super) fn text(pid: i32, mut address: u64) -> Option<Vec<u8>> {
     const PAGE: u64 = 4096;
     let mut all = Vec::new();
     let mut buffer = [0; PAGE as usize];

@@ -7,6 +7,7 @@
 //! The program is a binary search over call numbers: a chain of comparisons would cost every call, and the kernel's own
 //! pre-computation at start, in proportion to the table.
 
+use super::fallback::calls::{self, Alone};
 use crate::policy::Syscalls;
 use crate::sys::seccomp::Instruction;
 
@@ -127,6 +128,8 @@ pub enum Verdict {
     Report(i32),
     /// It runs, after weft has written it down. Decides nothing: what may be executed is up to mounts and Landlock.
     Watch,
+    /// The keeper of the fallback level decides, and does it itself.
+    Ask,
 }
 
 impl Verdict {
@@ -137,14 +140,14 @@ impl Verdict {
         match self {
             Self::Allow => ALLOW,
             Self::Refuse(error) => ERRNO | error as u32,
-            Self::Report(_) | Self::Watch => USER_NOTIF,
+            Self::Report(_) | Self::Watch | Self::Ask => USER_NOTIF,
         }
     }
 }
 
 /// A test of the low half of an argument; the kernel takes all of these as 32-bit numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Test {
+pub(super) enum Test {
     /// `arg & mask == value`
     Is { arg: u8, mask: u32, value: u32 },
     /// `arg & mask != 0`
@@ -152,16 +155,16 @@ enum Test {
 }
 
 /// When all tests hold, the verdict.
-struct Clause {
-    tests: Vec<Test>,
-    verdict: Verdict,
+pub(super) struct Clause {
+    pub(super) tests: Vec<Test>,
+    pub(super) verdict: Verdict,
 }
 
 /// What is known about one call number: the first clause that holds, else `otherwise`.
-struct Rule {
-    number: u32,
-    clauses: Vec<Clause>,
-    otherwise: Verdict,
+pub(super) struct Rule {
+    pub(super) number: u32,
+    pub(super) clauses: Vec<Clause>,
+    pub(super) otherwise: Verdict,
 }
 
 /// What a filter depends on besides the profile.
@@ -173,6 +176,8 @@ pub struct Options {
     pub report: bool,
     /// Programs that start are written down as well; needs the listener.
     pub execs: bool,
+    /// No namespaces are there: what they would hold is refused or asked for. Needs the listener.
+    pub alone: Option<Alone>,
 }
 
 /// The filter for a profile on this machine's architecture.
@@ -195,15 +200,38 @@ pub fn number(name: &str) -> Option<u32> {
 pub fn error_for(number: u32, args: &[u64; 6], options: Options) -> i32 {
     match verdict(number, args, options) {
         Verdict::Report(error) | Verdict::Refuse(error) => error,
-        Verdict::Allow | Verdict::Watch => libc::EPERM,
+        Verdict::Allow | Verdict::Watch | Verdict::Ask => libc::EPERM,
     }
 }
 
-/// What the filter says to a call, in Rust instead of BPF: for the listener, for explanations and for the tests.
+/// What the filter says to a call, in Rust instead of BPF: for explanations and for the tests.
 pub fn verdict(number: u32, args: &[u64; 6], options: Options) -> Verdict {
-    let Some(rule) = rules(options).into_iter().find(|rule| rule.number == number) else {
-        return if number > NEWEST { Verdict::Refuse(libc::ENOSYS) } else { fallback(options.profile) };
-    };
+    Table::new(options).verdict(number, args)
+}
+
+/// The same, for a listener that is asked often.
+pub struct Table {
+    rules: Vec<Rule>,
+    fallback: Verdict,
+}
+
+impl Table {
+    /// For a filter with these options.
+    pub fn new(options: Options) -> Self {
+        Self { rules: rules(options), fallback: fallback(options.profile) }
+    }
+
+    /// What the filter says to a call.
+    pub fn verdict(&self, number: u32, args: &[u64; 6]) -> Verdict {
+        match self.rules.binary_search_by_key(&number, |rule| rule.number) {
+            Ok(at) => decide(&self.rules[at], args),
+            Err(_) if number > NEWEST => Verdict::Refuse(libc::ENOSYS),
+            Err(_) => self.fallback,
+        }
+    }
+}
+
+fn decide(rule: &Rule, args: &[u64; 6]) -> Verdict {
     let holds = |test: &Test| match *test {
         Test::Is { arg, mask, value } => args[usize::from(arg)] as u32 & mask == value,
         Test::Any { arg, mask } => args[usize::from(arg)] as u32 & mask != 0,
@@ -245,6 +273,9 @@ fn rules(options: Options) -> Vec<Rule> {
         })
         .collect();
     rules.push(Rule { number: OPEN_TREE_ATTR, clauses: Vec::new(), otherwise: refuse(libc::EPERM) });
+    if let Some(alone) = options.alone {
+        calls::narrow(&mut rules, alone, refuse(libc::EPERM));
+    }
     rules.sort_by_key(|rule| rule.number);
     rules
 }
@@ -419,7 +450,7 @@ mod tests {
         [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];
 
     fn options(profile: Syscalls) -> Options {
-        Options { profile, report: true, execs: false }
+        Options { profile, report: true, execs: false, alone: None }
     }
 
     /// The kernel's interpreter, as far as these programs need it.
@@ -472,18 +503,48 @@ mod tests {
         ];
         for profile in PROFILES {
             for report in [false, true] {
-                let options = Options { report, profile, execs: false };
-                let program = program(options);
-                for number in 0..NEWEST + 40 {
-                    for args in &arguments {
-                        let (got, _) = run(&program, ARCH, number, args);
+                for alone in [None, ALONE, ALONE.map(|alone| Alone { inet: true, ..alone })] {
+                    let options = Options { report, profile, execs: false, alone };
+                    let program = program(options);
+                    let table = Table::new(options);
+                    for number in 0..NEWEST + 40 {
+                        for args in &arguments {
+                            let (got, _) = run(&program, ARCH, number, args);
+                            let said = table.verdict(number, args);
+                            assert_eq!(got, said.encode(), "{options:?} {number} {args:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    const ALONE: Option<Alone> = Some(Alone { inet: false, count: true });
+
+    #[test]
+    fn without_namespaces_nothing_more_is_allowed() {
+        let arguments = [[0; 6], [1, 1, 0, 0, 0, 0], [2, 1, 0, 0, 0, 0], [3, 2, 4, 0x20, 3, 0]];
+        for profile in PROFILES {
+            let with = Table::new(options(profile));
+            let without = Table::new(Options { alone: ALONE, ..options(profile) });
+            for number in 0..NEWEST + 40 {
+                for args in &arguments {
+                    if without.verdict(number, args) == Verdict::Allow {
                         assert_eq!(
-                            got,
-                            verdict(number, args, options).encode(),
+                            with.verdict(number, args),
+                            Verdict::Allow,
                             "{profile:?} {number} {args:?}"
                         );
                     }
                 }
+            }
+            // What names a file, or makes a socket that could reach out, never simply runs.
+            for call in [libc::SYS_openat, libc::SYS_renameat2, libc::SYS_fchmod, libc::SYS_newfstatat] {
+                assert_ne!(without.verdict(call as u32, &[0; 6]), Verdict::Allow);
+            }
+            for (family, kind) in [(1, 2), (2, 1), (10, 1), (16, 3), (40, 1)] {
+                let args = [family, kind, 0, 0, 0, 0];
+                assert_ne!(without.verdict(libc::SYS_socket as u32, &args), Verdict::Allow);
             }
         }
     }
@@ -524,8 +585,8 @@ mod tests {
 
     #[test]
     fn stays_short() {
-        for profile in PROFILES {
-            let program = program(options(profile));
+        for (profile, alone) in PROFILES.into_iter().flat_map(|profile| [(profile, None), (profile, ALONE)]) {
+            let program = program(Options { alone, ..options(profile) });
             assert!(program.len() < 1000, "{profile:?}: {} instructions", program.len());
             let longest = (0..NEWEST).map(|n| run(&program, ARCH, n, &[0; 6]).1).max();
             assert!(longest < Some(90), "{profile:?}: {longest:?} steps");

@@ -59,6 +59,10 @@ pub struct Stat {
     pub file: bool,
     /// It is a character device.
     pub device: bool,
+    /// It is a pipe, with a name or without.
+    pub fifo: bool,
+    /// It is a socket.
+    pub socket: bool,
     /// Permission bits.
     pub mode: u32,
     /// Owner.
@@ -81,6 +85,8 @@ pub fn fstat(fd: impl AsFd) -> io::Result<Stat> {
         link: kind == libc::S_IFLNK,
         file: kind == libc::S_IFREG,
         device: kind == libc::S_IFCHR,
+        fifo: kind == libc::S_IFIFO,
+        socket: kind == libc::S_IFSOCK,
         mode: stat.st_mode & 0o7777,
         uid: stat.st_uid,
         id: (stat.st_dev, stat.st_ino),

@@ -11,6 +11,7 @@ pub mod fs;
 pub mod landlock;
 pub mod limits;
 pub mod mount;
+pub mod names;
 pub mod process;
 pub mod seccomp;
 pub mod signal;

@@ -78,6 +78,37 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(usize
     Ok(Some((length, fd)))
 }
 
+/// A Unix socket of the type, that does not wait, connected to an address of that family as the kernel takes it.
+pub fn connected_unix(kind: i32, address: &[u8]) -> io::Result<OwnedFd> {
+    let kind = kind | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: integers only.
+    let socket = own(check(unsafe { libc::socket(libc::AF_UNIX, kind, 0) }.into())?);
+    let length = address.len() as libc::socklen_t;
+    // SAFETY: the pointer and length describe the address, which outlives the call.
+    check(unsafe { libc::connect(socket.as_raw_fd(), address.as_ptr().cast(), length) }.into())?;
+    Ok(socket)
+}
+
+/// Family and type of a socket; none for what is no socket.
+pub fn kind_of(fd: impl AsFd) -> Option<(i32, i32)> {
+    let option = |name| {
+        let mut value: libc::c_int = 0;
+        let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: value and length are valid places to write to, and length says how much.
+        let done = unsafe {
+            libc::getsockopt(
+                fd.as_fd().as_raw_fd(),
+                libc::SOL_SOCKET,
+                name,
+                (&raw mut value).cast(),
+                &raw mut length,
+            )
+        };
+        check(done.into()).ok().map(|_| value)
+    };
+    Some((option(libc::SO_DOMAIN)?, option(libc::SO_TYPE)?))
+}
+
 /// What a descriptor that was waited for has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready {

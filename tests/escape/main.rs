@@ -1,16 +1,20 @@
 //! Attempts to leave the sandbox. Each is one script in `attempts/`, named after its trick; it prints ESCAPED when the trick
 //! worked. Each runs twice: without the sandbox, where it has to work (or the test would prove nothing), and inside, where it
 //! must not. A line `# needs: root` or `# needs: user` limits an attempt to that user; `# policy: NAME` chooses a variant of the policy; `# only-inside` marks one that has no
-//! meaning outside. Words on the command line choose attempts by name.
+//! meaning outside. All run at the level with namespaces and at the one without; the third, a filter as around a container, has to
+//! lead to the second. Words on the command line choose attempts by name.
 
+mod container;
 mod policy;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::net::{SocketAddr, UnixDatagram, UnixListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -24,16 +28,49 @@ fn main() -> io::Result<()> {
     if let Some(("--inside", rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         std::process::exit(inside(rest));
     }
-    let probe = Probe::here();
-    if let Some(why) = &probe.no_namespaces {
-        return say(&format!("\n!!! SKIPPED, nothing was tested: {why}\n"));
+    if let Some(("--contained", command)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        // Another test, or weft, under a filter as around a container.
+        container::enter()?;
+        let name = command.first().map(String::as_str).unwrap_or("weft");
+        return Err(Command::new(name).args(&command[1..]).exec());
     }
-    let fixture = Fixture::new()?;
+    // Both levels, where this machine has both; one of them when asked for.
+    let asked = |word: &str| args.iter().any(|arg| arg == word);
+    let levels: &[&str] = match Probe::here().no_namespaces {
+        _ if asked("--container") => &["container"],
+        _ if asked("--fallback") => &["fallback"],
+        Some(_) => &["fallback"],
+        None if asked("--namespaces") => &["namespaces"],
+        None => &["namespaces", "fallback", "container"],
+    };
+    let mut all_held = true;
+    let mut shown = BTreeSet::new();
+    for level in levels {
+        // What is special about a container is how weft comes to the fallback level.
+        let only_ordinary = *level == "container" && levels.len() > 1;
+        all_held &= one_level(level, &args, &mut shown, only_ordinary)?;
+    }
+    std::process::exit(i32::from(!all_held))
+}
+
+/// `shown` are the attempts that worked without the sandbox, so that this is shown once.
+fn one_level(
+    level: &'static str,
+    args: &[String],
+    shown: &mut BTreeSet<String>,
+    only_ordinary: bool,
+) -> io::Result<bool> {
+    let fixture = Fixture::new(level)?;
     let mut wrong = fixture.ordinary()?;
-    let mut held = 0;
+    let (mut held, mut impossible) = (0, 0);
+    // Where the machine itself takes namespaces or privileges away, some tricks have no way to work.
+    let restricted = Probe::here().no_namespaces.is_some();
     let mut names: Vec<PathBuf> =
         fs::read_dir(fixture.at("attempts"))?.flatten().map(|entry| entry.path()).collect();
     names.sort();
+    if only_ordinary {
+        names.clear();
+    }
     for path in names {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let chosen = args.iter().filter(|arg| !arg.starts_with('-'));
@@ -45,10 +82,15 @@ fn main() -> io::Result<()> {
         if text.contains("\n# needs: root") && !root || text.contains("\n# needs: user") && root {
             continue;
         }
-        if !text.contains("\n# only-inside") {
+        if !text.contains("\n# only-inside") && !shown.contains(&name) {
             fixture.reset()?;
             let (output, escaped) = fixture.attempt(&path, false)?;
-            if !escaped {
+            if escaped {
+                shown.insert(name.clone());
+            } else if restricted {
+                impossible += 1;
+                continue;
+            } else {
                 wrong.push(format!("{name}: does not work even without the sandbox:\n{output}"));
                 continue;
             }
@@ -66,12 +108,16 @@ fn main() -> io::Result<()> {
             }
         }
     }
-    say(&format!("{held} attempts held as user {}, {} not as they should be", ids().0, wrong.len()))?;
+    let none = if impossible > 0 { format!(", {impossible} impossible here") } else { String::new() };
+    let user = ids().0;
+    say(&format!(
+        "{held} attempts held as user {user} by {level}{none}, {} not as they should be",
+        wrong.len()
+    ))?;
     for line in &wrong {
         say(line)?;
     }
-    drop(fixture);
-    std::process::exit(i32::from(!wrong.is_empty()))
+    Ok(wrong.is_empty())
 }
 
 fn say(line: &str) -> io::Result<()> {
@@ -82,7 +128,18 @@ fn say(line: &str) -> io::Result<()> {
 fn inside(args: &[String]) -> i32 {
     let Some((fix, command)) = args.split_first() else { return 2 };
     let policy = policy::variant(Path::new(fix), &std::env::var("ESC_POLICY").unwrap_or_default());
-    let plan = match plan::plan(&policy, &Probe::here(), std::env::vars_os()) {
+    let level = std::env::var("ESC_LEVEL").unwrap_or_default();
+    if level == "container"
+        && let Err(error) = container::enter()
+    {
+        eprintln!("could not be set up: {error}");
+        return 125;
+    }
+    let mut probe = Probe::here();
+    if level == "fallback" {
+        probe = probe.without_namespaces("the test says so");
+    }
+    let plan = match plan::plan(&policy, &probe, std::env::vars_os()) {
         Ok(plan) => plan,
         Err(refusal) => {
             eprintln!("could not be set up: {refusal}");
@@ -100,35 +157,45 @@ fn inside(args: &[String]) -> i32 {
 
 /// A world with things to steal and to break.
 struct Fixture {
+    level: &'static str,
     dir: PathBuf,
     victim: Child,
     port: u16,
     _tcp: TcpListener,
     _abstract: UnixListener,
     _unix: UnixListener,
+    _datagram: UnixDatagram,
 }
 
 impl Fixture {
-    fn new() -> io::Result<Self> {
+    fn new(level: &'static str) -> io::Result<Self> {
         let dir = Path::new("/var/tmp").join(format!("weft-escape-{}", std::process::id()));
         fs::create_dir_all(&dir)?;
         let tcp = TcpListener::bind("127.0.0.1:0")?;
         let name = format!("weft-escape-{}", std::process::id());
         let victim = Command::new("sleep").arg("600").env("ESC_VICTIM_SECRET", "SECRET").spawn()?;
         let fixture = Self {
+            level,
             port: tcp.local_addr()?.port(),
             _tcp: tcp,
             _abstract: UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?,
             _unix: UnixListener::bind(dir.join("outside.sock"))?,
+            _datagram: UnixDatagram::bind(dir.join("datagram.sock"))?,
             victim,
             dir,
         };
         let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/escape/attempts");
         fs::create_dir_all(fixture.at("attempts"))?;
+        fs::write(fixture.shm(), "SECRET")?;
         for script in fs::read_dir(scripts)?.flatten() {
             fs::copy(script.path(), fixture.at("attempts").join(script.file_name()))?;
         }
         Ok(fixture)
+    }
+
+    /// Something in the shared memory of the host.
+    fn shm(&self) -> PathBuf {
+        Path::new("/dev/shm").join(format!("weft-escape-{}", std::process::id()))
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -156,7 +223,7 @@ impl Fixture {
 
     /// Ordinary work has to go on as ever, or attempts would be held because nothing runs at all.
     fn ordinary(&self) -> io::Result<Vec<String>> {
-        let cases: [(&str, i32); 12] = [
+        let cases: [(&str, i32); 17] = [
             ("exit 7", 7),
             ("kill -TERM $$", 143),
             ("echo hello > new && mv new newer && cat newer && rm newer && mkdir -p a/b && rmdir a/b a", 0),
@@ -164,11 +231,29 @@ impl Fixture {
             ("python3 -c 'import multiprocessing as m; print(sum(m.Pool(2).map(abs, [-1, 2])))'", 0),
             (
                 "python3 -c 'import socket, threading; s = socket.create_server((\"127.0.0.1\", 0)); socket.create_connection(s.getsockname())'",
+                // Without a network namespace there is no loopback that is not the host's.
+                if self.level == "namespaces" { 0 } else { 1 },
+            ),
+            (
+                "python3 -c 'import os, socket; p = os.environ[\"TMPDIR\"] + \"/s\"; s = socket.socket(socket.AF_UNIX); s.bind(p); s.listen(); c = socket.socket(socket.AF_UNIX); c.connect(p); a = s.accept()[0]; a.send(b\"x\"); assert c.recv(1) == b\"x\"'",
+                0,
+            ),
+            (
+                "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"\\0weft-inside\"); s.listen(); c = socket.socket(socket.AF_UNIX); c.connect(\"\\0weft-inside\"); s.accept()'",
+                0,
+            ),
+            ("mkfifo pipe && { echo x > pipe & read -r x < pipe && [ $x = x ]; }", 0),
+            (
+                "umask 027 && echo x > made && mkdir made.d && [ $(stat -c %a made) = 640 ] && [ $(stat -c %a made.d) = 750 ] && chmod 600 made && touch -d 2001-01-01 made && cp -p made kept && [ $(stat -c %a-%Y kept) = $(stat -c %a-%Y made) ]",
+                0,
+            ),
+            (
+                "ln -s file l && cat l && ln file hard && [ $(stat -c %h file) = 2 ] && mkdir -p d/e && mv d f && cat /dev/fd/3 3< file && rm -r f l hard && cat /proc/self/status > /dev/null",
                 0,
             ),
             ("cat <(echo x) | grep -q x && : > /dev/null && read -r x < /dev/zero & kill %1", 0),
             (
-                "git --version && cd /tmp && git init -q x && cd x && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && git status",
+                "git --version && cd $TMPDIR && git init -q x && cd x && git -c user.name=a -c user.email=a@b commit -q --allow-empty -m x && git status",
                 0,
             ),
             ("exec nosuchcommand", 127),
@@ -182,6 +267,7 @@ impl Fixture {
             let mut command = Command::new(std::env::current_exe()?);
             command.arg("--inside").arg(&self.dir).args(["/bin/bash", "-c", text]);
             command.current_dir(self.at("ws")).env_clear().env("PATH", PATH).env("ESC_FIX", &self.dir);
+            command.env("ESC_LEVEL", self.level);
             let output = command.stdin(Stdio::null()).output()?;
             if output.status.code() != Some(code) {
                 let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -196,8 +282,9 @@ impl Fixture {
     fn dies_with_weft(&self) -> io::Result<Option<String>> {
         self.reset()?;
         let mut command = Command::new(std::env::current_exe()?);
-        let text = "echo > started; (sleep 0.5; echo > late) & sleep 0.5; echo > late";
+        let text = "echo > started; (sleep 0.5; echo > late) & setsid sh -c 'sleep 0.5; echo > late' & sleep 0.5; echo > late";
         command.arg("--inside").arg(&self.dir).args(["/bin/bash", "-c", text]);
+        command.env("ESC_LEVEL", self.level);
         let mut weft = command.current_dir(self.at("ws")).spawn()?;
         let deadline = Instant::now() + Duration::from_secs(5);
         while !self.at("ws/started").exists() && Instant::now() < deadline {
@@ -233,7 +320,7 @@ impl Fixture {
             .env("ESC_TEST", std::process::id().to_string());
         let text = fs::read_to_string(script)?;
         let variant = text.lines().find_map(|line| line.strip_prefix("# policy: ")).unwrap_or("plain");
-        command.env("ESC_POLICY", variant);
+        command.env("ESC_POLICY", variant).env("ESC_LEVEL", self.level);
         command.env("ESC_INSIDE", if sandboxed { "1" } else { "" });
         command
             .env("ESC_API_TOKEN", "SECRET")
@@ -266,5 +353,6 @@ impl Drop for Fixture {
         let _ = self.victim.kill();
         let _ = self.victim.wait();
         let _ = fs::remove_dir_all(&self.dir);
+        let _ = fs::remove_file(self.shm());
     }
 }

@@ -10,8 +10,8 @@ use crate::scan::report::visible::visible;
 use std::io::{self, Write};
 
 /// What the walls are made of.
-pub fn level(_plan: &Plan) -> &'static str {
-    "namespaces"
+pub fn level(plan: &Plan) -> &'static str {
+    plan.level()
 }
 
 /// The walls in one line, for the log.

@@ -114,6 +114,7 @@ impl<'a> Recorder<'a> {
                 self.log.record(Action::Syscall, &shown_call(call, args), false, &reason, rule)
             }
             Event::Exec { program, pid } => self.program(&program, pid),
+            Event::File { path, write, .. } => self.file(&path, write),
             Event::Limit(limit) => self.record_limit(limit),
         };
         kept.map_err(|error| {
@@ -133,6 +134,20 @@ impl<'a> Recorder<'a> {
             return Ok(());
         }
         self.log.decided(Action::Exec, &names::escape(program.as_os_str().as_encoded_bytes()), &decision)
+    }
+
+    /// A file that was refused. The line that decides is named where the policy has one.
+    fn file(&mut self, path: &Path, write: bool) -> Result<(), AuditError> {
+        self.denied += 1;
+        let (action, decision) = match write {
+            true => (Action::Write, decide::write(self.policy, path)),
+            false => (Action::Read, decide::read(self.policy, path)),
+        };
+        let target = names::escape(path.as_os_str().as_encoded_bytes());
+        match decision.allowed {
+            false => self.log.decided(action, &target, &decision),
+            true => self.log.record(action, &target, false, "nobody inside may change that name", None),
+        }
     }
 
     fn decide(&mut self, program: &Path, pid: i32) -> Option<Decision> {
