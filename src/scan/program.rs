@@ -545,8 +545,9 @@ impl Scratch {
     }
 }
 
+#[inline]
 fn same(piece: &[u8], lower: &[u8]) -> bool {
-    piece.eq_ignore_ascii_case(lower)
+    piece.iter().zip(lower).all(|(byte, lower)| byte == lower || byte.to_ascii_lowercase() == *lower)
 }
 
 #[inline]
