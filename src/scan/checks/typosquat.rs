@@ -33,6 +33,9 @@ const REAL: &str = "preact requests request reacts colour color glob globs jests
     debug dotenvx uuidv4 uuidv7 uuid7 tabulator zods sharps hone pillow-simd typed typer types execa dockers stripes httpx \
     httpx2 http2 pypdf2 pypdf3 pypdf4 websocket network cheeriojs open-ai nodemailer motor semver2 gloo turbo turbos hona next-auth vitest vites viem-utils";
 
+/// One of these stands in every line that the pattern below matches.
+const TOOLS: [&str; 7] = ["pip", "uv", "poetry", "npm", "yarn", "bun", "npx"];
+
 fn installs() -> Option<&'static Regex> {
     static RE: OnceLock<Option<Regex>> = OnceLock::new();
     RE.get_or_init(|| {
@@ -94,6 +97,8 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     let Some(installs) = installs() else { return };
     let found = lines.iter().flat_map(|&start| {
         let line = &text[doc.lines().line_range(text, start)];
+        let lower = line.to_ascii_lowercase();
+        let line = if TOOLS.iter().any(|tool| lower.contains(tool)) { line } else { "" };
         // Steps of work that matching one byte takes.
         let line = if doc.work.spend(line.len() * 64) { line } else { "" };
         installs.captures_iter(line).map(move |c| (start, c))
