@@ -602,6 +602,67 @@ fn a_full_disk_stops_the_run() {
     assert!(home.at("home/ws/began").exists() && !home.at("home/ws/ended").exists());
 }
 
+/// In a user namespace of the test's own that may hold no network namespace; the switches that are looked at say nothing of it.
+fn without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
+    let closed = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "sh", "-c", closed, "sh", env!("CARGO_BIN_EXE_weft"), "run"]);
+    unshare.args(args).current_dir(home.at("home/ws")).env_clear();
+    unshare.env("HOME", home.at("home")).env("PATH", PATH).stdin(Stdio::null());
+    let said = said(&mut unshare);
+    if said.err.contains("unshare failed") || said.err.contains("max_net_namespaces") {
+        process::skipped("no user namespace for the test itself");
+        return None;
+    }
+    Some(said)
+}
+
+#[test]
+fn namespaces_that_are_refused_after_all_are_done_without() {
+    let home = Home::new();
+    let script = "echo inside; cat ~/outside/file; exit 3";
+    let args = ["--policy", "coding-agent", "--", "sh", "-c", script];
+    let Some(said) = without_network_namespaces(&home, &args) else { return };
+    assert_eq!((said.code, said.out.as_str()), (3, "inside\n"), "{said:?}");
+    let told = "weft: namespaces are refused (create namespaces: no space left on device): this run is held at the level `fallback`";
+    assert_eq!(said.err.lines().filter(|line| *line == told).count(), 1, "{said:?}");
+    let log = home.log("coding-agent");
+    let entry = |target: &str, allowed: bool| {
+        let wanted = [
+            "\"action\":\"enforcement\"".to_owned(),
+            format!("\"target\":\"{target}\""),
+            format!("\"allowed\":{allowed}"),
+        ];
+        log.lines().position(|line| wanted.iter().all(|part| line.contains(part)))
+    };
+    let (refused, held) = (entry("namespaces", false), entry("fallback", true));
+    assert!(refused.is_some() && refused < held, "{log}");
+    // A second start in one log would be a second run.
+    assert_eq!(log.matches("\"action\":\"start\"").count(), 1, "{log}");
+}
+
+#[test]
+fn what_the_level_without_namespaces_cannot_hold_is_still_refused() {
+    let home = Home::new();
+    fs::create_dir(home.at("home/ws/tools")).unwrap();
+    let tool = home.file("home/ws/tools/tool", "#!/bin/sh\n");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    // A denied program below a folder that is writable and executable.
+    let policy = "version = 1\nagent = \"held\"\nextends = [\"coding-agent\"]\n[filesystem]\ndeny = [\"${WORKSPACE}/tools\"]\n";
+    let policy = home.file("tools.toml", policy);
+    let policy = policy.to_str().unwrap();
+    assert_eq!(home.sh(policy, "touch first").code, 0, "with namespaces the line is held");
+    let Some(said) = without_network_namespaces(&home, &["--policy", policy, "--", "touch", "second"]) else {
+        return;
+    };
+    said.refused("not enforceable here: ");
+    assert!(said.err.contains("tools.toml:5: filesystem.deny"), "{said:?}");
+    assert!(home.at("home/ws/first").exists() && !home.at("home/ws/second").exists());
+    let log = home.log("held");
+    let last = log.lines().last().unwrap_or_default();
+    assert!(last.contains("\"action\":\"exit\"") && last.contains("\"target\":\"not started\""), "{log}");
+}
+
 #[test]
 fn bad_policies_are_one_line() {
     let home = Home::new();

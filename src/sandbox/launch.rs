@@ -455,6 +455,12 @@ pub fn namespaces_refused(error: &Error) -> bool {
     }
 }
 
+/// Step and error of a failure in one phrase: `create namespaces: no space left on device`.
+pub fn why(error: &Error) -> String {
+    let text = error.text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    format!("{}: {text}", error.step)
+}
+
 /// Turns the words of a command line into what [`run`] takes.
 pub fn words(command: &[String]) -> Vec<OsString> {
     command.iter().map(|word| OsString::from_vec(word.clone().into_bytes())).collect()
