@@ -8,7 +8,8 @@ use super::limits::Limits;
 use super::lines::mode;
 use super::mounts::{Mounts, Step};
 use super::probe::Probe;
-use super::{env, seccomp};
+use super::{bare, env, seccomp};
+use crate::policy::effective::{Effective, Platform, sandbox_type};
 use crate::policy::{NetworkMode, Origin, Policy, SandboxType};
 use crate::sys::landlock::fs as right;
 use std::ffi::{CString, OsString};
@@ -47,6 +48,8 @@ impl std::error::Error for Refusal {}
 pub struct Plan {
     /// Who runs.
     pub agent: String,
+    /// Which sandbox, and why that one.
+    pub effective: Effective,
     /// The new root.
     pub mounts: Mounts,
     /// File rules of the second wall.
@@ -82,12 +85,9 @@ pub fn plan(
         line: 0,
         key,
     };
-    match policy.sandbox.kind.as_ref().map(|set| (set.value, &set.origin)) {
-        None | Some((SandboxType::Os, _)) => {}
-        Some((kind, origin)) => {
-            let why = format!("the sandbox type {kind:?} is not what the kernel enforces");
-            return Err(Refusal::new(origin.clone(), why.to_lowercase(), "use type = \"os\""));
-        }
+    let effective = effective(policy, itself("sandbox.type"))?;
+    if effective.kind == SandboxType::None {
+        return bare::plan(policy, probe, outside, effective);
     }
     if probe.landlock < LANDLOCK_NEEDED {
         let why = match probe.landlock {
@@ -157,6 +157,7 @@ pub fn plan(
     }
     Ok(Plan {
         agent: policy.agent.clone(),
+        effective,
         mounts,
         landlock,
         calls: seccomp::Options {
@@ -175,16 +176,52 @@ pub fn plan(
     })
 }
 
+/// The sandbox type that the policy gets, if it is one that this build has.
+fn effective(policy: &Policy, itself: Origin) -> Result<Effective, Refusal> {
+    let origin = policy.sandbox.kind.as_ref().map_or(itself, |set| set.origin.clone());
+    let effective = match sandbox_type(&policy.sandbox, Platform::here()) {
+        Ok(effective) => effective,
+        Err(why) => return Err(Refusal::new(origin, why, "use type = \"os\"")),
+    };
+    match effective.kind {
+        SandboxType::Os | SandboxType::None => Ok(effective),
+        kind @ (SandboxType::Wasm | SandboxType::Combined) => {
+            let (kind, reason) = (kind.as_str(), &effective.reason);
+            let why = format!("the sandbox type is {kind} ({reason}), and this build runs no WebAssembly");
+            Err(Refusal::new(origin, why, "use type = \"os\""))
+        }
+    }
+}
+
 impl Plan {
-    /// What the walls are made of: `namespaces`, or `fallback` where there are none.
+    /// What the walls are made of: `namespaces`, `fallback` where there are none, or `none`, no walls.
     pub fn level(&self) -> &'static str {
-        if self.fallback.is_some() { "fallback" } else { "namespaces" }
+        match &self.fallback {
+            _ if self.is_bare() => "none",
+            Some(_) => "fallback",
+            None => "namespaces",
+        }
+    }
+
+    /// The policy wants no sandbox; nothing holds the command but limits.
+    pub fn is_bare(&self) -> bool {
+        self.effective.kind == SandboxType::None
+    }
+
+    /// The command gets namespaces of its own.
+    pub fn has_namespaces(&self) -> bool {
+        self.fallback.is_none() && !self.is_bare()
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "sandbox     {}: {}", self.effective.kind.as_str(), self.effective.reason)?;
         match &self.fallback {
+            _ if self.is_bare() => {
+                writeln!(f, "            the kernel holds no line of the policy but the limits below")?;
+                return self.limits_and_rest(f);
+            }
             Some(fallback) => fallback.fmt(f)?,
             None => {
                 let net = if self.own_network { " net" } else { "" };
@@ -237,6 +274,13 @@ impl fmt::Display for Plan {
             self.calls.profile.as_str(),
             seccomp::program(self.calls).len()
         )?;
+        self.limits_and_rest(f)
+    }
+}
+
+impl Plan {
+    /// The part that every level has.
+    fn limits_and_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (resource, value) in &self.limits.each {
             writeln!(f, "limit       {resource:?} {value} (each process)")?;
         }

@@ -87,13 +87,17 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         say(&format!("policy: {}", prepared.name));
     }
     prepared.say_skipped();
+    if plan.is_bare() {
+        let origin = prepared.policy.sandbox.kind.as_ref().map(|set| set.origin.to_string());
+        say(&format!("warning: no sandbox, nothing holds the command to the policy{}", by_line(&origin)));
+    }
     say_unenforced(&plan);
     let words: Vec<OsString> = command.command.iter().map(|word| to_os(word)).collect();
     let mut recorder = Recorder::open(&prepared.policy, &plan)?;
     recorder.begin(&prepared, &plan, &words)?;
     let mut ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
     if let Err(error) = &ended
-        && plan.fallback.is_none()
+        && plan.has_namespaces()
         && launch::namespaces_refused(error)
     {
         plan = again(&prepared, probe, command.timeout, error, &mut recorder)?;
