@@ -844,6 +844,13 @@ fn the_doctor_finds_nothing_that_escapes() {
             assert_eq!(said.code, 0, "{policy}: {said:?}");
             let node = weft::json::parse(&said.out).unwrap();
             let attacks = node.get("attacks").unwrap().as_array().unwrap();
+            let offers = node.get("offers").unwrap().get("landlock").unwrap().as_str().unwrap();
+            let fixed = offers.split_once("fixed errata: ").unwrap().1;
+            for erratum in node.get("errata").unwrap().as_array().unwrap() {
+                let number = erratum.get("number").unwrap().as_u64().unwrap().to_string();
+                assert!(fixed.split(' ').all(|word| word != number), "{number} is fixed: {}", said.out);
+                assert!(!erratum.get("what").unwrap().as_str().unwrap().is_empty());
+            }
             let count = |key: &str, value: &str| {
                 attacks.iter().filter(|a| a.get(key).unwrap().as_str() == Some(value)).count()
             };

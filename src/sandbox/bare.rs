@@ -38,6 +38,7 @@ pub fn plan(
         effective,
         mounts: Mounts::none(),
         landlock: Landlock { abi: probe.landlock, handled: 0, net: 0, scoped: 0, grants: Vec::new() },
+        errata: Vec::new(),
         calls: seccomp::Options {
             profile: policy.process.syscalls,
             report: false,

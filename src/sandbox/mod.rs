@@ -6,6 +6,7 @@
 
 pub mod bare;
 pub mod env;
+pub mod errata;
 pub mod fallback;
 pub mod landlock;
 pub mod launch;

@@ -1,6 +1,7 @@
 //! From a policy and a probe to a plan: a value that says everything that will be done, prints, and does nothing.
 //! Fails closed: a policy line that nothing here can hold is a refusal that names it.
 
+use super::errata::{self, Erratum};
 use super::fallback::calls::Alone;
 use super::fallback::{Fallback, grants};
 use super::landlock::Landlock;
@@ -54,6 +55,8 @@ pub struct Plan {
     pub mounts: Mounts,
     /// File rules of the second wall.
     pub landlock: Landlock,
+    /// Faults of the kernel's Landlock that touch this plan.
+    pub errata: Vec<Erratum>,
     /// The seccomp profile.
     pub calls: seccomp::Options,
     /// Limits.
@@ -159,6 +162,7 @@ pub fn plan(
         agent: policy.agent.clone(),
         effective,
         mounts,
+        errata: errata::of(&landlock, probe.errata, fallback.is_none()),
         landlock,
         calls: seccomp::Options {
             profile: policy.process.syscalls,
@@ -257,6 +261,9 @@ impl fmt::Display for Plan {
         let (abi, rules, scopes) = (landlock.abi, landlock.grants.len(), landlock.scoped);
         let tcp = if landlock.net != 0 { ", no TCP" } else { "" };
         writeln!(f, "landlock    ABI {abi}, {rules} rules, scopes {scopes:#b}{tcp}")?;
+        for erratum in &self.errata {
+            writeln!(f, "            erratum {} is not fixed here: {}", erratum.number, erratum.text)?;
+        }
         // A folder of commands of which some are denied is named entry by entry.
         const SHOWN: usize = 60;
         if rules > SHOWN {
@@ -423,6 +430,21 @@ mod tests {
         assert!(refused(&policy(), &old).why.contains("ABI 2"));
         let closed = Probe { no_namespaces: Some("switched off".into()), listener: false, ..kernel() };
         assert!(refused(&policy(), &closed).why.contains("switched off"));
+    }
+
+    #[test]
+    fn open_errata_are_told_and_refuse_nothing() {
+        let text = |probe: &Probe| plan(&policy(), probe, std::iter::empty()).expect("a plan").to_string();
+        let told = |text: &str, number: u32| text.contains(&format!("erratum {number} is not fixed here"));
+        let open = text(&kernel());
+        assert!(!told(&open, 1) && told(&open, 2) && told(&open, 3), "{open}");
+        let fixed = text(&Probe { errata: 0b111, ..kernel() });
+        assert!((1..=3).all(|number| !told(&fixed, number)), "{fixed}");
+        let alone = text(&Probe { no_namespaces: Some("switched off".into()), ..kernel() });
+        assert!(
+            (1..=3).all(|number| told(&alone, number)) && alone.contains("held by the keeper"),
+            "{alone}"
+        );
     }
 
     #[test]

@@ -206,6 +206,9 @@ impl Outcome {
 fn text(name: &str, plan: &Plan, lines: &[Line], tried: &[Tried], page: &mut Vec<u8>) -> io::Result<()> {
     writeln!(page, "\npolicy            {}", visible(name))?;
     writeln!(page, "level             {}: {}", explain::level(plan), explain::walls(plan))?;
+    for erratum in &plan.errata {
+        writeln!(page, "erratum {:<9} is not fixed here: {}", erratum.number, erratum.text)?;
+    }
     writeln!(page, "\nline by line")?;
     explain::write_lines(lines, page)?;
     if plan.is_bare() {
@@ -250,6 +253,14 @@ fn json(
         w.field("policy", name)?;
         w.field("level", explain::level(plan))?;
         w.field("walls", &explain::walls(plan))?;
+        w.key("errata")?.array_lines(|w| {
+            plan.errata.iter().try_for_each(|erratum| {
+                w.object(|w| {
+                    w.count("number", erratum.number.into())?;
+                    w.field("what", erratum.text)
+                })
+            })
+        })?;
         w.key("lines")?.array_lines(|w| lines.iter().try_for_each(|line| explain::json_line(w, line)))?;
         w.key("attacks")?.array_lines(|w| {
             tried.iter().try_for_each(|tried| {
