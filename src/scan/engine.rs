@@ -242,6 +242,7 @@ impl Ready {
                 state.trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
             }
             wanted = state.trigrams.1.may_meet(self.rule.needs);
+            state.scratch.charge(8 + self.rule.needs.len() / 4);
             if wanted == 0 {
                 return 0;
             }

@@ -142,16 +142,13 @@ impl Prefilter {
             }
         }
         if let Some(&[a, b, c]) = text.last_chunk::<3>() {
-            self.short(text, text.len() - 3, fold(u32::from_le_bytes([0, a, b, c])), &mut found);
+            self.short(text, text.len() - 3, three_slot(fold(u32::from_le_bytes([0, a, b, c]))), &mut found);
         }
     }
 
-    /// The literals of three bytes that may stand at `at`. `folded`: the three, above an empty byte.
-    fn short(&self, text: &[u8], at: usize, folded: u32, found: &mut impl FnMut(usize, usize)) {
-        let slot = three_slot(folded);
-        if self.three[slot >> 6] >> (slot & 63) & 1 == 0 {
-            return;
-        }
+    /// The literals of three bytes that may stand at `at`, by the place of those bytes in the small bitmap.
+    #[inline(never)]
+    fn short(&self, text: &[u8], at: usize, slot: usize, found: &mut impl FnMut(usize, usize)) {
         let from = self.threes.partition_point(|(s, _)| usize::from(*s) < slot);
         for &(_, three) in self.threes[from..].iter().take_while(|(s, _)| usize::from(*s) == slot) {
             if is_at(text, at, self.literals[usize::from(three)].as_bytes()) {
@@ -163,7 +160,10 @@ impl Prefilter {
     /// The literals that may have their window at `at`.
     #[inline(never)]
     fn four(&self, text: &[u8], at: usize, folded: u32, slot: usize, found: &mut impl FnMut(usize, usize)) {
-        self.short(text, at, folded << 8, found);
+        let three = three_slot(folded << 8);
+        if self.three[three >> 6] >> (three & 63) & 1 != 0 {
+            self.short(text, at, three, found);
+        }
         let below = self.bitmap[slot >> 6] & ((1 << (slot & 63)) - 1);
         let set = usize::from(self.before[slot >> 6]) + below.count_ones() as usize;
         let Some(&[from, to]) = self.starts.get(set..set + 2) else { return };
@@ -180,9 +180,11 @@ impl Prefilter {
     }
 }
 
-/// Does the literal stand at `at`, in any ASCII case?
+/// Does the literal, which is lower case, stand at `at`, in any ASCII case?
 fn is_at(text: &[u8], at: usize, literal: &[u8]) -> bool {
-    text.get(at..at + literal.len()).is_some_and(|piece| piece.eq_ignore_ascii_case(literal))
+    let Some(piece) = text.get(at..at + literal.len()) else { return false };
+    // A loop of its own: literals are short, and most differ early.
+    piece.iter().zip(literal).all(|(byte, lower)| byte == lower || byte.to_ascii_lowercase() == *lower)
 }
 
 /// How common a window of four bytes is in prose and code, roughly: the sum of how common its bytes are, with a bonus

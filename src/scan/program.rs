@@ -13,9 +13,9 @@ use code::*;
 use std::ops::Range;
 
 /// Steps a search may take for each byte of the text before it starts to remember.
-const STEPS_A_BYTE: usize = 24;
+const STEPS_A_BYTE: usize = 4;
 /// Steps any search may take before that.
-const STEPS: usize = 512;
+const STEPS: usize = 128;
 
 /// A way not taken yet.
 #[derive(Clone, Copy)]
@@ -312,7 +312,7 @@ impl Program<'_> {
                             None => false,
                         }
                     } else {
-                        match self.stretch(pc, text, at, left) {
+                        match self.stretch(pc, text, at, left, scratch) {
                             Some((place, left)) => {
                                 scratch.turns.push(Turn {
                                     code: pc as u32,
@@ -372,7 +372,7 @@ impl Program<'_> {
                         let class = self.tables.classes.get(usize::from(*code.get(pc + 1)?))?;
                         let Some(left) = turn.more.checked_sub(1) else { continue };
                         let Some(width) = self.step(class, text, at) else { continue };
-                        let Some((place, left)) = self.stretch(pc, text, at + width, left) else { continue };
+                        let Some((place, left)) = self.stretch(pc, text, at + width, left, scratch) else { continue };
                         scratch.turns.push(Turn {
                             code: pc as u32,
                             at: place as u32,
@@ -426,7 +426,14 @@ impl Program<'_> {
     }
 
     /// The first place from `at` on where what follows a lazy run can start, with `left` more characters at most.
-    fn stretch(&self, pc: usize, text: &[u8], at: usize, left: u32) -> Option<(usize, u32)> {
+    fn stretch(
+        &self,
+        pc: usize,
+        text: &[u8],
+        at: usize,
+        left: u32,
+        scratch: &mut Scratch,
+    ) -> Option<(usize, u32)> {
         let &[class, _, _, a, b] = self.code.get(pc + 1..pc + 6)? else { return None };
         let class = self.tables.classes.get(usize::from(class))?;
         let follow = self.tables.begins.get(usize::from(u16::from_le_bytes([a, b])));
@@ -437,6 +444,7 @@ impl Program<'_> {
                 (Some(byte), Some(follow)) if begins(*follow, *byte) => return Some((place, left)),
                 _ => {}
             }
+            scratch.steps += 1;
             left = left.checked_sub(1)?;
             place += self.step(class, text, place)?;
         }
@@ -545,8 +553,9 @@ impl Scratch {
     }
 }
 
+#[inline]
 fn same(piece: &[u8], lower: &[u8]) -> bool {
-    piece.eq_ignore_ascii_case(lower)
+    piece.iter().zip(lower).all(|(byte, lower)| byte == lower || byte.to_ascii_lowercase() == *lower)
 }
 
 #[inline]

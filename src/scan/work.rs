@@ -5,9 +5,9 @@
 use std::cell::Cell;
 
 /// Steps that every byte of a file brings.
-const PER_BYTE: u64 = 64;
+const PER_BYTE: u64 = 20;
 /// Steps that a file may take whatever its size: a small one may well unpack to a large one.
-const SPARE: u64 = 8 << 20;
+const SPARE: u64 = 4 << 20;
 
 /// The steps of one file.
 #[derive(Clone, Debug, Default)]
