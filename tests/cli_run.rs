@@ -602,6 +602,133 @@ fn a_full_disk_stops_the_run() {
     assert!(home.at("home/ws/began").exists() && !home.at("home/ws/ended").exists());
 }
 
+const NO_SANDBOX: &str = "version = 1\nagent = \"free\"\nextends = [\"coding-agent\"]\n[sandbox]\ntype = \"none\"\nprivileged = true\n[env]\ndeny = [\"HIDDEN\"]\nset = { GIVEN = \"1\" }\n[process]\nmax_open_files = 99\n";
+
+#[test]
+fn a_policy_without_a_sandbox_still_has_its_environment_limits_and_log() {
+    for home in Home::each() {
+        let policy = home.file("free.toml", NO_SANDBOX);
+        let policy = policy.to_str().unwrap();
+        let script = "cat ~/outside/file; echo $GIVEN${HIDDEN-no}; ulimit -n; exit 3";
+        let mut weft = home.weft(&["run", "--policy", policy, "--", "sh", "-c", script]);
+        let ran = said(weft.env("HIDDEN", "SECRET"));
+        assert_eq!((ran.code, ran.out.as_str()), (3, "SECRET\n1no\n99\n"), "{ran:?}");
+        let warning = "weft: warning: no sandbox, nothing holds the command to the policy (";
+        assert_eq!(ran.err.lines().filter(|line| line.starts_with(warning)).count(), 1, "{ran:?}");
+        assert!(ran.err.contains("free.toml:5: sandbox.type)"), "{ran:?}");
+        let log = home.log("free");
+        assert!(log.contains("\"target\":\"none\"") && log.contains("no wall at all"), "{log}");
+        assert!(log.contains("sandbox type none: the policy asks for it and is privileged"), "{log}");
+        assert!(log.contains("\"target\":\"code 3\""), "{log}");
+        let missing = home.run(&["--policy", policy, "--", "nosuchcommand"]);
+        assert_eq!(missing.code, 127, "{missing:?}");
+        assert!(missing.err.contains("no such command inside: nosuchcommand"), "{missing:?}");
+        assert_eq!(home.sh(policy, "kill -TERM $$").code, 143);
+    }
+}
+
+#[test]
+fn without_a_sandbox_the_end_of_the_time_and_of_weft_still_end_the_command() {
+    let home = Home::new();
+    let policy = home.file("free.toml", NO_SANDBOX);
+    let policy = policy.to_str().unwrap();
+    let slow = home.run(&["--timeout", "100ms", "--policy", policy, "--", "sleep", "87.1001"]);
+    assert_eq!(slow.code, 124, "{slow:?}");
+    for signal in [libc::SIGTERM, libc::SIGKILL] {
+        let mut weft = home.weft(&["run", "--policy", policy, "--", "sleep", "87.1002"]).spawn().unwrap();
+        // weft itself, the process between, and the command.
+        assert!(wait_for(|| running("87.1002") == 3));
+        weft::sys::process::kill(weft.id() as i32, signal).unwrap();
+        weft.wait().unwrap();
+        assert!(wait_for(|| running("87.1002") == 0), "{signal}");
+    }
+}
+
+#[test]
+fn what_has_no_walls_is_said_and_never_attacked() {
+    let home = Home::new();
+    let policy = home.file("free.toml", NO_SANDBOX);
+    let policy = policy.to_str().unwrap();
+    let explained = home.run(&["--policy", policy, "--explain"]);
+    assert_eq!(explained.code, 0, "{explained:?}");
+    assert!(explained.out.contains("level       none\n"), "{explained:?}");
+    let (_, lines) = explained.out.split_once("line by line").unwrap();
+    let held = |key: &str| {
+        let mut all = lines.lines().skip_while(|line| !line.contains(key));
+        all.nth(1).unwrap_or_default().trim().to_owned()
+    };
+    assert_eq!(held("filesystem.deny"), "NOT ENFORCED");
+    assert_eq!(held("env.set"), "environment built anew");
+    let doctor = said(&mut home.weft(&["doctor", "--policy", policy]));
+    assert_eq!(doctor.code, 1, "{doctor:?}");
+    assert!(doctor.out.contains("no attack was tried") && !doctor.out.contains("NOT HELD"), "{doctor:?}");
+    said(&mut home.weft(&["policy", "test", "--live", policy])).refused("no sandbox, so nothing to ask");
+    let checked = said(&mut home.weft(&["policy", "check", policy]));
+    assert_eq!(checked.code, 1, "{checked:?}");
+    assert!(checked.out.contains("error    ") && checked.out.contains("(PL-013 no-sandbox)"), "{checked:?}");
+}
+
+/// In a user namespace of the test's own that may hold no network namespace; the switches that are looked at say nothing of it.
+fn without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
+    let closed = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"";
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--user", "--map-root-user", "sh", "-c", closed, "sh", env!("CARGO_BIN_EXE_weft"), "run"]);
+    unshare.args(args).current_dir(home.at("home/ws")).env_clear();
+    unshare.env("HOME", home.at("home")).env("PATH", PATH).stdin(Stdio::null());
+    let said = said(&mut unshare);
+    if said.err.contains("unshare failed") || said.err.contains("max_net_namespaces") {
+        process::skipped("no user namespace for the test itself");
+        return None;
+    }
+    Some(said)
+}
+
+#[test]
+fn namespaces_that_are_refused_after_all_are_done_without() {
+    let home = Home::new();
+    let script = "echo inside; cat ~/outside/file; exit 3";
+    let args = ["--policy", "coding-agent", "--", "sh", "-c", script];
+    let Some(said) = without_network_namespaces(&home, &args) else { return };
+    assert_eq!((said.code, said.out.as_str()), (3, "inside\n"), "{said:?}");
+    let told = "weft: namespaces are refused (create namespaces: no space left on device): this run is held at the level `fallback`";
+    assert_eq!(said.err.lines().filter(|line| *line == told).count(), 1, "{said:?}");
+    let log = home.log("coding-agent");
+    let entry = |target: &str, allowed: bool| {
+        let wanted = [
+            "\"action\":\"enforcement\"".to_owned(),
+            format!("\"target\":\"{target}\""),
+            format!("\"allowed\":{allowed}"),
+        ];
+        log.lines().position(|line| wanted.iter().all(|part| line.contains(part)))
+    };
+    let (refused, held) = (entry("namespaces", false), entry("fallback", true));
+    assert!(refused.is_some() && refused < held, "{log}");
+    // A second start in one log would be a second run.
+    assert_eq!(log.matches("\"action\":\"start\"").count(), 1, "{log}");
+}
+
+#[test]
+fn what_the_level_without_namespaces_cannot_hold_is_still_refused() {
+    let home = Home::new();
+    fs::create_dir(home.at("home/ws/tools")).unwrap();
+    let tool = home.file("home/ws/tools/tool", "#!/bin/sh\n");
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    // A denied program below a folder that is writable and executable.
+    let policy = "version = 1\nagent = \"held\"\nextends = [\"coding-agent\"]\n[filesystem]\ndeny = [\"${WORKSPACE}/tools\"]\n";
+    let policy = home.file("tools.toml", policy);
+    let policy = policy.to_str().unwrap();
+    assert_eq!(home.sh(policy, "touch first").code, 0, "with namespaces the line is held");
+    let Some(said) = without_network_namespaces(&home, &["--policy", policy, "--", "touch", "second"]) else {
+        return;
+    };
+    said.refused("not enforceable here: ");
+    assert!(said.err.contains("tools.toml:5: filesystem.deny"), "{said:?}");
+    assert!(home.at("home/ws/first").exists() && !home.at("home/ws/second").exists());
+    let log = home.log("held");
+    let last = log.lines().last().unwrap_or_default();
+    assert!(last.contains("\"action\":\"exit\"") && last.contains("\"target\":\"not started\""), "{log}");
+}
+
 #[test]
 fn bad_policies_are_one_line() {
     let home = Home::new();
@@ -624,6 +751,15 @@ fn policies_of_every_bad_kind_are_refused() {
     run(&home.at("a.toml")).refused("extends itself");
     run(&home.file("key.toml", "version = 1\n[filesystem]\nraed = []\n")).refused("did you mean `read`?");
     run(&home.file("none.toml", "version = 1\n[sandbox]\ntype = \"none\"\n")).refused("none.toml:3");
+    for kind in ["wasm", "combined"] {
+        let text =
+            format!("version = 1\nextends = [\"base\"]\n[sandbox]\ntype = \"{kind}\"\nprivileged = true\n");
+        let said = run(&home.file("kind.toml", text));
+        said.refused(&format!(
+            "the sandbox type is {kind} (the policy asks for it), and this build runs no WebAssembly"
+        ));
+        assert!(said.err.contains("kind.toml:4: sandbox.type"), "{said:?}");
+    }
     let hosts =
         run(&home.file("hosts.toml", "version = 1\n[network]\nallow = [{ host = \"example.com\" }]\n"));
     hosts.refused("not enforceable here: rules by host name need the egress");
@@ -708,6 +844,13 @@ fn the_doctor_finds_nothing_that_escapes() {
             assert_eq!(said.code, 0, "{policy}: {said:?}");
             let node = weft::json::parse(&said.out).unwrap();
             let attacks = node.get("attacks").unwrap().as_array().unwrap();
+            let offers = node.get("offers").unwrap().get("landlock").unwrap().as_str().unwrap();
+            let fixed = offers.split_once("fixed errata: ").unwrap().1;
+            for erratum in node.get("errata").unwrap().as_array().unwrap() {
+                let number = erratum.get("number").unwrap().as_u64().unwrap().to_string();
+                assert!(fixed.split(' ').all(|word| word != number), "{number} is fixed: {}", said.out);
+                assert!(!erratum.get("what").unwrap().as_str().unwrap().is_empty());
+            }
             let count = |key: &str, value: &str| {
                 attacks.iter().filter(|a| a.get(key).unwrap().as_str() == Some(value)).count()
             };

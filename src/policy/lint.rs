@@ -3,14 +3,16 @@
 use super::commands::SHELLS;
 use super::host::{Class, Host, HostPattern, class};
 use super::path::PathRule;
-use super::{Filesystem, NetworkMode, Origin, Policy, decide};
+use super::{Filesystem, NetworkMode, Origin, Policy, SandboxType, decide};
 use std::path::Path;
 
-/// A note says what a line gives up on purpose; a warning is for what is probably not meant, and fails `policy check`.
+/// A note says what a line gives up on purpose; a warning is for what is probably not meant, an error for what
+/// leaves the policy without effect; both fail `policy check`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Level {
     Note,
     Warning,
+    Error,
 }
 
 impl Level {
@@ -18,6 +20,7 @@ impl Level {
         match self {
             Level::Note => "note",
             Level::Warning => "warning",
+            Level::Error => "error",
         }
     }
 }
@@ -52,7 +55,7 @@ lints! {
     DEAD = "PL-010" "dead-rule" Warning "take it out: it never allows anything";
     PERSISTENCE = "PL-011" "can-outlive-the-run" Warning "add it to filesystem.protect";
     SOCKET = "PL-012" "socket-of-a-service" Warning "add it to filesystem.deny: who can talk to the service can leave the sandbox";
-    PRIVILEGED = "PL-013" "no-sandbox" Warning "take out type = \"none\" and privileged = true";
+    NO_SANDBOX = "PL-013" "no-sandbox" Error "take out type = \"none\" and privileged = true";
     BEST_EFFORT = "PL-014" "best-effort" Note "leave it out if a run should rather fail than go without";
     ANY_VARIABLE = "PL-015" "any-variable" Warning "name the variables that are needed";
     ANY_TOOL = "PL-016" "any-tool" Warning "name the tools, or prefixes such as read_*";
@@ -61,6 +64,7 @@ lints! {
     NO_LIMIT = "PL-019" "no-process-limit" Note "set process.max_processes";
     NO_TEST = "PL-020" "no-test" Note "add a [[test]] that must be denied, so that widening this policy fails";
     SHELL = "PL-021" "shell-by-other-means" Warning "with shell = false leave interpreters out of process.allow, or say shell = true";
+    PRIVILEGED = "PL-022" "privileged" Warning "take it out: only type = \"none\" needs it";
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -321,8 +325,11 @@ fn others(policy: &Policy, found: &mut Found) {
     // For what is missing: the last file is the one that a person would add it to.
     let whole = policy.sources.last().map_or("policy".into(), |source| source.name.clone());
     let missing = |key| Origin { file: whole.clone(), line: 0, key };
-    if let Some(privileged) = policy.sandbox.privileged.as_ref().filter(|set| set.value) {
-        found.add(PRIVILEGED, &privileged.origin, "privileged = true lets the policy do without a sandbox");
+    let kind = policy.sandbox.kind.as_ref();
+    if let Some(none) = kind.filter(|set| set.value == SandboxType::None) {
+        found.add(NO_SANDBOX, &none.origin, "nothing holds a command to this policy");
+    } else if let Some(privileged) = policy.sandbox.privileged.as_ref().filter(|set| set.value) {
+        found.add(PRIVILEGED, &privileged.origin, "a policy that extends this one may do without a sandbox");
     }
     for set in &policy.sandbox.best_effort {
         found.add(BEST_EFFORT, &set.origin, format!("{} may go unenforced", set.value));
@@ -441,7 +448,7 @@ mod tests {
                 "[filesystem]\nwrite = ['${WORKSPACE}']\nprotect = ['${WORKSPACE}/.git/hooks', '${WORKSPACE}/.git/config']",
             ),
             ("PL-012", "[filesystem]\nread = ['/run']", "[filesystem]\nread = ['/usr']"),
-            ("PL-013", "[sandbox]\ntype = 'none'\nprivileged = true", "[sandbox]\ntype = 'os'"),
+            ("PL-013", "[sandbox]\ntype = 'none'\nprivileged = true", "[sandbox]\nprivileged = true"),
             ("PL-014", "[sandbox]\nbest_effort = ['network.udp']", "[sandbox]\nbest_effort = []"),
             ("PL-015", "[env]\nallow = ['*']", "[env]\nallow = ['LC_*']"),
             ("PL-016", "[tools]\nallow = ['*']", "[tools]\nallow = ['read_*']"),
@@ -454,6 +461,7 @@ mod tests {
             ("PL-019", "", "[process]\nmax_processes = 9"),
             ("PL-020", "", "[[test]]\nexpect = 'deny'\ntool = 'x'"),
             ("PL-021", "[process]\nshell = false\nallow = ['bash']", "[process]\nallow = ['bash']"),
+            ("PL-022", "[sandbox]\nprivileged = true", "[sandbox]\ntype = 'none'\nprivileged = true"),
         ] {
             assert!(ids(found_in).contains(id), "{id} is not in {found_in}");
             assert!(!ids(not_in).contains(id), "{id} is in {not_in}");
@@ -465,7 +473,7 @@ mod tests {
         for name in builtin::names() {
             let policy = load(name, &places()).unwrap();
             let warnings: Vec<Finding> =
-                lint(&policy).into_iter().filter(|f| f.lint.level == Level::Warning).collect();
+                lint(&policy).into_iter().filter(|f| f.lint.level >= Level::Warning).collect();
             assert!(warnings.is_empty(), "{name}: {warnings:#?}");
         }
     }

@@ -1,5 +1,6 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
+use super::bare;
 use super::fallback::keeper;
 use super::fallback::outside::Outside;
 use super::limits::Groups;
@@ -117,6 +118,7 @@ pub(super) enum Message {
     Failed { step: String, path: PathBuf, errno: i32, text: String },
     NoCommand { errno: i32 },
     Listener,
+    Started,
     Stopped { signal: i32 },
     Ended { status: Status },
     Refused { number: u32, args: [u64; 6], pid: i32 },
@@ -138,6 +140,7 @@ impl Message {
             }
             Self::NoCommand { errno } => (b'N', *errno, Vec::new()),
             Self::Listener => (b'L', 0, Vec::new()),
+            Self::Started => (b'B', 0, Vec::new()),
             Self::Stopped { signal } => (b'S', *signal, Vec::new()),
             Self::Ended { status: Status::Exited(code) } => (b'E', *code, Vec::new()),
             Self::Ended { status: Status::Killed(signal) | Status::Stopped(signal) } => {
@@ -173,6 +176,7 @@ impl Message {
             }
             b'N' => Self::NoCommand { errno: number },
             b'L' => Self::Listener,
+            b'B' => Self::Started,
             b'S' => Self::Stopped { signal: number },
             b'E' => Self::Ended { status: Status::Exited(number) },
             b'K' => Self::Ended { status: Status::Killed(number) },
@@ -238,7 +242,8 @@ fn start(
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
     let net = if plan.own_network { process::NEW_NET } else { 0 };
-    let flags = if plan.fallback.is_some() { 0 } else { process::ALL_NAMESPACES | net };
+    let flags = if plan.has_namespaces() { process::ALL_NAMESPACES | net } else { 0 };
+    let weft = process::pid();
     let first = match process::clone(flags).map_err(failed("create namespaces", nowhere)) {
         Err(error) => {
             let _ = signal::restore(&mask);
@@ -250,6 +255,7 @@ fn start(
                 Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
             match &plan.fallback {
                 Some(fallback) => keeper::run(&inside, fallback, &mask, down),
+                None if plan.is_bare() => bare::run(&inside, &mask, down, weft),
                 None => pid1::run(&inside, &mask, down),
             }
         }
@@ -390,6 +396,9 @@ impl Watch<'_> {
                 self.listener = fd;
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
             }
+            Some(Message::Started) => {
+                witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
+            }
             Some(Message::Refused { number, args, pid }) => {
                 let event = Event::Refused { call: seccomp::name(number), args, pid };
                 witness(event).map_err(failed("write the audit log", nowhere))?;
@@ -453,6 +462,12 @@ pub fn namespaces_refused(error: &Error) -> bool {
         "mount" => refused && error.path == Path::new("/"),
         _ => false,
     }
+}
+
+/// Step and error of a failure in one phrase: `create namespaces: no space left on device`.
+pub fn why(error: &Error) -> String {
+    let text = error.text.split(" (os error").next().unwrap_or_default().to_lowercase();
+    format!("{}: {text}", error.step)
 }
 
 /// Turns the words of a command line into what [`run`] takes.

@@ -29,6 +29,13 @@ pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
     all.process(policy);
     all.limits(policy);
     all.rest(policy);
+    if plan.is_bare() {
+        // What weft itself does is done without a sandbox too.
+        let kept = ["env.", "tools.", "audit.", "process.max_"];
+        let nothing =
+            all.lines.iter_mut().filter(|(origin, _)| !kept.iter().any(|key| origin.key.starts_with(key)));
+        nothing.for_each(|(_, (_, by))| by.clear());
+    }
     for (origin, why) in &plan.unenforced {
         all.lines.insert(origin.clone(), (vec![why.clone()], Vec::new()));
     }
@@ -262,7 +269,10 @@ impl Lines<'_> {
         }
         if let Some(file) = &policy.audit.file {
             let level = if policy.audit.level == AuditLevel::All { "every decision" } else { "denials" };
-            let by = format!("weft, outside: {level}; inside the file does not exist");
+            let by = match self.plan.is_bare() {
+                true => format!("weft: {level}; the command can change the file"),
+                false => format!("weft, outside: {level}; inside the file does not exist"),
+            };
             self.add(&file.origin, shown(&file.value), [by]);
         }
         if let Some(set) = &policy.monitor.calls_per_5s {

@@ -4,7 +4,9 @@
 //! `probe` says what this kernel can do; `plan` turns a policy and a probe into a list of steps, or into an error that names the
 //! policy line and the missing feature; `launch` carries the steps out and obeys them.
 
+pub mod bare;
 pub mod env;
+pub mod errata;
 pub mod fallback;
 pub mod landlock;
 pub mod launch;

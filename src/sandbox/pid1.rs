@@ -54,7 +54,8 @@ pub(super) type Failed = (&'static str, PathBuf, io::Error);
 /// Everything from the first instruction inside to the end of the run.
 pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd) -> ! {
     let code = match set_up(inside, &weft).and_then(|()| start(inside, mask, &weft)) {
-        Ok(child) => attend(child, &weft),
+        // Signals of the outside come from nobody in here.
+        Ok(child) => attend(child, &weft, 0),
         Err((step, path, error)) => {
             Message::failed(step, path, &error).send(&weft);
             125
@@ -151,10 +152,14 @@ pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &Ow
         Task::Command(command) => command,
         Task::Act(act) => process::exit_now(act()),
     };
+    exec_command(command, &inside.plan.env)
+}
+
+/// Executes a command found along `PATH` of its own environment. Returns only what went wrong.
+pub(super) fn exec_command(command: &[CString], env: &[CString]) -> Failed {
     let Some(name) = command.first() else {
         return ("exec", PathBuf::new(), io::Error::from_raw_os_error(libc::ENOENT));
     };
-    let env = &inside.plan.env;
     let mut found = libc::ENOENT;
     for program in candidates(name, env) {
         let error = match process::exec(&program, command, env) {
@@ -183,8 +188,8 @@ fn candidates(name: &CStr, env: &[CString]) -> Vec<CString> {
     dirs.filter_map(|dir| CString::new([dir, b"/", name.to_bytes()].concat()).ok()).collect()
 }
 
-/// Waits for the command and for everybody's orphans; hands on signals that come from outside.
-fn attend(command: process::Child, weft: &OwnedFd) -> i32 {
+/// Waits for the command and for everybody's orphans; hands on the signals that `outside` sends, weft as this process sees it.
+pub(super) fn attend(command: process::Child, weft: &OwnedFd, outside: i32) -> i32 {
     let Ok(signals) = signal::descriptor() else { return 125 };
     loop {
         while let Ok(Some((pid, status))) = process::wait(-1, false) {
@@ -203,7 +208,7 @@ fn attend(command: process::Child, weft: &OwnedFd) -> i32 {
             return 125;
         }
         while let Ok(Some(received)) = signal::next(&signals) {
-            if !received.from_kernel && received.sender == 0 {
+            if !received.from_kernel && received.sender == outside {
                 // It may have ended in this moment; then there is nobody to tell.
                 let _ = process::kill(command.pid, received.signal);
             }

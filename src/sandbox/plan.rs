@@ -1,6 +1,7 @@
 //! From a policy and a probe to a plan: a value that says everything that will be done, prints, and does nothing.
 //! Fails closed: a policy line that nothing here can hold is a refusal that names it.
 
+use super::errata::{self, Erratum};
 use super::fallback::calls::Alone;
 use super::fallback::{Fallback, grants};
 use super::landlock::Landlock;
@@ -8,7 +9,8 @@ use super::limits::Limits;
 use super::lines::mode;
 use super::mounts::{Mounts, Step};
 use super::probe::Probe;
-use super::{env, seccomp};
+use super::{bare, env, seccomp};
+use crate::policy::effective::{Effective, Platform, sandbox_type};
 use crate::policy::{NetworkMode, Origin, Policy, SandboxType};
 use crate::sys::landlock::fs as right;
 use std::ffi::{CString, OsString};
@@ -47,10 +49,14 @@ impl std::error::Error for Refusal {}
 pub struct Plan {
     /// Who runs.
     pub agent: String,
+    /// Which sandbox, and why that one.
+    pub effective: Effective,
     /// The new root.
     pub mounts: Mounts,
     /// File rules of the second wall.
     pub landlock: Landlock,
+    /// Faults of the kernel's Landlock that touch this plan.
+    pub errata: Vec<Erratum>,
     /// The seccomp profile.
     pub calls: seccomp::Options,
     /// Limits.
@@ -82,12 +88,9 @@ pub fn plan(
         line: 0,
         key,
     };
-    match policy.sandbox.kind.as_ref().map(|set| (set.value, &set.origin)) {
-        None | Some((SandboxType::Os, _)) => {}
-        Some((kind, origin)) => {
-            let why = format!("the sandbox type {kind:?} is not what the kernel enforces");
-            return Err(Refusal::new(origin.clone(), why.to_lowercase(), "use type = \"os\""));
-        }
+    let effective = effective(policy, itself("sandbox.type"))?;
+    if effective.kind == SandboxType::None {
+        return bare::plan(policy, probe, outside, effective);
     }
     if probe.landlock < LANDLOCK_NEEDED {
         let why = match probe.landlock {
@@ -157,7 +160,9 @@ pub fn plan(
     }
     Ok(Plan {
         agent: policy.agent.clone(),
+        effective,
         mounts,
+        errata: errata::of(&landlock, probe.errata, fallback.is_none()),
         landlock,
         calls: seccomp::Options {
             profile: policy.process.syscalls,
@@ -175,16 +180,52 @@ pub fn plan(
     })
 }
 
+/// The sandbox type that the policy gets, if it is one that this build has.
+fn effective(policy: &Policy, itself: Origin) -> Result<Effective, Refusal> {
+    let origin = policy.sandbox.kind.as_ref().map_or(itself, |set| set.origin.clone());
+    let effective = match sandbox_type(&policy.sandbox, Platform::here()) {
+        Ok(effective) => effective,
+        Err(why) => return Err(Refusal::new(origin, why, "use type = \"os\"")),
+    };
+    match effective.kind {
+        SandboxType::Os | SandboxType::None => Ok(effective),
+        kind @ (SandboxType::Wasm | SandboxType::Combined) => {
+            let (kind, reason) = (kind.as_str(), &effective.reason);
+            let why = format!("the sandbox type is {kind} ({reason}), and this build runs no WebAssembly");
+            Err(Refusal::new(origin, why, "use type = \"os\""))
+        }
+    }
+}
+
 impl Plan {
-    /// What the walls are made of: `namespaces`, or `fallback` where there are none.
+    /// What the walls are made of: `namespaces`, `fallback` where there are none, or `none`, no walls.
     pub fn level(&self) -> &'static str {
-        if self.fallback.is_some() { "fallback" } else { "namespaces" }
+        match &self.fallback {
+            _ if self.is_bare() => "none",
+            Some(_) => "fallback",
+            None => "namespaces",
+        }
+    }
+
+    /// The policy wants no sandbox; nothing holds the command but limits.
+    pub fn is_bare(&self) -> bool {
+        self.effective.kind == SandboxType::None
+    }
+
+    /// The command gets namespaces of its own.
+    pub fn has_namespaces(&self) -> bool {
+        self.fallback.is_none() && !self.is_bare()
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "sandbox     {}: {}", self.effective.kind.as_str(), self.effective.reason)?;
         match &self.fallback {
+            _ if self.is_bare() => {
+                writeln!(f, "            the kernel holds no line of the policy but the limits below")?;
+                return self.limits_and_rest(f);
+            }
             Some(fallback) => fallback.fmt(f)?,
             None => {
                 let net = if self.own_network { " net" } else { "" };
@@ -220,6 +261,9 @@ impl fmt::Display for Plan {
         let (abi, rules, scopes) = (landlock.abi, landlock.grants.len(), landlock.scoped);
         let tcp = if landlock.net != 0 { ", no TCP" } else { "" };
         writeln!(f, "landlock    ABI {abi}, {rules} rules, scopes {scopes:#b}{tcp}")?;
+        for erratum in &self.errata {
+            writeln!(f, "            erratum {} is not fixed here: {}", erratum.number, erratum.text)?;
+        }
         // A folder of commands of which some are denied is named entry by entry.
         const SHOWN: usize = 60;
         if rules > SHOWN {
@@ -237,6 +281,13 @@ impl fmt::Display for Plan {
             self.calls.profile.as_str(),
             seccomp::program(self.calls).len()
         )?;
+        self.limits_and_rest(f)
+    }
+}
+
+impl Plan {
+    /// The part that every level has.
+    fn limits_and_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (resource, value) in &self.limits.each {
             writeln!(f, "limit       {resource:?} {value} (each process)")?;
         }
@@ -379,6 +430,21 @@ mod tests {
         assert!(refused(&policy(), &old).why.contains("ABI 2"));
         let closed = Probe { no_namespaces: Some("switched off".into()), listener: false, ..kernel() };
         assert!(refused(&policy(), &closed).why.contains("switched off"));
+    }
+
+    #[test]
+    fn open_errata_are_told_and_refuse_nothing() {
+        let text = |probe: &Probe| plan(&policy(), probe, std::iter::empty()).expect("a plan").to_string();
+        let told = |text: &str, number: u32| text.contains(&format!("erratum {number} is not fixed here"));
+        let open = text(&kernel());
+        assert!(!told(&open, 1) && told(&open, 2) && told(&open, 3), "{open}");
+        let fixed = text(&Probe { errata: 0b111, ..kernel() });
+        assert!((1..=3).all(|number| !told(&fixed, number)), "{fixed}");
+        let alone = text(&Probe { no_namespaces: Some("switched off".into()), ..kernel() });
+        assert!(
+            (1..=3).all(|number| told(&alone, number)) && alone.contains("held by the keeper"),
+            "{alone}"
+        );
     }
 
     #[test]

@@ -28,7 +28,7 @@ use std::io::{self, Write};
     example = "{command_name} --policy weft.toml --format json",
     note = "The attack is a list of tricks that a hostile process would try. Each harmless one is first tried outside: `works outside` says that it is a real danger here, and that the sandbox is what holds it. Nothing leaves this machine; the files it needs are made for it and removed.",
     error_code(0, "every trick is held"),
-    error_code(1, "a trick is not held"),
+    error_code(1, "a trick is not held, or the policy wants no sandbox"),
     error_code(2, "the policy is wrong, or this kernel cannot hold it")
 )]
 pub struct Doctor {
@@ -71,8 +71,9 @@ pub fn run(command: &Doctor) -> Result<Exit, Failure> {
     let empty = Empty::new(command)?;
     let workspace: &[PathArg] = empty.as_ref().map_or(&command.workspace, |empty| &empty.0);
     let prepared = prepare::Prepared::new(command.policy.as_deref(), None, workspace)?;
-    let plan = prepare::plan(&prepared, None)?;
-    let tried = attack(&prepared, &plan)?;
+    let plan = prepare::plan(&prepared, &probe, None)?;
+    // Without walls a trick is no test of them, and some would do harm.
+    let tried = if plan.is_bare() { Vec::new() } else { attack(&prepared, &plan)? };
     let lines = lines(&prepared.policy, &plan);
     let name = match &empty {
         Some(_) => format!("{} (an empty folder)", prepared.name),
@@ -83,7 +84,7 @@ pub fn run(command: &Doctor) -> Result<Exit, Failure> {
         Format::Json => json(&offers, &name, &plan, &lines, &tried, page),
     })?;
     let broken = tried.iter().any(|tried| tried.outcome == Outcome::NotHeld);
-    Ok(if broken { Exit::Findings } else { Exit::Ok })
+    Ok(if broken || plan.is_bare() { Exit::Findings } else { Exit::Ok })
 }
 
 /// A folder to be the workspace when the current one is too much for that: the question is about the kernel then.
@@ -205,8 +206,14 @@ impl Outcome {
 fn text(name: &str, plan: &Plan, lines: &[Line], tried: &[Tried], page: &mut Vec<u8>) -> io::Result<()> {
     writeln!(page, "\npolicy            {}", visible(name))?;
     writeln!(page, "level             {}: {}", explain::level(plan), explain::walls(plan))?;
+    for erratum in &plan.errata {
+        writeln!(page, "erratum {:<9} is not fixed here: {}", erratum.number, erratum.text)?;
+    }
     writeln!(page, "\nline by line")?;
     explain::write_lines(lines, page)?;
+    if plan.is_bare() {
+        return writeln!(page, "\nno attack was tried: nothing would hold it");
+    }
     writeln!(page, "\nattacks from inside")?;
     for tried in tried {
         let outside = if tried.outside == Some(true) { ", works outside" } else { "" };
@@ -246,6 +253,14 @@ fn json(
         w.field("policy", name)?;
         w.field("level", explain::level(plan))?;
         w.field("walls", &explain::walls(plan))?;
+        w.key("errata")?.array_lines(|w| {
+            plan.errata.iter().try_for_each(|erratum| {
+                w.object(|w| {
+                    w.count("number", erratum.number.into())?;
+                    w.field("what", erratum.text)
+                })
+            })
+        })?;
         w.key("lines")?.array_lines(|w| lines.iter().try_for_each(|line| explain::json_line(w, line)))?;
         w.key("attacks")?.array_lines(|w| {
             tried.iter().try_for_each(|tried| {

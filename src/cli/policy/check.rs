@@ -18,9 +18,9 @@ use std::io::{self, Write};
     help_triggers("--help"),
     example = "{command_name} weft.toml",
     example = "{command_name} --format json policies/*.toml",
-    note = "Exit code 1: warnings. Exit code 2: a policy that cannot be used. Notes fail nothing.",
+    note = "Exit code 1: findings that are warnings or errors. Exit code 2: a policy that cannot be used. Notes fail nothing.",
     error_code(0, "nothing to object to"),
-    error_code(1, "warnings"),
+    error_code(1, "warnings, or a policy without effect"),
     error_code(2, "a policy is wrong")
 )]
 pub struct Check {
@@ -65,7 +65,7 @@ pub fn run(command: &Check) -> Result<Exit, Failure> {
         Format::Json => json(&checked, page),
     })?;
     let warned =
-        |checked: &Checked| checked.findings.iter().any(|finding| finding.lint.level == Level::Warning);
+        |checked: &Checked| checked.findings.iter().any(|finding| finding.lint.level >= Level::Warning);
     Ok(if checked.iter().any(|checked| !checked.errors.is_empty()) {
         Exit::Usage
     } else if checked.iter().any(warned) {
@@ -95,7 +95,7 @@ fn text(all: &[Checked], page: &mut Vec<u8>) -> io::Result<()> {
         }
         let count = |level| checked.findings.iter().filter(|finding| finding.lint.level == level).count();
         let notes = count(Level::Note) + checked.notes.len();
-        let errors = checked.errors.len();
+        let errors = count(Level::Error) + checked.errors.len();
         let name = visible(checked.name);
         writeln!(page, "{name}: {errors} errors, {} warnings, {notes} notes", count(Level::Warning))?;
     }

@@ -8,6 +8,7 @@ use crate::cli::run::prepare;
 use crate::policy::commands::SearchPath;
 use crate::policy::{NetworkMode, Policy, Question, Test, find};
 use crate::sandbox::plan::Plan;
+use crate::sandbox::probe::Probe;
 use crate::sys::attempt::{self, byte};
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -49,7 +50,12 @@ pub fn answers(name: &str, workspace: Option<&PathArg>) -> Result<Vec<Live>, Fai
     let workspace: Vec<PathArg> = workspace.into_iter().cloned().collect();
     let here = std::env::current_dir();
     let prepared = prepare::Prepared::new(Some(name), None, &workspace)?;
-    let plan = prepare::plan(&prepared, None)?;
+    let plan = prepare::plan(&prepared, &Probe::here(), None)?;
+    if plan.is_bare() {
+        let at = prepared.policy.sandbox.kind.as_ref().map(|set| set.origin.to_string());
+        let what = "no sandbox, so nothing to ask the kernel";
+        return Err(Failure::usage(what, at.unwrap_or_default(), "test it without --live"));
+    }
     let policy = prepared.policy;
     // The next policy may be named from here.
     if let Ok(here) = here {

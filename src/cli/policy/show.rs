@@ -295,7 +295,7 @@ fn json(policy: &Policy, name: &str, table: &[Row], page: &mut Vec<u8>) -> io::R
         })?;
         w.count(
             "lint_warnings",
-            lint::lint(policy).iter().filter(|f| f.lint.level == lint::Level::Warning).count() as u64,
+            lint::lint(policy).iter().filter(|f| f.lint.level >= lint::Level::Warning).count() as u64,
         )
     })?;
     page.write_all(b"\n")

@@ -16,8 +16,13 @@ pub fn level(plan: &Plan) -> &'static str {
 
 /// The walls in one line, for the log.
 pub fn walls(plan: &Plan) -> String {
+    let kind = format!("sandbox type {}: {}", plan.effective.kind.as_str(), plan.effective.reason);
+    if plan.is_bare() {
+        let (each, groups) = (plan.limits.each.len(), plan.limits.groups.len());
+        return format!("no wall at all, {each} rlimits, {groups} cgroups; {kind}");
+    }
     format!(
-        "{} mounts, Landlock ABI {}, seccomp {}, {} rlimits, {} cgroups, network {}",
+        "{} mounts, Landlock ABI {}, seccomp {}, {} rlimits, {} cgroups, network {}; {kind}",
         plan.mounts.steps.len(),
         plan.landlock.abi,
         plan.calls.profile.as_str(),

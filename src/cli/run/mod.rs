@@ -13,6 +13,7 @@ use super::policy::Format;
 use crate::policy::Policy;
 use crate::sandbox::launch::{self, End};
 use crate::sandbox::plan::Plan;
+use crate::sandbox::probe::Probe;
 use crate::scan::names;
 use crate::sys::process::Status;
 use argh::{ArgsInfo, FromArgs};
@@ -77,7 +78,8 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         return Err(Failure::usage("--format is for --explain", "", "leave it out, or add --explain"));
     }
     let prepared = Prepared::new(command.policy.as_deref(), command.agent.as_ref(), &command.workspace)?;
-    let plan = prepare::plan(&prepared, command.timeout)?;
+    let probe = Probe::here();
+    let mut plan = prepare::plan(&prepared, &probe, command.timeout)?;
     if command.explain {
         return explain::print(&prepared, &plan, command.format.unwrap_or_default());
     }
@@ -85,14 +87,52 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         say(&format!("policy: {}", prepared.name));
     }
     prepared.say_skipped();
-    for (origin, why) in &plan.unenforced {
-        say(&format!("not enforced: {origin}: {why}"));
+    if plan.is_bare() {
+        let origin = prepared.policy.sandbox.kind.as_ref().map(|set| set.origin.to_string());
+        say(&format!("warning: no sandbox, nothing holds the command to the policy{}", by_line(&origin)));
     }
+    say_unenforced(&plan);
     let words: Vec<OsString> = command.command.iter().map(|word| to_os(word)).collect();
     let mut recorder = Recorder::open(&prepared.policy, &plan)?;
     recorder.begin(&prepared, &plan, &words)?;
-    let ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
+    let mut ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
+    if let Err(error) = &ended
+        && plan.has_namespaces()
+        && launch::namespaces_refused(error)
+    {
+        plan = again(&prepared, probe, command.timeout, error, &mut recorder)?;
+        ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
+    }
     conclude(recorder, ended, &prepared.policy, &plan, &words)
+}
+
+/// Another plan, after namespaces that the probe promised were refused. Nothing has run yet.
+fn again(
+    prepared: &Prepared,
+    probe: Probe,
+    timeout: Option<Timeout>,
+    error: &launch::Error,
+    recorder: &mut Recorder<'_>,
+) -> Result<Plan, Failure> {
+    let why = launch::why(error);
+    recorder.without_namespaces(&why)?;
+    let plan = match prepare::plan(prepared, &probe.without_namespaces(&why), timeout) {
+        Ok(plan) => plan,
+        Err(refused) => {
+            recorder.not_started(&refused.what)?;
+            return Err(refused);
+        }
+    };
+    recorder.enforced_by(&plan)?;
+    say(&format!("namespaces are refused ({why}): this run is held at the level `fallback`"));
+    say_unenforced(&plan);
+    Ok(plan)
+}
+
+fn say_unenforced(plan: &Plan) {
+    for (origin, why) in &plan.unenforced {
+        say(&format!("not enforced: {origin}: {why}"));
+    }
 }
 
 /// Writes the end into the log, and says what a person should know of it.

@@ -117,8 +117,8 @@ fn workspace_places(given: &[PathArg]) -> Result<Places, Failure> {
 }
 
 /// What will be done, or the line that cannot be held.
-pub fn plan(prepared: &Prepared, timeout: Option<Timeout>) -> Result<Plan, Failure> {
-    let made = planning::plan(&prepared.policy, &Probe::here(), prepared.outside());
+pub fn plan(prepared: &Prepared, probe: &Probe, timeout: Option<Timeout>) -> Result<Plan, Failure> {
+    let made = planning::plan(&prepared.policy, probe, prepared.outside());
     let mut plan = made.map_err(|refused| refusal(&refused))?;
     if let Some(Timeout(most)) = timeout {
         plan.limits.wall = Some(plan.limits.wall.map_or(most, |wall| wall.min(most)));

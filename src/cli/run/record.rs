@@ -73,30 +73,38 @@ impl<'a> Recorder<'a> {
         let start = names::escape(prepared.start.as_os_str().as_encoded_bytes());
         let policy = self.policy;
         let begun = [
-            (
-                Action::Start,
-                command.join(" "),
-                true,
-                format!("in {start}, weft {}", env!("CARGO_PKG_VERSION")),
-                None,
-            ),
-            (Action::Policy, prepared.name.clone(), true, format!("sha256 {}", policy.hash), None),
-            (
-                Action::Enforcement,
-                super::explain::level(plan).to_owned(),
-                true,
-                super::explain::walls(plan),
-                None,
-            ),
+            (Action::Start, command.join(" "), format!("in {start}, weft {}", env!("CARGO_PKG_VERSION"))),
+            (Action::Policy, prepared.name.clone(), format!("sha256 {}", policy.hash)),
         ];
-        let open = plan.unenforced.iter().map(|(origin, why)| {
-            (Action::Enforcement, origin.key.to_owned(), false, why.clone(), Some(origin.to_string()))
-        });
-        for (action, target, allowed, why, rule) in begun.into_iter().chain(open) {
-            let kept = self.log.record(action, &target, allowed, &why, rule);
+        for (action, target, why) in begun {
+            let kept = self.log.record(action, &target, true, &why, None);
             kept.map_err(|error| stopped(&error, "nothing was run"))?;
         }
-        Ok(())
+        self.enforced_by(plan)
+    }
+
+    /// The level and the walls, and what they leave open.
+    pub fn enforced_by(&mut self, plan: &Plan) -> Result<(), Failure> {
+        let walls = super::explain::walls(plan);
+        let mut kept = self.log.record(Action::Enforcement, super::explain::level(plan), true, &walls, None);
+        for (origin, why) in &plan.unenforced {
+            kept = kept.and_then(|()| {
+                self.log.record(Action::Enforcement, origin.key, false, why, Some(origin.to_string()))
+            });
+        }
+        kept.map_err(|error| stopped(&error, "nothing was run"))
+    }
+
+    /// The walls that were planned could not be built.
+    pub fn without_namespaces(&mut self, why: &str) -> Result<(), Failure> {
+        let kept = self.log.record(Action::Enforcement, "namespaces", false, why, None);
+        kept.map_err(|error| stopped(&error, "nothing was run"))
+    }
+
+    /// There will be no run.
+    pub fn not_started(&mut self, why: &str) -> Result<(), Failure> {
+        let kept = self.log.record(Action::Exit, "not started", false, why, None);
+        kept.map_err(|error| stopped(&error, "nothing was run"))
     }
 
     /// What the sandbox sees. An error here ends the run.
@@ -226,12 +234,11 @@ impl<'a> Recorder<'a> {
             &error.text,
             None,
         );
-        let text = error.text.split(" (os error").next().unwrap_or_default().to_lowercase();
         let happened = match self.started {
             true => "the run was stopped, the sandbox could not go on",
             false => "the sandbox could not be set up, nothing was run",
         };
-        let what = format!("{happened}: {}: {text}", error.step);
+        let what = format!("{happened}: {}", launch::why(error));
         let fix = match (error.errno, error.step.as_str()) {
             (0 | libc::ENOENT | libc::ENOTDIR | libc::ELOOP, "mount") => {
                 "the path changed since the policy was read: run it again"
