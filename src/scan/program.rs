@@ -372,7 +372,9 @@ impl Program<'_> {
                         let class = self.tables.classes.get(usize::from(*code.get(pc + 1)?))?;
                         let Some(left) = turn.more.checked_sub(1) else { continue };
                         let Some(width) = self.step(class, text, at) else { continue };
-                        let Some((place, left)) = self.stretch(pc, text, at + width, left, scratch) else { continue };
+                        let Some((place, left)) = self.stretch(pc, text, at + width, left, scratch) else {
+                            continue;
+                        };
                         scratch.turns.push(Turn {
                             code: pc as u32,
                             at: place as u32,
