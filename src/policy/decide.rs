@@ -61,8 +61,8 @@ const LOADER: &[&str] = &[
 ];
 
 /// Whether no policy can let this variable in.
-pub fn is_loader_variable(name: &str) -> bool {
-    LOADER.iter().any(|pattern| covers(pattern, name))
+pub fn is_loader_variable(name: &[u8]) -> bool {
+    LOADER.iter().any(|pattern| wildcard(pattern.as_bytes(), name))
 }
 
 /// Whether the name is the pattern with each `*` replaced by something or nothing.
@@ -213,7 +213,7 @@ fn is_shell(shells: &[std::path::PathBuf], command: &Command) -> bool {
 
 /// May the variable be seen inside?
 pub fn env(policy: &Policy, name: &str) -> Decision {
-    if is_loader_variable(name) {
+    if is_loader_variable(name.as_bytes()) {
         return Decision::default("it steers the loader or the shell; no policy can allow it");
     }
     if let Some(deny) = first(&policy.env.deny, name) {

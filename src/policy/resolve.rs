@@ -310,7 +310,7 @@ impl Resolver<'_> {
             for (name, text) in &layer.file.env.set {
                 if !is_variable(name) {
                     self.fail(&layer.lines, text, format!("`{name}` is no name of a variable"), "");
-                } else if super::decide::is_loader_variable(name) {
+                } else if super::decide::is_loader_variable(name.as_bytes()) {
                     let message = format!("{name} steers the loader or the shell before any program runs");
                     self.fail(&layer.lines, text, message, "no policy can set it; take it out");
                 } else {

@@ -1,40 +1,16 @@
 //! The environment of the command: what the policy allows, minus what it denies, never what steers the loader.
 
 use crate::policy::path::wildcard;
-use crate::policy::{Env, Policy};
+use crate::policy::{Env, Policy, decide};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Read by the dynamic loader, libc or an interpreter before the program's first line; no policy can allow them.
-const LOADER: &[&str] = &[
-    "LD_*",
-    "GCONV_PATH",
-    "GETCONF_DIR",
-    "GLIBC_TUNABLES",
-    "HOSTALIASES",
-    "LOCALDOMAIN",
-    "LOCPATH",
-    "MALLOC_*",
-    "NIS_PATH",
-    "NLSPATH",
-    "RESOLV_HOST_CONF",
-    "RES_OPTIONS",
-    "BASH_ENV",
-    "BASH_FUNC_*",
-    "ENV",
-    "SHELLOPTS",
-    "BASHOPTS",
-    "PS4",
-    "PROMPT_COMMAND",
-    "IFS",
-    "TMPDIR",
-];
-
-/// Whether a variable of the outside reaches the inside.
+/// Whether a variable of the outside reaches the inside. `TMPDIR` never does: it names the private folder.
 pub fn passes(env: &Env, name: &OsStr) -> bool {
     let hits = |pattern: &str| wildcard(pattern.as_bytes(), name.as_bytes());
-    !LOADER.iter().any(|pattern| hits(pattern))
+    name != "TMPDIR"
+        && !decide::is_loader_variable(name.as_bytes())
         && !env.deny.iter().any(|set| hits(&set.value))
         && env.allow.iter().any(|set| hits(&set.value))
 }
@@ -70,4 +46,21 @@ pub fn variables(policy: &Policy, outside: impl Iterator<Item = (OsString, OsStr
     });
     // A NUL byte cannot come from an environment.
     joined.filter_map(|bytes| CString::new(bytes).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Origin, Set};
+
+    #[test]
+    fn what_steers_a_loader_never_passes_and_other_names_do() {
+        let origin = Origin { file: "t".into(), line: 1, key: "env.allow" };
+        let env = Env { allow: vec![Set { value: "*".to_owned(), origin }], ..Env::default() };
+        for name in ["LD_PRELOAD", "DYLD_INSERT_LIBRARIES", "BASH_ENV", "TMPDIR"] {
+            assert!(!passes(&env, OsStr::new(name)), "{name}");
+        }
+        assert!(passes(&env, OsStr::new("HOME")));
+        assert!(passes(&env, OsStr::from_bytes(b"NOT_UTF8_\xff")));
+    }
 }
