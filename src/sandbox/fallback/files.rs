@@ -180,6 +180,12 @@ impl Keeper<'_> {
         Err(libc::EACCES)
     }
 
+    /// A name that something is to be made under, and that is free.
+    fn new_name(&self, caller: &Caller<'_>, dir: i32, path: usize) -> Result<Place, Errno> {
+        let place = self.walk().find(caller, dir, &caller.text(path)?, false)?;
+        if place.node.is_some() { Err(libc::EEXIST) } else { Ok(place) }
+    }
+
     pub(super) fn mkdir(
         &self,
         caller: &Caller<'_>,
@@ -187,10 +193,7 @@ impl Keeper<'_> {
         path: usize,
         mode: u32,
     ) -> Result<Outcome, Errno> {
-        let place = self.walk().find(caller, dir, &caller.text(path)?, false)?;
-        if place.node.is_some() {
-            return Err(libc::EEXIST);
-        }
+        let place = self.new_name(caller, dir, path)?;
         self.change(&place, Change::MakeDir)?;
         let mode = mode & !caller.umask()? & 0o1777;
         done(names::make_dir(&place.dir, &place.name, mode))
@@ -203,10 +206,7 @@ impl Keeper<'_> {
         path: usize,
         mode: u32,
     ) -> Result<Outcome, Errno> {
-        let place = self.walk().find(caller, dir, &caller.text(path)?, false)?;
-        if place.node.is_some() {
-            return Err(libc::EEXIST);
-        }
+        let place = self.new_name(caller, dir, path)?;
         let kind = mode & libc::S_IFMT;
         if ![0, libc::S_IFREG, libc::S_IFIFO].contains(&kind) {
             return Err(libc::EPERM);
@@ -223,10 +223,7 @@ impl Keeper<'_> {
         dir: i32,
         path: usize,
     ) -> Result<Outcome, Errno> {
-        let place = self.walk().find(caller, dir, &caller.text(path)?, false)?;
-        if place.node.is_some() {
-            return Err(libc::EEXIST);
-        }
+        let place = self.new_name(caller, dir, path)?;
         self.change(&place, Change::Make)?;
         done(names::make_link(&caller.c_text(target)?, &place.dir, &place.name))
     }
