@@ -40,7 +40,6 @@ pub enum Node {
 #[derive(Clone, Copy)]
 struct Flags {
     fold: bool,
-    lines: bool,
     dot_all: bool,
     lazy: bool,
 }
@@ -371,7 +370,7 @@ fn starts_with_literal(node: &Node) -> bool {
 /// have what it needs.
 pub fn branches(pattern: &str) -> Result<Vec<Node>, String> {
     let ast = ast::parse::Parser::new().parse(pattern).map_err(|e| e.to_string())?;
-    let mut flags = Flags { fold: false, lines: false, dot_all: false, lazy: false };
+    let mut flags = Flags { fold: false, dot_all: false, lazy: false };
     let whole = tidy(node(&ast, &mut flags)?);
     let (looks, choice) = match &whole {
         Node::Row(nodes) => nodes.split_at(nodes.iter().take_while(|n| matches!(n, Node::Look(_))).count()),
@@ -445,7 +444,6 @@ fn node(ast: &Ast, flags: &mut Flags) -> Result<Node, String> {
 fn changed(mut flags: Flags, set: &ast::Flags) -> Result<Flags, String> {
     for (flag, value) in [
         (ast::Flag::CaseInsensitive, &mut flags.fold),
-        (ast::Flag::MultiLine, &mut flags.lines),
         (ast::Flag::DotMatchesNewLine, &mut flags.dot_all),
         (ast::Flag::SwapGreed, &mut flags.lazy),
     ] {
@@ -453,6 +451,7 @@ fn changed(mut flags: Flags, set: &ast::Flags) -> Result<Flags, String> {
             *value = new;
         }
     }
+    // Of lines it makes no difference: what is matched is one.
     for flag in [ast::Flag::CRLF, ast::Flag::IgnoreWhitespace] {
         if set.flag_state(flag).is_some() {
             return Err("this flag is not supported".to_owned());

@@ -182,9 +182,14 @@ impl Prefilter {
 
 /// Does the literal, which is lower case, stand at `at`, in any ASCII case?
 fn is_at(text: &[u8], at: usize, literal: &[u8]) -> bool {
-    let Some(piece) = text.get(at..at + literal.len()) else { return false };
-    // A loop of its own: literals are short, and most differ early.
-    piece.iter().zip(literal).all(|(byte, lower)| byte == lower || byte.to_ascii_lowercase() == *lower)
+    text.get(at..at + literal.len()).is_some_and(|piece| same(piece, literal))
+}
+
+/// Is the piece this lower-case text of the same length, in any ASCII case? A loop of its own: what is compared here is short
+/// and mostly differs early.
+#[inline]
+pub(super) fn same(piece: &[u8], lower: &[u8]) -> bool {
+    piece.iter().zip(lower).all(|(byte, lower)| byte == lower || byte.to_ascii_lowercase() == *lower)
 }
 
 /// How common a window of four bytes is in prose and code, roughly: the sum of how common its bytes are, with a bonus

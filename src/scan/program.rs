@@ -9,6 +9,7 @@
 
 pub mod code;
 
+use super::prefilter::same;
 use code::*;
 use std::ops::Range;
 
@@ -203,12 +204,7 @@ impl Program<'_> {
                     };
                     if may {
                         if next != LAST {
-                            scratch.turns.push(Turn {
-                                code: out as u32,
-                                at: at as u32,
-                                more: 0,
-                                kind: Kind::Plain,
-                            });
+                            scratch.push(Kind::Plain, out, at, 0);
                         }
                         pc = inside;
                         true
@@ -220,54 +216,31 @@ impl Program<'_> {
                         false
                     }
                 }
-                op @ (OPTION | OPTION_LAZY) => {
-                    let out = (pc + 5) + usize::from(short(pc + 3));
-                    if scratch.remember && scratch.again(pc, at, code.len()) {
+                // Forward past what may be left out, or back to what may be repeated: one choice of two in either case.
+                op @ (OPTION | OPTION_LAZY | AGAIN | AGAIN_LAZY) => {
+                    let next = pc + 5;
+                    let distance = isize::from(short(pc + 3) as i16);
+                    let (inside, outside) = match op {
+                        OPTION | OPTION_LAZY => (next, next.checked_add_signed(distance)?),
+                        _ => (next.checked_add_signed(distance)?, next),
+                    };
+                    if scratch.again(pc, at, code.len()) {
                         false
                     } else {
                         if self.may_begin(short(pc + 1), text, at) {
-                            let (go, turn) = if op == OPTION { (pc + 5, out) } else { (out, pc + 5) };
-                            scratch.turns.push(Turn {
-                                code: turn as u32,
-                                at: at as u32,
-                                more: 0,
-                                kind: Kind::Plain,
-                            });
+                            let lazy = op == OPTION_LAZY || op == AGAIN_LAZY;
+                            let (go, turn) = if lazy { (outside, inside) } else { (inside, outside) };
+                            scratch.push(Kind::Plain, turn, at, 0);
                             pc = go;
                         } else {
-                            pc = out;
-                        }
-                        true
-                    }
-                }
-                op @ (AGAIN | AGAIN_LAZY) => {
-                    let top = (pc + 5).checked_add_signed(isize::from(short(pc + 3) as i16))?;
-                    if scratch.remember && scratch.again(pc, at, code.len()) {
-                        false
-                    } else {
-                        if self.may_begin(short(pc + 1), text, at) {
-                            let (go, turn) = if op == AGAIN { (top, pc + 5) } else { (pc + 5, top) };
-                            scratch.turns.push(Turn {
-                                code: turn as u32,
-                                at: at as u32,
-                                more: 0,
-                                kind: Kind::Plain,
-                            });
-                            pc = go;
-                        } else {
-                            pc += 5;
+                            pc = outside;
                         }
                         true
                     }
                 }
                 WORDS | WORDS_FOLDED => match self.word(pc, text, at, 0) {
                     Some((next, width)) => {
-                        scratch.turns.push(Turn {
-                            code: pc as u32,
-                            at: at as u32,
-                            more: next,
-                            kind: Kind::Words,
-                        });
+                        scratch.push(Kind::Words, pc, at, next);
                         at += width;
                         pc += 3;
                         true
@@ -305,7 +278,8 @@ impl Program<'_> {
                         scratch.steps += (at - low) / 8;
                         match self.cut(pc, text, low, at, scratch) {
                             Some(place) => {
-                                at = self.leave_greedy(pc, low, place, scratch);
+                                scratch.leave_greedy(pc, low, place);
+                                at = place;
                                 pc += 6;
                                 true
                             }
@@ -314,12 +288,7 @@ impl Program<'_> {
                     } else {
                         match self.stretch(pc, text, at, left, scratch) {
                             Some((place, left)) => {
-                                scratch.turns.push(Turn {
-                                    code: pc as u32,
-                                    at: place as u32,
-                                    more: left,
-                                    kind: Kind::Lazy,
-                                });
+                                scratch.push(Kind::Lazy, pc, place, left);
                                 at = place;
                                 pc += 6;
                                 true
@@ -355,16 +324,17 @@ impl Program<'_> {
                         scratch.turns.push(Turn { more: next, ..turn });
                         at += width;
                         pc += 3;
-                        if scratch.remember && scratch.again(pc, at, code.len()) {
+                        if scratch.again(pc, at, code.len()) {
                             continue;
                         }
                     }
                     Kind::Greedy => {
                         let low = turn.more as usize;
                         let Some(place) = self.cut(pc, text, low, at, scratch) else { continue };
-                        at = self.leave_greedy(pc, low, place, scratch);
+                        scratch.leave_greedy(pc, low, place);
+                        at = place;
                         pc += 6;
-                        if scratch.remember && scratch.again(pc, at, code.len()) {
+                        if scratch.again(pc, at, code.len()) {
                             continue;
                         }
                     }
@@ -375,15 +345,10 @@ impl Program<'_> {
                         let Some((place, left)) = self.stretch(pc, text, at + width, left, scratch) else {
                             continue;
                         };
-                        scratch.turns.push(Turn {
-                            code: pc as u32,
-                            at: place as u32,
-                            more: left,
-                            kind: Kind::Lazy,
-                        });
+                        scratch.push(Kind::Lazy, pc, place, left);
                         at = place;
                         pc += 6;
-                        if scratch.remember && scratch.again(pc, at, code.len()) {
+                        if scratch.again(pc, at, code.len()) {
                             continue;
                         }
                     }
@@ -391,19 +356,6 @@ impl Program<'_> {
                 break;
             }
         }
-    }
-
-    /// Notes that a run that was cut at `place` may be cut shorter, and leaves it.
-    fn leave_greedy(&self, pc: usize, low: usize, place: usize, scratch: &mut Scratch) -> usize {
-        if place > low {
-            scratch.turns.push(Turn {
-                code: pc as u32,
-                at: (place - 1) as u32,
-                more: low as u32,
-                kind: Kind::Greedy,
-            });
-        }
-        place
     }
 
     /// The last place between `low` and `at` where what follows a run can start.
@@ -540,8 +492,23 @@ impl Scratch {
         self.tried.resize((code * (text + 1)).div_ceil(64), 0);
     }
 
-    /// Has this instruction been tried at this place? It has been from now on.
+    /// Notes a way not taken yet.
+    fn push(&mut self, kind: Kind, code: usize, at: usize, more: u32) {
+        self.turns.push(Turn { code: code as u32, at: at as u32, more, kind });
+    }
+
+    /// Notes that a run that was cut at `place` may be cut shorter, down to `low`.
+    fn leave_greedy(&mut self, pc: usize, low: usize, place: usize) {
+        if place > low {
+            self.push(Kind::Greedy, pc, place - 1, low as u32);
+        }
+    }
+
+    /// Has this instruction been tried at this place, as far as is remembered? It has been from now on.
     fn again(&mut self, pc: usize, at: usize, code: usize) -> bool {
+        if !self.remember {
+            return false;
+        }
         self.steps += 1;
         let bit = at * code + pc;
         match self.tried.get_mut(bit / 64) {
@@ -553,11 +520,6 @@ impl Scratch {
             None => false,
         }
     }
-}
-
-#[inline]
-fn same(piece: &[u8], lower: &[u8]) -> bool {
-    piece.iter().zip(lower).all(|(byte, lower)| byte == lower || byte.to_ascii_lowercase() == *lower)
 }
 
 #[inline]

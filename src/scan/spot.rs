@@ -3,6 +3,8 @@
 //! them stands at an even place of the text wherever the word starts. Not for the literals of rules: those are the
 //! prefilter's.
 
+use super::prefilter::same;
+
 /// Bits of the bitmap: 2^16 are 8 KiB, which the first-level cache holds.
 const BITS: u32 = 16;
 /// Heads of the chains behind it.
@@ -170,12 +172,7 @@ impl Spotter {
             let word = &self.words[usize::from(entry.word)];
             let bytes = word.text.as_bytes();
             let Some(piece) = text.get(start..start + bytes.len()) else { continue };
-            let same = if word.folded {
-                piece.iter().zip(bytes).all(|(a, b)| a.to_ascii_lowercase() == *b)
-            } else {
-                piece == bytes
-            };
-            if same {
+            if if word.folded { same(piece, bytes) } else { piece == bytes } {
                 f(word, start);
             }
         }
