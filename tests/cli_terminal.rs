@@ -89,13 +89,14 @@ fn play(name: &str, steps: &str) {
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
 }
 
+// Python sleeps in short pieces: a signal that comes between its last look and one long sleep would be noticed when that ends.
 #[test]
 fn keys_interrupt_the_command_and_not_weft() {
     play(
         "interrupt",
         r#"keys WEFT run --policy coding-agent -- /usr/bin/python3 -q\n
 wait >>> $
-keys import time; print("go" + "ing"); time.sleep(600)\n
+keys import time; print("go" + "ing"); exec("while True: time.sleep(.05)")\n
 wait \ngoing
 keys \x03
 wait KeyboardInterrupt
