@@ -93,6 +93,8 @@ pub struct NetworkTable {
     #[serde(default)]
     pub listen: Vec<Spanned<i64>>,
     pub unrestricted: Option<Spanned<bool>>,
+    pub max_connections: Option<Spanned<i64>>,
+    pub max_bytes_out: Option<Text>,
     #[serde(default)]
     pub inject: Vec<Spanned<InjectTable>>,
 }
@@ -103,6 +105,9 @@ pub struct HostTable {
     pub host: Text,
     pub ports: Option<Spanned<Vec<Spanned<i64>>>>,
     pub tls: Option<bool>,
+    pub max_connections: Option<Spanned<i64>>,
+    pub max_bytes_out: Option<Text>,
+    pub rate: Option<Text>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -4,10 +4,12 @@ use super::bare;
 use super::fallback::keeper;
 use super::fallback::outside::Outside;
 use super::limits::Groups;
+use super::outlet::{Outlet, Outward};
 use super::pid1::{self, Inside, Task};
 use super::placeholders::Placeholders;
 use super::plan::Plan;
 use super::{programs, seccomp};
+use crate::egress;
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
 use crate::sys::{seccomp as listener, signal, socket};
@@ -49,6 +51,8 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
+    /// Somebody inside wanted to talk to somebody outside.
+    Network(egress::Event),
     /// A limit was hit.
     Limit(&'static str),
 }
@@ -238,6 +242,7 @@ fn start(
     let _placeholders = Placeholders::make(&plan.mounts)?;
     let outside = plan.fallback.as_ref().map(Outside::make).transpose()?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
+    let outlet = Outlet::make(plan)?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
@@ -251,8 +256,8 @@ fn start(
         }
         Ok(Side::Child) => {
             drop(up);
-            let inside =
-                Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
+            let (grouped, egress) = (!groups.is_empty(), outlet.as_ref().map(Outlet::theirs));
+            let inside = Inside { plan, filter: &filter, task, start: &start, grouped, egress, ids };
             match &plan.fallback {
                 Some(fallback) => keeper::run(&inside, fallback, &mask, down),
                 None if plan.is_bare() => bare::run(&inside, &mask, down, weft),
@@ -262,10 +267,16 @@ fn start(
         Ok(Side::Parent(first)) => first,
     };
     drop(down);
-    let mut watch = Watch { plan, first: &first, up, listener: None, end: None, killed: false, refused: 0 };
+    let (outward, unready) = match outlet.map(Outlet::start).transpose() {
+        Ok(outward) => (outward, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let mut watch =
+        Watch { plan, first: &first, up, listener: None, outward, end: None, killed: false, refused: 0 };
     let result = groups
         .add(first.pid)
         .map_err(|(path, error)| failed("enter the cgroup", &path)(error))
+        .and(unready)
         .and_then(|()| {
             if groups.is_empty() {
                 return Ok(());
@@ -282,8 +293,10 @@ fn start(
     }
     let status = process::wait(first.pid, true);
     drop(outside);
+    let told = watch.outward.take().map_or(Ok(()), |outward| outward.stop(witness));
     let _ = signal::restore(&mask);
     let end = result?;
+    told.map_err(failed("write the audit log", nowhere))?;
     for limit in groups.reached() {
         witness(Event::Limit(limit)).map_err(failed("write the audit log", nowhere))?;
     }
@@ -302,6 +315,7 @@ struct Watch<'a> {
     first: &'a process::Child,
     up: OwnedFd,
     listener: Option<OwnedFd>,
+    outward: Option<Outward>,
     end: Option<End>,
     killed: bool,
     refused: u64,
@@ -326,11 +340,17 @@ impl Watch<'_> {
                 self.listener.as_ref().map(AsFd::as_fd),
                 Some(signals.as_fd()),
                 Some(self.first.fd.as_fd()),
+                self.outward.as_ref().map(Outward::news),
             ];
-            let [message, call, signal, ended] =
+            let [message, call, signal, ended, news] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
                 return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
+            }
+            if news.any()
+                && let Some(outward) = &mut self.outward
+            {
+                outward.tell(witness).map_err(&told)?;
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;

@@ -12,6 +12,7 @@ pub mod landlock;
 pub mod limits;
 pub mod mount;
 pub mod names;
+pub mod net;
 pub mod process;
 pub mod seccomp;
 pub mod signal;
