@@ -180,7 +180,7 @@ mod tests {
         assert!(hello(&[22, 3, 1, 0, 0]).is_err());
         assert!(hello(&[22, 3, 1, 0x40, 1]).is_err());
         assert!(hello(&records(&message(&["a.com", "b.com"], 0), 16_384)).is_err());
-        assert!(hello(&records(&message(&["a.com"], 0), 4)).is_err(), "one byte at a time");
+        assert!(hello(&records(&message(&["a.com"], 0), 1)).is_err(), "one byte at a time");
         assert!(hello(&records(&message(&["a.com"], 40_000), 16_384)).is_err());
         let more = [message(&["a.com"], 0), vec![1]].concat();
         assert!(hello(&records(&more, 16_384)).is_err());
