@@ -10,6 +10,7 @@ pub mod caps;
 pub mod fs;
 pub mod landlock;
 pub mod limits;
+pub mod memory;
 pub mod mount;
 pub mod names;
 pub mod process;
