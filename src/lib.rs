@@ -7,6 +7,8 @@ pub mod audit;
 pub mod cli;
 pub mod files;
 pub mod json;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod policy;
 pub mod rules;
 pub mod sandbox;
