@@ -1,5 +1,6 @@
 //! The HTTP client against a server that misbehaves in every way it can.
 #![cfg(feature = "net")]
+#![allow(clippy::unwrap_used)] // A failure here is a failed test.
 
 #[path = "support/server.rs"]
 mod server;
