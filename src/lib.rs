@@ -5,10 +5,15 @@
 
 pub mod audit;
 pub mod cli;
+pub mod digest;
 pub mod files;
 pub mod json;
 pub mod policy;
 pub mod rules;
 pub mod sandbox;
 pub mod scan;
+#[cfg(feature = "client")]
+pub mod skill;
 pub mod sys;
+#[cfg(feature = "client")]
+pub mod trust;
