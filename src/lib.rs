@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod digest;
 pub mod files;
 pub mod json;
 #[cfg(feature = "net")]
@@ -13,4 +14,8 @@ pub mod policy;
 pub mod rules;
 pub mod sandbox;
 pub mod scan;
+#[cfg(feature = "client")]
+pub mod skill;
 pub mod sys;
+#[cfg(feature = "client")]
+pub mod trust;
