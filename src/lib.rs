@@ -5,11 +5,18 @@
 
 pub mod audit;
 pub mod cli;
+pub mod digest;
 pub mod egress;
 pub mod files;
 pub mod json;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod policy;
 pub mod rules;
 pub mod sandbox;
 pub mod scan;
+#[cfg(feature = "client")]
+pub mod skill;
 pub mod sys;
+#[cfg(feature = "client")]
+pub mod trust;

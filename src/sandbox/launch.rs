@@ -1,6 +1,7 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
 use super::bare;
+use super::denials::{Denial, Denials};
 use super::fallback::keeper;
 use super::fallback::outside::Outside;
 use super::limits::Groups;
@@ -53,6 +54,8 @@ pub enum Event {
     },
     /// Somebody inside wanted to talk to somebody outside.
     Network(egress::Event),
+    /// Landlock refused something, where the kernel's audit log can be read.
+    Landlock(Denial),
     /// A limit was hit.
     Limit(&'static str),
 }
@@ -246,6 +249,8 @@ fn start(
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
+    let readable = ids.0 == 0 && !plan.is_bare();
+    let denials = readable.then(|| Denials::open(plan.landlock.abi)).flatten();
     let net = if plan.own_network { process::NEW_NET } else { 0 };
     let flags = if plan.has_namespaces() { process::ALL_NAMESPACES | net } else { 0 };
     let weft = process::pid();
@@ -256,8 +261,11 @@ fn start(
         }
         Ok(Side::Child) => {
             drop(up);
-            let (grouped, egress) = (!groups.is_empty(), outlet.as_ref().map(Outlet::theirs));
-            let inside = Inside { plan, filter: &filter, task, start: &start, grouped, egress, ids };
+            let (recorded, grouped) = (denials.is_some(), !groups.is_empty());
+            drop(denials);
+            let egress = outlet.as_ref().map(Outlet::theirs);
+            let inside =
+                Inside { plan, filter: &filter, task, start: &start, grouped, egress, recorded, ids };
             match &plan.fallback {
                 Some(fallback) => keeper::run(&inside, fallback, &mask, down),
                 None if plan.is_bare() => bare::run(&inside, &mask, down, weft),
@@ -271,8 +279,18 @@ fn start(
         Ok(outward) => (outward, Ok(())),
         Err(error) => (None, Err(error)),
     };
-    let mut watch =
-        Watch { plan, first: &first, up, listener: None, outward, end: None, killed: false, refused: 0 };
+    let mut watch = Watch {
+        plan,
+        first: &first,
+        up,
+        listener: None,
+        outward,
+        end: None,
+        killed: false,
+        refused: 0,
+        denials,
+        command: None,
+    };
     let result = groups
         .add(first.pid)
         .map_err(|(path, error)| failed("enter the cgroup", &path)(error))
@@ -288,6 +306,9 @@ fn start(
             }
         })
         .and_then(|()| watch.until_end(witness));
+    let result = result.and_then(|end| {
+        watch.read_records(witness, true).map_err(failed("write the audit log", nowhere)).map(|()| end)
+    });
     if result.is_err() {
         watch.end_all();
     }
@@ -319,6 +340,9 @@ struct Watch<'a> {
     end: Option<End>,
     killed: bool,
     refused: u64,
+    denials: Option<Denials>,
+    /// The process that became the command, once it has.
+    command: Option<i32>,
 }
 
 /// How long a command has to end by itself after it was told that its time is up.
@@ -341,8 +365,9 @@ impl Watch<'_> {
                 Some(signals.as_fd()),
                 Some(self.first.fd.as_fd()),
                 self.outward.as_ref().map(Outward::news),
+                self.denials.as_ref().map(Denials::as_fd),
             ];
-            let [message, call, signal, ended, news] =
+            let [message, call, signal, ended, news, record] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
                 return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
@@ -357,6 +382,9 @@ impl Watch<'_> {
             } else if call.closed {
                 // Nobody is left who could call.
                 self.listener = None;
+            }
+            if record.any() {
+                self.read_records(witness, false).map_err(&told)?;
             }
             while signal.readable
                 && let Ok(Some(received)) = signal::next(&signals)
@@ -384,6 +412,23 @@ impl Watch<'_> {
             if timed_out && self.end.is_some() {
                 self.end = Some(End::TimedOut);
             }
+        }
+    }
+
+    /// What Landlock refused; `last`: and what the kernel still has to say after the end.
+    fn read_records(
+        &mut self,
+        witness: &mut dyn FnMut(Event) -> io::Result<()>,
+        last: bool,
+    ) -> io::Result<()> {
+        let (Some(denials), refused) = (&mut self.denials, &mut self.refused) else { return Ok(()) };
+        let mut found = |denial| {
+            *refused += 1;
+            if *refused <= TOLD { witness(Event::Landlock(denial)) } else { Ok(()) }
+        };
+        match last {
+            false => denials.read(self.command, &mut found),
+            true => denials.rest(self.command, &mut found),
         }
     }
 
@@ -427,6 +472,7 @@ impl Watch<'_> {
                 witness(Event::File { path, write, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Exec { program, pid }) => {
+                self.command.get_or_insert(pid);
                 witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Stopped { .. }) => {
@@ -455,6 +501,7 @@ impl Watch<'_> {
         };
         let number = call.number as u32;
         if seccomp::verdict(number, &call.args, self.plan.calls) == seccomp::Verdict::Watch {
+            self.command.get_or_insert(call.pid);
             // Nothing starts that could not be written down first.
             if let Some(program) = programs::asked_for(&call) {
                 witness(Event::Exec { program, pid: call.pid })?;

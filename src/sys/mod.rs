@@ -6,10 +6,12 @@
 #![allow(unsafe_code)]
 
 pub mod attempt;
+pub mod audit;
 pub mod caps;
 pub mod fs;
 pub mod landlock;
 pub mod limits;
+pub mod memory;
 pub mod mount;
 pub mod names;
 pub mod net;
