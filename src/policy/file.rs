@@ -116,6 +116,7 @@ pub struct InjectTable {
     pub host: Text,
     pub header: Text,
     pub from: Text,
+    pub variable: Option<Text>,
 }
 
 #[derive(Debug, Default, Deserialize)]
