@@ -8,6 +8,8 @@ mod gzip;
 pub(crate) mod inflate;
 pub mod tar;
 mod zip;
+// The strict reader of packages looks at more fields.
+#[cfg_attr(not(feature = "client"), allow(dead_code))]
 pub(crate) mod zip_headers;
 
 use super::finding::SkipReason;
