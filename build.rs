@@ -14,6 +14,8 @@ mod schema;
 mod code;
 #[path = "build/needs.rs"]
 mod needs;
+#[path = "build/normal.rs"]
+mod normal;
 #[path = "build/program.rs"]
 mod program;
 #[path = "build/table.rs"]
@@ -34,10 +36,20 @@ fn main() {
     println!("cargo::rerun-if-changed=src/scan/trigrams.rs");
     println!("cargo::rerun-if-changed=src/scan/program/code.rs");
     commit();
+    if let Err(message) = tables() {
+        eprintln!("error: {message}");
+        exit(1);
+    }
     if let Err(message) = rules() {
         eprintln!("error: {message}");
         exit(1);
     }
+}
+
+/// Tables of Unicode, which do not change.
+fn tables() -> Result<(), String> {
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?).join("normal.rs");
+    std::fs::write(&target, normal::source()).map_err(|e| format!("{}: {e}", target.display()))
 }
 
 /// `WEFT_COMMIT`: from the environment (builds without .git), else from git, else not set.
