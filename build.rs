@@ -3,6 +3,9 @@
 //! A mistake in a rule file fails the build with file, line and column.
 
 #[allow(dead_code)]
+#[path = "src/fields.rs"]
+mod fields;
+#[allow(dead_code)]
 #[path = "src/rules/model.rs"]
 mod model;
 #[allow(dead_code)]
@@ -28,6 +31,7 @@ use std::process::{Command, exit};
 
 fn main() {
     println!("cargo::rerun-if-changed=rules");
+    println!("cargo::rerun-if-changed=src/fields.rs");
     println!("cargo::rerun-if-changed=src/rules/model.rs");
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
     println!("cargo::rerun-if-changed=build");

@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod fields;
 pub mod files;
 pub mod json;
 pub mod policy;
