@@ -12,4 +12,5 @@ pub mod policy;
 pub mod rules;
 pub mod sandbox;
 pub mod scan;
+pub mod sort;
 pub mod sys;

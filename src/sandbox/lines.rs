@@ -4,6 +4,7 @@ use super::mounts::Step;
 use super::plan::Plan;
 use crate::policy::path::PathRule;
 use crate::policy::{AuditLevel, CommandRule, DenyPath, NetworkMode, Origin, Policy};
+use crate::sort;
 use crate::sys::landlock::fs as right;
 use crate::sys::limits::Resource;
 use crate::sys::mount::Attr;
@@ -45,7 +46,7 @@ pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
     };
     let mut lines: Vec<Line> =
         all.lines.into_iter().map(|(origin, (what, by))| Line { origin, what, by }).collect();
-    lines.sort_by_key(|line| order(&line.origin));
+    sort::by_key(&mut lines, |line| order(&line.origin));
     lines
 }
 

@@ -5,6 +5,7 @@ use super::plan::Refusal;
 use super::probe::{Probe, command_dirs};
 use crate::policy::path::{FileId, Kind};
 use crate::policy::{DenyPath, Policy};
+use crate::sort;
 use crate::sys::fs::{self as sys, BENEATH, CWD, NO_SYMLINKS, c_path};
 use crate::sys::mount::{self, Attr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -386,7 +387,7 @@ fn held(policy: &Policy) -> Vec<PathBuf> {
         })
         .filter(|path| path.is_dir())
         .collect();
-    held.sort();
+    sort::plain(&mut held);
     held.dedup();
     held
 }
