@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod decimal;
 pub mod fields;
 pub mod files;
 pub mod json;

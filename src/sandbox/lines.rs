@@ -2,6 +2,7 @@
 
 use super::mounts::Step;
 use super::plan::Plan;
+use crate::decimal::seconds;
 use crate::policy::path::PathRule;
 use crate::policy::{AuditLevel, CommandRule, DenyPath, NetworkMode, Origin, Policy};
 use crate::sort;
@@ -231,11 +232,11 @@ impl Lines<'_> {
         }
         if let Some(set) = &process.max_cpu_time {
             let held = by("", Resource::CpuTime, "rlimit CPU");
-            self.add(&set.origin, format!("{} s of CPU time", set.value.as_secs_f64()), held);
+            self.add(&set.origin, format!("{} s of CPU time", seconds(set.value)), held);
         }
         if let Some(set) = &process.max_wall_time {
             let held = ["weft: SIGTERM, two seconds later SIGKILL".to_owned()];
-            self.add(&set.origin, format!("{} s of time", set.value.as_secs_f64()), held);
+            self.add(&set.origin, format!("{} s of time", seconds(set.value)), held);
         }
         if let Some(set) = &process.max_file_size {
             self.add(
