@@ -670,9 +670,14 @@ fn what_has_no_walls_is_said_and_never_attacked() {
 
 /// In a user namespace of the test's own that may hold no network namespace; the switches that are looked at say nothing of it.
 fn without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
+    weft_without_network_namespaces(home, &[&["run"], args].concat())
+}
+
+/// The same with any command of weft's.
+fn weft_without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
     let closed = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"";
     let mut unshare = Command::new("unshare");
-    unshare.args(["--user", "--map-root-user", "sh", "-c", closed, "sh", env!("CARGO_BIN_EXE_weft"), "run"]);
+    unshare.args(["--user", "--map-root-user", "sh", "-c", closed, "sh", env!("CARGO_BIN_EXE_weft")]);
     unshare.args(args).current_dir(home.at("home/ws")).env_clear();
     unshare.env("HOME", home.at("home")).env("PATH", PATH).stdin(Stdio::null());
     let said = said(&mut unshare);
@@ -705,6 +710,24 @@ fn namespaces_that_are_refused_after_all_are_done_without() {
     assert!(refused.is_some() && refused < held, "{log}");
     // A second start in one log would be a second run.
     assert_eq!(log.matches("\"action\":\"start\"").count(), 1, "{log}");
+}
+
+#[test]
+fn questions_to_the_kernel_do_without_refused_namespaces_too() {
+    let home = Home::new();
+    let doctor = ["doctor", "--policy", "readonly"];
+    let Some(said) = weft_without_network_namespaces(&home, &doctor) else { return };
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("\nlevel             fallback: "), "{said:?}");
+    assert!(said.out.contains(" held, 0 not held"), "{said:?}");
+    let policy = home.file(
+        "asked.toml",
+        "version = 1\nextends = [\"coding-agent\"]\n[[test]]\nexpect = \"deny\"\nread = \"/etc/shadow\"\n",
+    );
+    let test = ["policy", "test", "--live", policy.to_str().unwrap()];
+    let Some(said) = weft_without_network_namespaces(&home, &test) else { return };
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains(" of them tried live"), "{said:?}");
 }
 
 #[test]

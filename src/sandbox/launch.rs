@@ -1,6 +1,7 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
 use super::bare;
+use super::denials::{Denial, Denials};
 use super::fallback::keeper;
 use super::fallback::outside::Outside;
 use super::limits::Groups;
@@ -49,6 +50,8 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
+    /// Landlock refused something, where the kernel's audit log can be read.
+    Landlock(Denial),
     /// A limit was hit.
     Limit(&'static str),
 }
@@ -241,6 +244,8 @@ fn start(
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
+    let readable = ids.0 == 0 && !plan.is_bare();
+    let denials = readable.then(|| Denials::open(plan.landlock.abi)).flatten();
     let net = if plan.own_network { process::NEW_NET } else { 0 };
     let flags = if plan.has_namespaces() { process::ALL_NAMESPACES | net } else { 0 };
     let weft = process::pid();
@@ -251,8 +256,17 @@ fn start(
         }
         Ok(Side::Child) => {
             drop(up);
-            let inside =
-                Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
+            let recorded = denials.is_some();
+            drop(denials);
+            let inside = Inside {
+                plan,
+                filter: &filter,
+                task,
+                start: &start,
+                grouped: !groups.is_empty(),
+                recorded,
+                ids,
+            };
             match &plan.fallback {
                 Some(fallback) => keeper::run(&inside, fallback, &mask, down),
                 None if plan.is_bare() => bare::run(&inside, &mask, down, weft),
@@ -262,7 +276,17 @@ fn start(
         Ok(Side::Parent(first)) => first,
     };
     drop(down);
-    let mut watch = Watch { plan, first: &first, up, listener: None, end: None, killed: false, refused: 0 };
+    let mut watch = Watch {
+        plan,
+        first: &first,
+        up,
+        listener: None,
+        end: None,
+        killed: false,
+        refused: 0,
+        denials,
+        command: None,
+    };
     let result = groups
         .add(first.pid)
         .map_err(|(path, error)| failed("enter the cgroup", &path)(error))
@@ -277,6 +301,9 @@ fn start(
             }
         })
         .and_then(|()| watch.until_end(witness));
+    let result = result.and_then(|end| {
+        watch.read_records(witness, true).map_err(failed("write the audit log", nowhere)).map(|()| end)
+    });
     if result.is_err() {
         watch.end_all();
     }
@@ -305,6 +332,9 @@ struct Watch<'a> {
     end: Option<End>,
     killed: bool,
     refused: u64,
+    denials: Option<Denials>,
+    /// The process that became the command, once it has.
+    command: Option<i32>,
 }
 
 /// How long a command has to end by itself after it was told that its time is up.
@@ -326,8 +356,9 @@ impl Watch<'_> {
                 self.listener.as_ref().map(AsFd::as_fd),
                 Some(signals.as_fd()),
                 Some(self.first.fd.as_fd()),
+                self.denials.as_ref().map(Denials::as_fd),
             ];
-            let [message, call, signal, ended] =
+            let [message, call, signal, ended, record] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
                 return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
@@ -337,6 +368,9 @@ impl Watch<'_> {
             } else if call.closed {
                 // Nobody is left who could call.
                 self.listener = None;
+            }
+            if record.any() {
+                self.read_records(witness, false).map_err(&told)?;
             }
             while signal.readable
                 && let Ok(Some(received)) = signal::next(&signals)
@@ -364,6 +398,23 @@ impl Watch<'_> {
             if timed_out && self.end.is_some() {
                 self.end = Some(End::TimedOut);
             }
+        }
+    }
+
+    /// What Landlock refused; `last`: and what the kernel still has to say after the end.
+    fn read_records(
+        &mut self,
+        witness: &mut dyn FnMut(Event) -> io::Result<()>,
+        last: bool,
+    ) -> io::Result<()> {
+        let (Some(denials), refused) = (&mut self.denials, &mut self.refused) else { return Ok(()) };
+        let mut found = |denial| {
+            *refused += 1;
+            if *refused <= TOLD { witness(Event::Landlock(denial)) } else { Ok(()) }
+        };
+        match last {
+            false => denials.read(self.command, &mut found),
+            true => denials.rest(self.command, &mut found),
         }
     }
 
@@ -407,6 +458,7 @@ impl Watch<'_> {
                 witness(Event::File { path, write, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Exec { program, pid }) => {
+                self.command.get_or_insert(pid);
                 witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Stopped { .. }) => {
@@ -435,6 +487,7 @@ impl Watch<'_> {
         };
         let number = call.number as u32;
         if seccomp::verdict(number, &call.args, self.plan.calls) == seccomp::Verdict::Watch {
+            self.command.get_or_insert(call.pid);
             // Nothing starts that could not be written down first.
             if let Some(program) = programs::asked_for(&call) {
                 witness(Event::Exec { program, pid: call.pid })?;

@@ -5,6 +5,7 @@
 //! policy line and the missing feature; `launch` carries the steps out and obeys them.
 
 pub mod bare;
+pub mod denials;
 pub mod env;
 pub mod errata;
 pub mod fallback;

@@ -26,6 +26,8 @@ pub struct Inside<'a> {
     pub start: &'a Path,
     /// weft waits to put this process into a group before it goes on.
     pub grouped: bool,
+    /// weft reads what Landlock refuses from the kernel's audit log.
+    pub recorded: bool,
     /// User and group, to be themselves inside.
     pub ids: (u32, u32),
 }
@@ -129,7 +131,7 @@ fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<pro
 pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Failed {
     let last = || -> Result<(), Failed> {
         let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
-        inside.plan.landlock.apply().map_err(|(path, error)| ("landlock", path, error))?;
+        inside.plan.landlock.apply(inside.recorded).map_err(|(path, error)| ("landlock", path, error))?;
         sys::close_above_2_on_exec().map_err(at("close descriptors"))?;
         signal::default_sigpipe();
         signal::restore(mask).map_err(at("restore signals"))?;

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub mod attempt;
+pub mod audit;
 pub mod caps;
 pub mod fs;
 pub mod landlock;

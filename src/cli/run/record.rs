@@ -7,6 +7,7 @@ use crate::cli::error::{Exit, Failure, reason};
 use crate::decimal::fixed;
 use crate::policy::commands::Command;
 use crate::policy::{Decision, Origin, Policy, decide};
+use crate::sandbox::denials::Denial;
 use crate::sandbox::launch::{self, End, Event};
 use crate::sandbox::plan::Plan;
 use crate::scan::names;
@@ -124,6 +125,7 @@ impl<'a> Recorder<'a> {
             }
             Event::Exec { program, pid } => self.program(&program, pid),
             Event::File { path, write, .. } => self.file(&path, write),
+            Event::Landlock(denial) => self.landlock(&denial),
             Event::Limit(limit) => self.record_limit(limit),
         };
         kept.map_err(|error| {
@@ -157,6 +159,25 @@ impl<'a> Recorder<'a> {
             false => self.log.decided(action, &target, &decision),
             true => self.log.record(action, &target, false, "nobody inside may change that name", None),
         }
+    }
+
+    /// What Landlock refused, in the kernel's words.
+    fn landlock(&mut self, denial: &Denial) -> Result<(), AuditError> {
+        self.denied += 1;
+        let path = &denial.object;
+        let right = denial.blockers.split(',').next().unwrap_or_default();
+        let (action, decision) = match right {
+            "fs.execute" => (Action::Exec, None),
+            "fs.read_file" | "fs.read_dir" => (Action::Read, Some(decide::read(self.policy, path))),
+            _ if right.starts_with("fs.") => (Action::Write, Some(decide::write(self.policy, path))),
+            "net.bind_tcp" => (Action::Listen, None),
+            _ if right.starts_with("net.") => (Action::Connect, None),
+            _ => (Action::Syscall, None),
+        };
+        let target = names::escape(path.as_os_str().as_encoded_bytes());
+        let rule = decision.filter(|decision| !decision.allowed).and_then(|decision| decision.rule);
+        let rule = rule.map(|rule| rule.to_string());
+        self.log.record(action, &target, false, &format!("Landlock: {}", denial.blockers), rule)
     }
 
     fn decide(&mut self, program: &Path, pid: i32) -> Option<Decision> {
