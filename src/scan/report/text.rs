@@ -404,7 +404,7 @@ mod tests {
     #[test]
     fn sizes_and_times() {
         assert_eq!(size(999), "999 B");
-        assert_eq!(size(1_250_000), "1.2 MB");
+        assert_eq!(size(1_250_000), "1.3 MB");
         assert_eq!(time(900), "0.9 ms");
         assert_eq!(time(2_500_000), "2.5 s");
     }
