@@ -205,6 +205,8 @@ impl Mounts {
         }
         mount::set_attr(&root, BASE.and(Attr::READ_ONLY).and(Attr::NO_EXEC), false).map_err(at("/"))?;
         sys::fchdir(&root).map_err(at("/"))?;
+        // From over the old root to somewhere in it, so that both leave in one step: the kernel waits for all processors at each.
+        mount::attach(&base, CWD, c"/proc").map_err(at("/"))?;
         mount::pivot_to_cwd().map_err(at("/"))
     }
 }
