@@ -666,7 +666,8 @@ impl Build<'_> {
 /// Is it still the file the policy was resolved for?
 fn same(at: &OwnedFd, id: Option<FileId>, dir: bool) -> io::Result<()> {
     let stat = sys::fstat(at)?;
-    if stat.dir != dir || id.is_some_and(|id| (id.dev, id.ino) != stat.id) {
+    // A link: no path that a policy comes to ends in one. It may well have the number of the file that was removed for it.
+    if stat.link || stat.dir != dir || id.is_some_and(|id| (id.dev, id.ino) != stat.id) {
         return Err(io::Error::other("it is another file than when the policy was read"));
     }
     Ok(())
