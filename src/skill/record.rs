@@ -4,10 +4,11 @@
 
 use super::Problem;
 use crate::digest::Sha256;
+use crate::fields::{self, Fields};
 use crate::json::{self, Node, Value, Writer};
 use crate::trust::PublicKey;
-use serde::Deserialize;
 use std::path::Path;
+use toml::Spanned;
 
 /// An installed skill.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +35,7 @@ pub struct Record {
 }
 
 /// A finding that somebody let in, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     pub id: String,
     pub reason: String,
@@ -234,16 +234,7 @@ pub struct HubEntry {
     pub accepted: Vec<Accepted>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct HubFile {
-    version: i64,
-    #[serde(default)]
-    skill: Vec<HubTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+/// An entry as it is written.
 struct HubTable {
     key: String,
     registry: String,
@@ -252,30 +243,77 @@ struct HubTable {
     version: String,
     content_hash: String,
     public_key: Option<String>,
-    seq: Option<u64>,
+    seq: Option<i64>,
     verdict: String,
     moderation: Option<String>,
-    #[serde(default)]
     accepted: Vec<Accepted>,
+}
+
+impl HubTable {
+    const KEYS: &[&str] = &[
+        "key",
+        "registry",
+        "owner",
+        "slug",
+        "version",
+        "content_hash",
+        "public_key",
+        "seq",
+        "verdict",
+        "moderation",
+        "accepted",
+    ];
+
+    fn take(mut table: Fields<'_, '_>) -> HubTable {
+        let accepted = table.tables("accepted", &["id", "reason"], "an accepted finding");
+        HubTable {
+            key: table.must("key").into_inner(),
+            registry: table.must("registry").into_inner(),
+            owner: table.text("owner").map(Spanned::into_inner),
+            slug: table.must("slug").into_inner(),
+            version: table.must("version").into_inner(),
+            content_hash: table.must("content_hash").into_inner(),
+            public_key: table.text("public_key").map(Spanned::into_inner),
+            seq: table.number("seq").map(Spanned::into_inner),
+            verdict: table.must("verdict").into_inner(),
+            moderation: table.text("moderation").map(Spanned::into_inner),
+            accepted: accepted
+                .into_iter()
+                .map(|mut one| Accepted {
+                    id: one.must("id").into_inner(),
+                    reason: one.must("reason").into_inner(),
+                })
+                .collect(),
+        }
+    }
 }
 
 impl HubLock {
     /// Reads the text of a lock; whatever is not one, or says more than this version knows, stops.
     pub fn parse(text: &str, path: &Path) -> Result<HubLock, Problem> {
-        let file: HubFile = toml::from_str(text).map_err(|error| {
-            let at = error.span().map_or(0, |span| span.start);
-            let line = 1 + text.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count();
-            damaged(path, &format!("line {line}: {}", error.message()))
+        let read = fields::read(text, &["version", "skill"], |top| {
+            let version = top.must_number("version").into_inner();
+            let tables = top.tables("skill", HubTable::KEYS, "an installed skill");
+            (version, tables.into_iter().map(HubTable::take).collect::<Vec<_>>())
+        });
+        let (version, tables) = read.map_err(|mistake| {
+            let before = text.as_bytes().iter().take(mistake.span.start);
+            let line = 1 + before.filter(|byte| **byte == b'\n').count();
+            damaged(path, &format!("line {line}: {}", mistake.what))
         })?;
-        if file.version != 1 {
+        if version != 1 {
             return Err(damaged(path, "`version` is not 1; a newer weft may have written it"));
         }
         let mut entries: Vec<HubEntry> = Vec::new();
-        for table in file.skill {
+        for table in tables {
             let bad = |what: &str| damaged(path, &format!("the entry `{}`: {what}", table.key));
             let content_hash = Sha256::parse(&table.content_hash).ok_or_else(|| bad("content_hash"))?;
             let public_key = match &table.public_key {
                 Some(key) => Some(PublicKey::parse(key).map_err(|fault| bad(fault.as_str()))?),
+                None => None,
+            };
+            let seq = match table.seq {
+                Some(seq) => Some(u64::try_from(seq).map_err(|_| bad("seq"))?),
                 None => None,
             };
             if key_of(table.owner.as_deref(), &table.slug, true).as_ref() != Some(&table.key)
@@ -294,7 +332,7 @@ impl HubLock {
                 owner: table.owner,
                 slug: table.slug,
                 version: table.version,
-                seq: table.seq,
+                seq,
                 verdict: table.verdict,
                 moderation: table.moderation,
                 accepted: table.accepted,

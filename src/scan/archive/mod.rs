@@ -14,6 +14,7 @@ pub(crate) mod zip_headers;
 
 use super::finding::SkipReason;
 use super::{magic, names};
+use crate::sort;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
@@ -224,7 +225,7 @@ impl Opener<'_> {
     }
 
     fn pass(&mut self, path: String, content: Result<Vec<u8>, SkipReason>, mut notes: Vec<Note>) {
-        notes.sort_unstable();
+        sort::plain(&mut notes);
         notes.dedup();
         (self.sink)(Member { path, content, notes });
     }
