@@ -2,6 +2,7 @@
 
 use super::path::PathRules;
 use super::{CommandRule, DenyPath, NetworkMode, Policy, Set};
+use crate::sort;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -130,7 +131,7 @@ pub fn hash(policy: &Policy) -> String {
     facts.add("audit.level", &[format!("{:?}", policy.audit.level).as_bytes()]);
     facts.shown("monitor.calls_per_5s", &policy.monitor.calls_per_5s);
     facts.add("monitor.action", &[format!("{:?}", policy.monitor.action).as_bytes()]);
-    facts.0.sort();
+    sort::plain(&mut facts.0);
     facts.0.dedup();
     let mut hasher = Sha256::new();
     facts.0.iter().for_each(|fact| hasher.update(fact));

@@ -28,7 +28,6 @@ use host::{HostPattern, Ports};
 pub use load::is_path;
 use path::{Glob, PathRule, PathRules};
 pub use resolve::{choose, endpoint, load, load_default, load_text};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -103,8 +102,7 @@ pub struct Note {
 }
 
 /// How a command is confined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SandboxType {
     /// The kernel of the host.
     Os,
@@ -114,6 +112,13 @@ pub enum SandboxType {
     Combined,
     /// Nothing; only with `privileged = true`.
     None,
+}
+
+impl SandboxType {
+    pub(super) const ALL: [SandboxType; 4] =
+        [SandboxType::Os, SandboxType::Wasm, SandboxType::Combined, SandboxType::None];
+    /// As a policy names them, in the same order.
+    pub(super) const WORDS: &[&str] = &["os", "wasm", "combined", "none"];
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,10 +282,8 @@ pub struct CommandRule {
 }
 
 /// The seccomp profiles, narrowest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Syscalls {
-    #[serde(rename = "readonly")]
     ReadOnly,
     FileWorker,
     Network,
@@ -290,6 +293,11 @@ pub enum Syscalls {
 }
 
 impl Syscalls {
+    pub(super) const ALL: [Syscalls; 4] =
+        [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];
+    /// As a policy names them, in the same order.
+    pub(super) const WORDS: &[&str] = &["readonly", "file-worker", "network", "agent"];
+
     /// As a policy names it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -335,8 +343,7 @@ pub struct Audit {
     pub level: AuditLevel,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuditLevel {
     #[default]
     All,
@@ -349,8 +356,7 @@ pub struct Monitor {
     pub action: MonitorAction,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MonitorAction {
     #[default]
     Alert,

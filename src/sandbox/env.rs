@@ -2,6 +2,7 @@
 
 use crate::policy::path::wildcard;
 use crate::policy::{Env, Policy, decide};
+use crate::sort;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ pub fn variables(
     if !all.iter().any(|(name, _)| name == "TMPDIR") {
         all.push(("TMPDIR".into(), policy.places.tmpdir.clone().into()));
     }
-    all.sort();
+    sort::plain(&mut all);
     let joined = all.into_iter().map(|(mut name, value)| {
         name.push("=");
         name.push(value);

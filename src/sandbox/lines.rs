@@ -2,8 +2,10 @@
 
 use super::mounts::Step;
 use super::plan::Plan;
+use crate::decimal::seconds;
 use crate::policy::path::PathRule;
 use crate::policy::{AuditLevel, CommandRule, DenyPath, NetworkMode, Origin, Policy};
+use crate::sort;
 use crate::sys::landlock::fs as right;
 use crate::sys::limits::Resource;
 use crate::sys::mount::Attr;
@@ -45,7 +47,7 @@ pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
     };
     let mut lines: Vec<Line> =
         all.lines.into_iter().map(|(origin, (what, by))| Line { origin, what, by }).collect();
-    lines.sort_by_key(|line| order(&line.origin));
+    sort::by_key(&mut lines, |line| order(&line.origin));
     lines
 }
 
@@ -255,11 +257,11 @@ impl Lines<'_> {
         }
         if let Some(set) = &process.max_cpu_time {
             let held = by("", Resource::CpuTime, "rlimit CPU");
-            self.add(&set.origin, format!("{} s of CPU time", set.value.as_secs_f64()), held);
+            self.add(&set.origin, format!("{} s of CPU time", seconds(set.value)), held);
         }
         if let Some(set) = &process.max_wall_time {
             let held = ["weft: SIGTERM, two seconds later SIGKILL".to_owned()];
-            self.add(&set.origin, format!("{} s of time", set.value.as_secs_f64()), held);
+            self.add(&set.origin, format!("{} s of time", seconds(set.value)), held);
         }
         if let Some(set) = &process.max_file_size {
             self.add(

@@ -5,6 +5,7 @@ use super::plan::Refusal;
 use super::probe::{Probe, command_dirs};
 use crate::policy::path::{FileId, Kind};
 use crate::policy::{DenyPath, Policy};
+use crate::sort;
 use crate::sys::fs::{self as sys, BENEATH, CWD, NO_SYMLINKS, c_path};
 use crate::sys::mount::{self, Attr};
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,6 +225,8 @@ impl Mounts {
         }
         mount::set_attr(&root, BASE.and(Attr::READ_ONLY).and(Attr::NO_EXEC), false).map_err(at("/"))?;
         sys::fchdir(&root).map_err(at("/"))?;
+        // From over the old root to somewhere in it, so that both leave in one step: the kernel waits for all processors at each.
+        mount::attach(&base, CWD, c"/proc").map_err(at("/"))?;
         mount::pivot_to_cwd().map_err(at("/"))
     }
 }
@@ -409,7 +412,7 @@ fn held(policy: &Policy) -> Vec<PathBuf> {
         })
         .filter(|path| path.is_dir())
         .collect();
-    held.sort();
+    sort::plain(&mut held);
     held.dedup();
     held
 }
@@ -707,7 +710,8 @@ impl Build<'_> {
 /// Is it still the file the policy was resolved for?
 fn same(at: &OwnedFd, id: Option<FileId>, dir: bool) -> io::Result<()> {
     let stat = sys::fstat(at)?;
-    if stat.dir != dir || id.is_some_and(|id| (id.dev, id.ino) != stat.id) {
+    // A link: no path that a policy comes to ends in one. It may well have the number of the file that was removed for it.
+    if stat.link || stat.dir != dir || id.is_some_and(|id| (id.dev, id.ino) != stat.id) {
         return Err(io::Error::other("it is another file than when the policy was read"));
     }
     Ok(())

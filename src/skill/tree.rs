@@ -184,6 +184,30 @@ mod tests {
         assert!(matches!(content_hash(&files), Err(Collision::Alike(..))));
     }
 
+    /// The vectors of docs/skill-hash.md, which another program computed.
+    #[test]
+    fn the_vectors_of_the_document() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/skill-hash.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let six = [
+            file("SKILL.md", b"a\n"),
+            file("scripts/run.sh", b"f\n"),
+            file("Zed.py", b""),
+            file("größe.txt", &[0, 0xff]),
+            file("a-b", b"b\n"),
+            file("a/b", b"c\n"),
+        ];
+        for (files, hash) in [
+            (&six[..0], "d768988b42bcb638059609ac519dc00796fdfdf7c5058532a845030adb9ada86"),
+            (&six[..1], "9406d273a2d2d1894e188680fc8306acf78986a67107ad9c3440871acb8f1d84"),
+            (&six[..], "c2546bc3ae967478307eba27f1be37072308b47ab81675b03c3ff692271bb093"),
+        ] {
+            assert_eq!(content_hash(files).unwrap().to_string(), hash);
+            assert!(page.contains(hash));
+        }
+        assert!(page.contains(&listing(&six).unwrap()));
+    }
+
     #[test]
     fn collation_is_not_byte_order() {
         let sorted = [

@@ -57,11 +57,11 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(usize
     message.msg_controllen = size_of::<Control>() as _;
     let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
     // SAFETY: message points to buffers that outlive the call.
-    let mut once =
+    let mut receive =
         || check(unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) } as _);
-    let got = match once() {
-        // The other side ended without reading all; the kernel says that first, and then what the other side had sent.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => once(),
+    let got = match receive() {
+        // The other end left without reading what it was sent. That is told once, before what it said itself.
+        Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => receive(),
         got => got,
     };
     let length = match got {

@@ -56,6 +56,10 @@ impl Statement {
                 return Err(BadStatement { line: 0, what: "a value is empty, too long or not plain text" });
             }
         }
+        // What every reader of numbers in JSON still tells apart.
+        if self.seq > 1 << 53 || self.created > 1 << 53 {
+            return Err(BadStatement { line: 0, what: "a number is too large" });
+        }
         if self.seq == 0 || (self.seq == 1) != self.previous.is_none() {
             return Err(BadStatement {
                 line: 0,

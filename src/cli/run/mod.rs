@@ -159,7 +159,7 @@ fn conclude(
     for (limit, origin) in recorder.limits() {
         say(&match *limit {
             "process.max_wall_time" => {
-                let seconds = plan.limits.wall.unwrap_or_default().as_secs_f64();
+                let seconds = crate::decimal::seconds(plan.limits.wall.unwrap_or_default());
                 format!("the time was up after {seconds} s: the command was ended{}", by_line(origin))
             }
             limit => format!("{limit} was reached{}", by_line(origin)),

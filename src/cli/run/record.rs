@@ -5,6 +5,7 @@ use super::prepare::Prepared;
 use super::{say, unready};
 use crate::audit::{Action, AuditError, Log};
 use crate::cli::error::{Exit, Failure, reason};
+use crate::decimal::fixed;
 use crate::egress::{Event as Network, Kind};
 use crate::policy::commands::Command;
 use crate::policy::{Decision, Origin, Policy, decide};
@@ -264,7 +265,8 @@ impl<'a> Recorder<'a> {
             more => format!(", {more} programs more than are listed"),
         };
         let ran = self.began.elapsed();
-        let why = format!("after {:.3} s, {} denied{untold}", ran.as_secs_f64(), self.denied);
+        let ran_for = fixed(u64::try_from(ran.as_micros()).unwrap_or(u64::MAX), 1_000_000, 3);
+        let why = format!("after {ran_for} s, {} denied{untold}", self.denied);
         let kept = self.log.record(Action::Exit, &target, true, &why, None);
         let kept = kept.and_then(|()| if ran < SYNCED { Ok(()) } else { self.log.sync() });
         kept.map_err(|error| stopped(&error, "the run has ended, its end is not in the log"))
