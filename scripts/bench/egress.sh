@@ -78,7 +78,7 @@ fifty = policy("fifty", "[network]\nallow = [\n" + "".join(f'  {{ host = "h{i}.e
 def inside(p, *args): return [weft, "run", "--policy", p, "--", *args]
 def client(direct, *args):
     command = [python, work + "/client.py", args[0], "far.test", *args[1:]]
-    done = subprocess.run(command if direct else inside(far, *command), capture_output=True, text=True, check=True)
+    done = subprocess.run(command if direct else inside(far, *command), stdout=subprocess.PIPE, text=True, check=True)
     return float(done.stdout)
 def pairs(count, what):
     for i in range(count):
@@ -120,4 +120,6 @@ unshare --net --mount bash -ec '
     printf "hosts: files\n" > "$work/nsswitch"
     mount --bind "$work/nsswitch" /etc/nsswitch.conf
     /usr/bin/python3 "$work/near.py" "$weft" "$work"
+    # The far side ends when this shell closes its input, and not before.
+    echo done >&"${far[1]}"
 '
