@@ -689,6 +689,26 @@ fn weft_without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
 }
 
 #[test]
+fn hosts_without_namespaces_are_refused_or_no_network_at_all() {
+    let home = Home::new();
+    let policy = |best: &str| {
+        format!(
+            "version = 1\nextends = [\"base\"]\n[sandbox]\nbest_effort = [{best}]\n[network]\nallow = [{{ host = \"example.com\" }}]\n"
+        )
+    };
+    let strict = home.file("strict.toml", policy(""));
+    let args = ["--policy", strict.to_str().unwrap(), "--", "true"];
+    let Some(said) = without_network_namespaces(&home, &args) else { return };
+    said.refused("there is no way out of the sandbox that goes by host names");
+    assert!(said.err.contains("strict.toml:6: network.allow"), "{said:?}");
+    let free = home.file("free.toml", policy("\"network.allow\""));
+    let args = ["--policy", free.to_str().unwrap(), "--", "cat", "/proc/net/route"];
+    let Some(said) = without_network_namespaces(&home, &args) else { return };
+    assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+    assert!(said.err.contains("not enforced") && said.err.contains("no network at all"), "{said:?}");
+}
+
+#[test]
 fn namespaces_that_are_refused_after_all_are_done_without() {
     let home = Home::new();
     let script = "echo inside; cat ~/outside/file; exit 3";
@@ -783,22 +803,7 @@ fn policies_of_every_bad_kind_are_refused() {
         ));
         assert!(said.err.contains("kind.toml:4: sandbox.type"), "{said:?}");
     }
-    let hosts =
-        run(&home.file("hosts.toml", "version = 1\n[network]\nallow = [{ host = \"example.com\" }]\n"));
-    hosts.refused("not enforceable here: rules by host name need the egress");
-    assert!(hosts.err.contains("hosts.toml:3: network.allow"), "{hosts:?}");
     assert!(!home.at("home/ws/ran").exists());
-}
-
-#[test]
-fn hosts_on_best_effort_are_no_network_at_all() {
-    let home = Home::new();
-    let policy = "version = 1\nextends = [\"base\"]\n[sandbox]\nbest_effort = [\"network.allow\"]\n[network]\nallow = [{ host = \"example.com\" }]\n";
-    let policy = home.file("hosts.toml", policy);
-    let script = "cat /proc/net/route | wc -l";
-    let said = home.sh(policy.to_str().unwrap(), script);
-    assert_eq!((said.code, said.out.trim()), (0, "1"), "{said:?}");
-    assert!(said.err.contains("not enforced") && said.err.contains("no network at all"), "{said:?}");
 }
 
 #[test]

@@ -88,7 +88,14 @@ pub fn hash(policy: &Policy) -> String {
     for rule in &network.allow {
         let ports: Vec<u8> = rule.ports.iter().flat_map(u16::to_be_bytes).collect();
         facts.add("network.allow", &[rule.host.to_string().as_bytes(), &ports, &[u8::from(rule.tls)]]);
+        let limits = [rule.max_connections, rule.max_bytes_out, rule.rate];
+        if limits.iter().any(Option::is_some) {
+            let limits = format!("{limits:?}");
+            facts.add("network.allow", &[rule.host.to_string().as_bytes(), &ports, limits.as_bytes()]);
+        }
     }
+    facts.shown("network.max_connections", &network.max_connections);
+    facts.shown("network.max_bytes_out", &network.max_bytes_out);
     network.deny.iter().for_each(|set| facts.add("network.deny", &[set.value.to_string().as_bytes()]));
     network.listen.iter().for_each(|set| facts.add("network.listen", &[&set.value.to_be_bytes()]));
     for inject in &policy.inject {

@@ -61,6 +61,8 @@ pub struct NetworkTable {
     pub deny: List,
     pub listen: Vec<Spanned<i64>>,
     pub unrestricted: Option<Spanned<bool>>,
+    pub max_connections: Option<Spanned<i64>>,
+    pub max_bytes_out: Option<Text>,
     pub inject: Vec<Spanned<InjectTable>>,
 }
 
@@ -69,6 +71,9 @@ pub struct HostTable {
     pub host: Text,
     pub ports: Option<Spanned<Vec<Spanned<i64>>>>,
     pub tls: Option<bool>,
+    pub max_connections: Option<Spanned<i64>>,
+    pub max_bytes_out: Option<Text>,
+    pub rate: Option<Text>,
 }
 
 #[derive(Debug)]
@@ -239,7 +244,7 @@ fn file(top: &mut Fields<'_, '_>) -> File {
         extends: top.list("extends").unwrap_or_default(),
         sandbox: sandbox(top.table("sandbox", &["type", "privileged", "best_effort"])),
         filesystem: filesystem(top.table("filesystem", &["read", "write", "exec", "protect", "deny"])),
-        network: network(top.table("network", &["allow", "deny", "listen", "unrestricted", "inject"])),
+        network: network(top),
         process: process(top),
         env: env(top.table("env", &["allow", "deny", "set"])),
         tools: tools(top.table("tools", &["allow", "deny"])),
@@ -267,13 +272,20 @@ fn filesystem(mut table: Fields<'_, '_>) -> FilesystemTable {
     }
 }
 
-fn network(mut table: Fields<'_, '_>) -> NetworkTable {
-    let hosts = table.tables("allow", &["host", "ports", "tls"], "a table, { host = \"…\" }");
+fn network(top: &mut Fields<'_, '_>) -> NetworkTable {
+    const KEYS: &[&str] =
+        &["allow", "deny", "listen", "unrestricted", "max_connections", "max_bytes_out", "inject"];
+    const HOST: &[&str] = &["host", "ports", "tls", "max_connections", "max_bytes_out", "rate"];
+    let mut table = top.table("network", KEYS);
+    let hosts = table.tables("allow", HOST, "a table, { host = \"…\" }");
     let injects = table.tables("inject", &["host", "header", "from"], "a table, { host = \"…\" }");
     let host = |mut table: Fields<'_, '_>| HostTable {
         host: table.must("host"),
         ports: table.numbers("ports"),
         tls: table.flag("tls").map(Spanned::into_inner),
+        max_connections: table.number("max_connections"),
+        max_bytes_out: table.text("max_bytes_out"),
+        rate: table.text("rate"),
     };
     let inject = |mut table: Fields<'_, '_>| InjectTable {
         host: table.must("host"),
@@ -285,6 +297,8 @@ fn network(mut table: Fields<'_, '_>) -> NetworkTable {
         deny: table.list("deny"),
         listen: table.numbers("listen").map(Spanned::into_inner).unwrap_or_default(),
         unrestricted: table.flag("unrestricted"),
+        max_connections: table.number("max_connections"),
+        max_bytes_out: table.text("max_bytes_out"),
         inject: injects.into_iter().map(|one| Spanned::new(one.span(), inject(one))).collect(),
     }
 }

@@ -216,6 +216,10 @@ pub struct Network {
     pub deny: Vec<Set<HostPattern>>,
     /// Ports inside that the host's loopback may reach.
     pub listen: Vec<Set<u16>>,
+    /// Connections to the outside at one time.
+    pub max_connections: Option<Set<u64>>,
+    /// Bytes to the outside in a whole run.
+    pub max_bytes_out: Option<Set<u64>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -235,6 +239,12 @@ pub struct HostRule {
     pub ports: Ports,
     /// The first bytes must be a TLS hello for this very host.
     pub tls: bool,
+    /// Connections by this rule at one time.
+    pub max_connections: Option<u64>,
+    /// Bytes to the outside by this rule in a whole run.
+    pub max_bytes_out: Option<u64>,
+    /// Bytes to the outside by this rule in a second.
+    pub rate: Option<u64>,
     pub origin: Origin,
 }
 

@@ -29,10 +29,19 @@ pub fn set_tmpdir(variables: &mut [CString], named: &Path, scratch: &Path) {
     }
 }
 
-/// The variables of the command as `NAME=value`, sorted: those of `outside` that pass, what the policy sets, and `TMPDIR`.
-pub fn variables(policy: &Policy, outside: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
+/// The variables of the command as `NAME=value`, sorted: those of `outside` that pass, what the policy sets, `TMPDIR`, and
+/// `added` ones, which the policy can set otherwise or deny.
+pub fn variables(
+    policy: &Policy,
+    outside: impl Iterator<Item = (OsString, OsString)>,
+    added: &[(&'static str, String)],
+) -> Vec<CString> {
+    let denied = |name: &str| policy.env.deny.iter().any(|set| decide::covers(&set.value, name));
     let mut all: Vec<(OsString, OsString)> = outside
-        .filter(|(name, _)| passes(&policy.env, name))
+        .filter(|(name, _)| passes(&policy.env, name) && !added.iter().any(|(added, _)| name == *added))
+        .chain(
+            added.iter().filter(|(name, _)| !denied(name)).map(|(name, value)| (name.into(), value.into())),
+        )
         .filter(|(name, _)| !policy.env.set.contains_key(name.to_string_lossy().as_ref()))
         .chain(policy.env.set.iter().map(|(name, set)| (name.into(), (&set.value).into())))
         .collect();

@@ -91,6 +91,17 @@ impl Landlock {
         Self { abi, handled, net: 0, scoped, grants }
     }
 
+    /// Lets these files be read besides.
+    pub fn let_read(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        let rights = self.handled & fs::READ_FILE;
+        for file in files {
+            match self.grants.iter_mut().find(|(path, _, _)| *path == file) {
+                Some((_, _, granted)) => *granted |= rights,
+                None => self.grants.push((file, false, rights)),
+            }
+        }
+    }
+
     /// Restricts this thread for good. Inside the new root, after `no_new_privs`. `record`: somebody reads the kernel's audit log.
     pub fn apply(&self, record: bool) -> Result<(), (PathBuf, io::Error)> {
         let at = |path: &str| {

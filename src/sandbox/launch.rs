@@ -5,10 +5,12 @@ use super::denials::{Denial, Denials};
 use super::fallback::keeper;
 use super::fallback::outside::Outside;
 use super::limits::Groups;
+use super::outlet::{Outlet, Outward};
 use super::pid1::{self, Inside, Task};
 use super::placeholders::Placeholders;
 use super::plan::Plan;
 use super::{programs, seccomp};
+use crate::egress;
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
 use crate::sys::{seccomp as listener, signal, socket};
@@ -50,6 +52,8 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
+    /// Somebody inside wanted to talk to somebody outside.
+    Network(egress::Event),
     /// Landlock refused something, where the kernel's audit log can be read.
     Landlock(Denial),
     /// A limit was hit.
@@ -241,6 +245,7 @@ fn start(
     let _placeholders = Placeholders::make(&plan.mounts)?;
     let outside = plan.fallback.as_ref().map(Outside::make).transpose()?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
+    let outlet = Outlet::make(plan)?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
@@ -256,17 +261,11 @@ fn start(
         }
         Ok(Side::Child) => {
             drop(up);
-            let recorded = denials.is_some();
+            let (recorded, grouped) = (denials.is_some(), !groups.is_empty());
             drop(denials);
-            let inside = Inside {
-                plan,
-                filter: &filter,
-                task,
-                start: &start,
-                grouped: !groups.is_empty(),
-                recorded,
-                ids,
-            };
+            let egress = outlet.as_ref().map(Outlet::theirs);
+            let inside =
+                Inside { plan, filter: &filter, task, start: &start, grouped, egress, recorded, ids };
             match &plan.fallback {
                 Some(fallback) => keeper::run(&inside, fallback, &mask, down),
                 None if plan.is_bare() => bare::run(&inside, &mask, down, weft),
@@ -276,11 +275,16 @@ fn start(
         Ok(Side::Parent(first)) => first,
     };
     drop(down);
+    let (outward, unready) = match outlet.map(Outlet::start).transpose() {
+        Ok(outward) => (outward, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
     let mut watch = Watch {
         plan,
         first: &first,
         up,
         listener: None,
+        outward,
         end: None,
         killed: false,
         refused: 0,
@@ -290,6 +294,7 @@ fn start(
     let result = groups
         .add(first.pid)
         .map_err(|(path, error)| failed("enter the cgroup", &path)(error))
+        .and(unready)
         .and_then(|()| {
             if groups.is_empty() {
                 return Ok(());
@@ -309,8 +314,10 @@ fn start(
     }
     let status = process::wait(first.pid, true);
     drop(outside);
+    let told = watch.outward.take().map_or(Ok(()), |outward| outward.stop(witness));
     let _ = signal::restore(&mask);
     let end = result?;
+    told.map_err(failed("write the audit log", nowhere))?;
     for limit in groups.reached() {
         witness(Event::Limit(limit)).map_err(failed("write the audit log", nowhere))?;
     }
@@ -329,6 +336,7 @@ struct Watch<'a> {
     first: &'a process::Child,
     up: OwnedFd,
     listener: Option<OwnedFd>,
+    outward: Option<Outward>,
     end: Option<End>,
     killed: bool,
     refused: u64,
@@ -356,12 +364,18 @@ impl Watch<'_> {
                 self.listener.as_ref().map(AsFd::as_fd),
                 Some(signals.as_fd()),
                 Some(self.first.fd.as_fd()),
+                self.outward.as_ref().map(Outward::news),
                 self.denials.as_ref().map(Denials::as_fd),
             ];
-            let [message, call, signal, ended, record] =
+            let [message, call, signal, ended, news, record] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
                 return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
+            }
+            if news.any()
+                && let Some(outward) = &mut self.outward
+            {
+                outward.tell(witness).map_err(&told)?;
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;

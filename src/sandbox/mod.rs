@@ -14,6 +14,7 @@ pub mod launch;
 pub mod limits;
 pub mod lines;
 pub mod mounts;
+mod outlet;
 pub mod pid1;
 mod placeholders;
 pub mod plan;

@@ -14,6 +14,7 @@ pub mod limits;
 pub mod memory;
 pub mod mount;
 pub mod names;
+pub mod net;
 pub mod process;
 pub mod seccomp;
 pub mod signal;

@@ -174,7 +174,7 @@ fn judge(policy: &Policy, test: &Test, answer: u8) -> Live {
         Question::Tool(_) => Live::Untried("tools are for agents to ask about, the kernel knows none"),
         _ if answer == 0 => Live::Allowed,
         Question::Connect { .. } if test.allow && policy.network.mode == NetworkMode::Hosts => {
-            Live::Untried("hosts are for the egress, without which there is no network at all")
+            Live::Untried("whether a host answers is not for a test of the policy")
         }
         Question::Env(name) if test.allow && std::env::var_os(name).is_none() => {
             Live::Untried("the variable is not set here")

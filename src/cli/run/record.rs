@@ -1,10 +1,12 @@
 //! The log of one run: from what the sandbox sees to audit entries, and what is said of it at the end.
 
+use super::network;
 use super::prepare::Prepared;
 use super::{say, unready};
 use crate::audit::{Action, AuditError, Log};
 use crate::cli::error::{Exit, Failure, reason};
 use crate::decimal::fixed;
+use crate::egress::{Event as Network, Kind};
 use crate::policy::commands::Command;
 use crate::policy::{Decision, Origin, Policy, decide};
 use crate::sandbox::denials::Denial;
@@ -38,6 +40,8 @@ pub struct Recorder<'a> {
     programs: u64,
     /// What was decided about a file under this name, so that a program that starts often is looked into once.
     known: HashMap<PathBuf, ((u64, u64), Decision)>,
+    /// Say what happens on the network as it happens.
+    pub net_log: bool,
     /// The command has started.
     started: bool,
     limits: Vec<(&'static str, Option<String>)>,
@@ -63,6 +67,7 @@ impl<'a> Recorder<'a> {
             denied: 0,
             programs: 0,
             known: HashMap::new(),
+            net_log: false,
             started: false,
             limits: Vec::new(),
             broken: None,
@@ -125,6 +130,7 @@ impl<'a> Recorder<'a> {
             }
             Event::Exec { program, pid } => self.program(&program, pid),
             Event::File { path, write, .. } => self.file(&path, write),
+            Event::Network(event) => self.network(&event),
             Event::Landlock(denial) => self.landlock(&denial),
             Event::Limit(limit) => self.record_limit(limit),
         };
@@ -158,6 +164,28 @@ impl<'a> Recorder<'a> {
         match decision.allowed {
             false => self.log.decided(action, &target, &decision),
             true => self.log.record(action, &target, false, "nobody inside may change that name", None),
+        }
+    }
+
+    /// A connection at its end, or a refusal. That one has begun is only for who watches.
+    fn network(&mut self, event: &Network) -> Result<(), AuditError> {
+        if self.net_log {
+            say(&network::line(event));
+        }
+        let rule = event.rule.as_ref().map(Origin::to_string);
+        match event.kind {
+            Kind::Opened => Ok(()),
+            Kind::Closed => {
+                self.log.record(event.action, &event.target, true, &network::account(event), rule)
+            }
+            Kind::Refused => {
+                self.denied += 1;
+                self.log.record(event.action, &event.target, false, &event.reason, rule)
+            }
+            Kind::Untold => {
+                let why = format!("{} more connections and refusals are not listed", event.sent);
+                self.log.record(Action::Limit, "network", true, &why, None)
+            }
         }
     }
 

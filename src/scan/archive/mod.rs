@@ -5,10 +5,10 @@
 //! stand that no header owns, the archive says so in a note, and those bytes are given to the scanner too.
 
 mod gzip;
-mod inflate;
+pub(crate) mod inflate;
 pub mod tar;
 mod zip;
-mod zip_headers;
+pub(crate) mod zip_headers;
 
 use super::finding::SkipReason;
 use super::{magic, names};
@@ -297,6 +297,6 @@ impl Seen {
 
 #[cfg(test)]
 #[path = "../../../tests/support/archives.rs"]
-mod build;
+pub(crate) mod build;
 #[cfg(test)]
 mod tests;
