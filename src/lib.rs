@@ -7,6 +7,8 @@ pub mod audit;
 pub mod cli;
 pub mod digest;
 pub mod files;
+#[cfg(feature = "client")]
+pub mod hub;
 pub mod json;
 #[cfg(feature = "net")]
 pub mod net;

@@ -11,6 +11,8 @@ mod inside;
 pub mod policy;
 pub mod run;
 pub mod security;
+#[cfg(feature = "client")]
+pub mod skill;
 mod suggest;
 pub mod term;
 pub mod values;
@@ -53,6 +55,8 @@ enum Command {
     Security(security::Security),
     Run(run::Run),
     Policy(policy::PolicyCommand),
+    #[cfg(feature = "client")]
+    Skill(skill::Skill),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -96,6 +100,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Security(command) => security::run(command),
         Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
+        #[cfg(feature = "client")]
+        Command::Skill(command) => skill::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),
@@ -105,8 +111,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
 
 /// `weft 0.1.0 (0123456789ab; features: scan)`
 fn version() -> String {
-    let features: Vec<&str> =
-        [("scan", cfg!(feature = "scan"))].into_iter().filter_map(|(name, on)| on.then_some(name)).collect();
+    let features: Vec<&str> = [("scan", cfg!(feature = "scan")), ("client", cfg!(feature = "client"))]
+        .into_iter()
+        .filter_map(|(name, on)| on.then_some(name))
+        .collect();
     let commit = option_env!("WEFT_COMMIT").unwrap_or("unknown commit");
     let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
     format!("weft {} ({commit}; features: {features})\n", env!("CARGO_PKG_VERSION"))
