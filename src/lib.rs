@@ -5,7 +5,10 @@
 
 pub mod audit;
 pub mod cli;
+pub mod decimal;
 pub mod digest;
+pub mod egress;
+pub mod fields;
 pub mod files;
 #[cfg(feature = "client")]
 pub mod hub;
@@ -18,6 +21,7 @@ pub mod sandbox;
 pub mod scan;
 #[cfg(feature = "client")]
 pub mod skill;
+pub mod sort;
 pub mod sys;
 #[cfg(feature = "client")]
 pub mod trust;

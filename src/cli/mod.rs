@@ -12,7 +12,7 @@ pub mod policy;
 pub mod run;
 pub mod security;
 #[cfg(feature = "client")]
-pub mod skill;
+mod skill;
 mod suggest;
 pub mod term;
 pub mod values;

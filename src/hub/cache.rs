@@ -89,7 +89,7 @@ impl Cache {
             }
         }
         if total > MOST {
-            all.sort();
+            crate::sort::plain(&mut all);
             for (_, size, path) in all {
                 if total <= MOST / 2 {
                     break;

@@ -56,7 +56,7 @@ fn summary(node: &Node) -> Option<Summary> {
         signed: node.get("signed").and_then(Node::as_bool),
         verdict: node.get("moderation").map_or(Verdict::Unknown, moderation),
         withdrawn: false,
-        score: node.get("score").and_then(Node::as_f64).unwrap_or(0.0),
+        score: 0.0,
         slug,
     })
 }

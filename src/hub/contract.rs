@@ -70,7 +70,7 @@ fn entry(node: &Node) -> Option<(String, Summary, Release)> {
         signed,
         verdict,
         withdrawn: node.get("withdrawn").and_then(Node::as_bool).unwrap_or(false),
-        score: node.get("score").and_then(Node::as_f64).unwrap_or(0.0),
+        score: 0.0,
         slug,
     };
     let release = Release {

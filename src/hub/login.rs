@@ -45,8 +45,7 @@ impl Hub {
         }
         self.token = Some(token.to_owned());
         let handle = self.whoami()?;
-        let prefix = if self.dialect == Dialect::Contract { "weft+" } else { "" };
-        self.config.registry = Some(format!("{prefix}{}", self.registry));
+        self.config.registry = Some(self.registry.clone());
         self.config.token = Some(token.to_owned());
         self.config.write()?;
         Ok(handle)

@@ -53,7 +53,7 @@ enum Dialect {
 
 /// A registry that was found.
 pub struct Hub {
-    /// Without a slash at the end, as `.clawhub/origin.json` has it.
+    /// As it is written down: without a slash at the end, with `weft+` in front where it speaks the contract.
     pub registry: String,
     dialect: Dialect,
     /// Below this are the calls.
@@ -114,7 +114,8 @@ impl Hub {
         if matches!(choice, Choice::Site(_)) {
             hub.discover();
         }
-        hub.registry = hub.base.to_string().trim_end_matches('/').to_owned();
+        let prefix = if hub.dialect == Dialect::Contract { "weft+" } else { "" };
+        hub.registry = format!("{prefix}{}", hub.base.to_string().trim_end_matches('/'));
         hub.authorize();
         Ok(hub)
     }

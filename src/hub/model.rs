@@ -143,10 +143,9 @@ pub fn word(node: &Node, key: &str) -> Option<String> {
     node.get(key).and_then(Node::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
+/// A whole number.
 pub fn number(node: &Node, key: &str) -> Option<u64> {
-    let value = node.get(key)?;
-    // Some servers write whole numbers as 1.0.
-    value.as_u64().or_else(|| value.as_f64().filter(|number| *number >= 0.0).map(|number| number as u64))
+    node.get(key)?.as_u64()
 }
 
 /// A list of strings; what is no string is left out.

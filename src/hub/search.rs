@@ -74,7 +74,7 @@ fn features(word: &str, weight: f32, triples: bool, out: &mut Vec<(u32, f32)>) {
 
 /// Sums what is there twice.
 fn merged(mut all: Vec<(u32, f32)>) -> Vec<(u32, f32)> {
-    all.sort_unstable_by_key(|(bucket, _)| *bucket);
+    crate::sort::by_key(&mut all, |(bucket, _)| *bucket);
     let mut out: Vec<(u32, f32)> = Vec::with_capacity(all.len());
     for (bucket, weight) in all {
         match out.last_mut() {
@@ -370,7 +370,7 @@ impl Index {
 
 /// Best first; of equals the one that more people took.
 pub fn sort(found: &mut [Summary]) {
-    found.sort_by(|a, b| {
+    crate::sort::by(found, |a, b| {
         b.score
             .total_cmp(&a.score)
             .then_with(|| b.downloads.cmp(&a.downloads))

@@ -4,6 +4,7 @@
 use super::nfc;
 use super::path::SafePath;
 use crate::digest::{Hasher, Sha256};
+use crate::sort;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
@@ -81,7 +82,7 @@ pub fn listing(files: &[FileHash]) -> Result<String, Collision> {
         return Err(collision);
     }
     let mut sorted: Vec<&FileHash> = files.iter().collect();
-    sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    sort::by(&mut sorted, |a, b| a.path.cmp(&b.path));
     let mut text = String::from(TREE_V1);
     for file in sorted {
         text.push_str(&file.sha256.to_string());
@@ -115,7 +116,7 @@ pub fn parse_listing(text: &str) -> Option<Vec<FileHash>> {
 /// by line feeds. It may hold files that collide.
 pub fn fingerprint(files: &[FileHash]) -> Sha256 {
     let mut sorted: Vec<&FileHash> = files.iter().collect();
-    sorted.sort_by(|a, b| collate(a.path.as_str(), b.path.as_str()));
+    sort::by(&mut sorted, |a, b| collate(a.path.as_str(), b.path.as_str()));
     let mut hasher = Hasher::default();
     for (index, file) in sorted.into_iter().enumerate() {
         if index > 0 {
@@ -182,6 +183,30 @@ mod tests {
             "2951b46a73bb6fe6305c93a69e314cb6477420ed21888b94a3d1ae3691db6026"
         );
         assert!(matches!(content_hash(&files), Err(Collision::Alike(..))));
+    }
+
+    /// The vectors of docs/skill-hash.md, which another program computed.
+    #[test]
+    fn the_vectors_of_the_document() {
+        let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/skill-hash.md");
+        let page = std::fs::read_to_string(page).unwrap();
+        let six = [
+            file("SKILL.md", b"a\n"),
+            file("scripts/run.sh", b"f\n"),
+            file("Zed.py", b""),
+            file("größe.txt", &[0, 0xff]),
+            file("a-b", b"b\n"),
+            file("a/b", b"c\n"),
+        ];
+        for (files, hash) in [
+            (&six[..0], "d768988b42bcb638059609ac519dc00796fdfdf7c5058532a845030adb9ada86"),
+            (&six[..1], "9406d273a2d2d1894e188680fc8306acf78986a67107ad9c3440871acb8f1d84"),
+            (&six[..], "c2546bc3ae967478307eba27f1be37072308b47ab81675b03c3ff692271bb093"),
+        ] {
+            assert_eq!(content_hash(files).unwrap().to_string(), hash);
+            assert!(page.contains(hash));
+        }
+        assert!(page.contains(&listing(&six).unwrap()));
     }
 
     #[test]

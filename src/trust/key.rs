@@ -156,6 +156,11 @@ impl SecretKey {
         &self.public
     }
 
+    /// What the key is made from: for its file only.
+    pub(super) const fn seed(&self) -> &[u8; 32] {
+        &self.seed
+    }
+
     pub fn sign(&self, message: &[u8]) -> Signature {
         let mut bytes = [0; 64];
         for (to, from) in bytes.iter_mut().zip(self.pair.sign(message).as_ref()) {

@@ -2,6 +2,7 @@
 //! what is enforced and how is `sandbox`'s.
 
 pub(super) mod explain;
+mod network;
 pub(super) mod prepare;
 mod record;
 
@@ -60,6 +61,9 @@ pub struct Run {
     /// how --explain prints it: text or json
     #[argh(option, arg_name = "FORMAT")]
     format: Option<Format>,
+    /// say each connection on standard error as it begins and ends, and each that is refused
+    #[argh(switch)]
+    net_log: bool,
     /// end the command after this time (90s, 10m, 1h30m), if the policy does not earlier
     #[argh(option, arg_name = "TIME")]
     timeout: Option<Timeout>,
@@ -94,6 +98,7 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
     say_unenforced(&plan);
     let words: Vec<OsString> = command.command.iter().map(|word| to_os(word)).collect();
     let mut recorder = Recorder::open(&prepared.policy, &plan)?;
+    recorder.net_log = command.net_log;
     recorder.begin(&prepared, &plan, &words)?;
     let mut ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
     if let Err(error) = &ended
@@ -154,7 +159,7 @@ fn conclude(
     for (limit, origin) in recorder.limits() {
         say(&match *limit {
             "process.max_wall_time" => {
-                let seconds = plan.limits.wall.unwrap_or_default().as_secs_f64();
+                let seconds = crate::decimal::seconds(plan.limits.wall.unwrap_or_default());
                 format!("the time was up after {seconds} s: the command was ended{}", by_line(origin))
             }
             limit => format!("{limit} was reached{}", by_line(origin)),

@@ -3,6 +3,7 @@
 
 use super::{flow, secrets};
 use crate::scan::spot::{Spotter, Word};
+use crate::sort;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -54,7 +55,7 @@ pub fn find(text: &str) -> Vec<Mark> {
     spotter.each(text.as_bytes(), |word, at| {
         out.push(Mark { range: at..at + word.text.len(), kind: word.value });
     });
-    out.sort_unstable_by_key(|mark| mark.range.start);
+    sort::by_key(&mut out, |mark| mark.range.start);
     out
 }
 
