@@ -236,7 +236,8 @@ fn signatures_are_held_to_what_was_seen() {
     };
     let identity = format!("01{}", "0".repeat(62));
     let small = sound.0.replace(&key.public().to_string(), &identity);
-    let cases: Vec<(&str, Option<(String, String)>, &str)> = vec![
+    type Case<'a> = (&'a str, Option<(String, String)>, &'a str);
+    let cases: Vec<Case> = vec![
         ("unsigned after signed", None, "unsigned, but this owner signs"),
         ("wrong key", resigned(&|_| {}, &other), "another key"),
         ("small-order key", Some((small, sound.1.clone())), "signed statement, line 10"),

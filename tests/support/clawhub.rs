@@ -47,6 +47,8 @@ pub struct Skill {
     pub reports: u64,
 }
 
+type First = dyn Fn(&Seen) -> Option<Act> + Send;
+
 #[derive(Default)]
 pub struct State {
     /// By slug: the mock has one owner for each.
@@ -57,7 +59,7 @@ pub struct State {
     /// Only the older form of publishing.
     pub old: bool,
     /// Answers before anything else.
-    pub first: Option<Box<dyn Fn(&Seen) -> Option<Act> + Send>>,
+    pub first: Option<Box<First>>,
 }
 
 pub struct ClawHub {
