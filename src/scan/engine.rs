@@ -12,10 +12,10 @@
 use super::doc::Segment;
 use super::matchers::{self, Native};
 use super::prefilter::{self, Prefilter};
-use super::program::Scratch;
+use super::program::{Scratch, Starts};
 use super::trigrams::Trigrams;
 use super::work::Work;
-use crate::rules::{self, Literal, Matcher, Rule, RuleSet};
+use crate::rules::{self, Lead, Literal, Matcher, Rule, RuleSet};
 use regex_lite::Regex;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -39,12 +39,22 @@ struct Ready {
     native: Option<Native>,
 }
 
+/// A rule that a literal leads to.
+#[derive(Clone, Copy)]
+struct User {
+    rule: u16,
+    /// How far behind the start of a match the literal stands; see [`Lead`].
+    least: u8,
+    most: u8,
+    branches: u64,
+}
+
 /// A rule set ready to scan with.
 pub struct Engine {
     rules: Vec<Ready>,
     prefilter: Prefilter,
-    /// The rules that have a literal, literal by literal.
-    users: Vec<u16>,
+    /// What the literals lead to, literal by literal.
+    users: Vec<User>,
     /// Where those of each start.
     starts: Vec<u32>,
 }
@@ -54,7 +64,7 @@ impl Engine {
         // The built-in literals keep their numbers; a user's follow them.
         let mut literals: Vec<Literal> = rules::literals().to_vec();
         let mut rules: Vec<Ready> = Vec::with_capacity(set.rules.len());
-        let mut uses: Vec<(u16, u16)> = Vec::new();
+        let mut uses: Vec<(u16, User)> = Vec::new();
         for rule in set.rules.iter().filter(|r| r.matcher != Matcher::Check) {
             let Ok(number) = u16::try_from(rules.len()) else { break };
             let native = match rule.matcher {
@@ -62,11 +72,17 @@ impl Engine {
                 _ => None,
             };
             rules.push(Ready { rule, regex: OnceLock::new(), native });
-            uses.extend(rule.literal_ids.iter().map(|literal| (*literal, number)));
-            if rule.literal_ids.is_empty() {
+            uses.extend(rule.leads.iter().map(|lead| {
+                let Lead { literal, least, most, branches } = *lead;
+                (literal, User { rule: number, least, most, branches })
+            }));
+            if rule.leads.is_empty() {
                 for literal in rule.literals {
                     let Ok(at) = u16::try_from(literals.len()) else { break };
-                    uses.push((at, number));
+                    uses.push((
+                        at,
+                        User { rule: number, least: 0, most: Lead::ANYWHERE, branches: u64::MAX },
+                    ));
                     literals.push(prefilter::guessed(literal));
                 }
             }
@@ -80,7 +96,7 @@ impl Engine {
             starts[i] += starts[i - 1];
         }
         let mut next = starts.clone();
-        let mut users = vec![0; uses.len()];
+        let mut users = vec![User { rule: 0, least: 0, most: 0, branches: 0 }; uses.len()];
         for (literal, user) in uses {
             let place = &mut next[usize::from(literal)];
             users[*place as usize] = user;
@@ -92,40 +108,38 @@ impl Engine {
     /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position. Where that
     /// takes more than `work` has left, those found until then; `work` knows.
     pub fn scan(&self, text: &str, segments: &[Segment], work: &Work, out: &mut Vec<Match>) {
-        // The literals arrive nearly in order, so the last lines a rule was tried on tell most repeats apart.
-        let mut tried: Vec<Range<usize>> = vec![0..0; self.rules.len()];
-        let mut counts: Vec<usize> = vec![0; self.rules.len()];
-        let mut line = 0..0;
-        let mut state = State { trigrams: (0..0, Trigrams::of(b"")), scratch: Scratch::default() };
         let first = out.len();
+        let mut lines = Lines {
+            engine: self,
+            text,
+            segments,
+            line: 0..0,
+            cell: 0..0,
+            hits: Vec::new(),
+            found: vec![Found { last: NONE, count: 0 }; self.rules.len()],
+            touched: Vec::new(),
+            places: Vec::new(),
+            starts: Vec::new(),
+            trigrams: Trigrams::new(),
+            taken: false,
+            scratch: Scratch::default(),
+            out,
+        };
         let mut enough = false;
+        let mut early = self.prefilter.twos(text.as_bytes()).into_iter().peekable();
         self.prefilter.scan(text.as_bytes(), |literal, at| {
-            if enough {
-                return;
+            while let Some((literal, at)) = early.next_if(|two| two.1 <= at) {
+                enough = enough || !lines.hit(literal, at, work);
             }
-            if !(line.start <= at && at < line.end) {
-                line = line_at(text, at);
-            }
-            let (from, to) = (self.starts[literal] as usize, self.starts[literal + 1] as usize);
-            for &user in &self.users[from..to] {
-                let user = usize::from(user);
-                let already = &tried[user];
-                if already.start <= at && at < already.end || counts[user] >= MOST {
-                    continue;
-                }
-                let ready = &self.rules[user];
-                if line.len() <= CELL {
-                    tried[user] = line.clone();
-                    counts[user] += ready.run(text, line.clone(), segments, &mut state, out);
-                } else {
-                    for cell in cells(text, line.clone()).filter(|c| c.start <= at && at < c.end) {
-                        tried[user] = cell.clone();
-                        counts[user] += ready.run(text, cell, segments, &mut state, out);
-                    }
-                }
-                enough |= !work.spend(state.scratch.take_steps());
-            }
+            enough = enough || !lines.hit(literal, at, work);
         });
+        for (literal, at) in early {
+            enough = enough || !lines.hit(literal, at, work);
+        }
+        while !enough && !lines.hits.is_empty() {
+            lines.flush();
+            enough = !work.spend(lines.scratch.take_steps());
+        }
         sort(out, first);
     }
 
@@ -168,16 +182,183 @@ impl Engine {
 
 /// How a pattern is run. The reference names where patterns are, so that a binary without it carries none.
 enum Way<'s> {
-    /// With a bit for each branch that can match.
-    Program(u64, &'s mut Scratch),
+    /// The branches that can match, and where.
+    Program(u64, &'s [Starts], &'s mut Scratch),
     Pattern(fn(&Rule) -> &'static str),
 }
 
-/// What is kept from line to line.
-struct State {
-    /// Of the line last looked at.
-    trigrams: (Range<usize>, Trigrams),
+/// What one rule has on the line at hand.
+#[derive(Clone, Copy)]
+struct Found {
+    /// The last of its [`Place`]s.
+    last: u32,
+    /// Matches in the text so far.
+    count: u32,
+}
+
+/// Where matches of a rule may start.
+#[derive(Clone, Copy)]
+struct Place {
+    starts: Starts,
+    /// The place before it that belongs to the same rule.
+    before: u32,
+}
+
+/// No place.
+const NONE: u32 = u32::MAX;
+
+/// The lines of a text that have literals, one after the other: a rule is run once a line, when all of its literals there
+/// are known.
+struct Lines<'a> {
+    engine: &'a Engine,
+    text: &'a str,
+    segments: &'a [Segment],
+    line: Range<usize>,
+    /// The part of the line that is matched at once.
+    cell: Range<usize>,
+    /// Literals in the cell, and where they start.
+    hits: Vec<(u16, usize)>,
+    /// For each rule.
+    found: Vec<Found>,
+    /// The rules that have a place in the cell.
+    touched: Vec<u16>,
+    places: Vec<Place>,
+    /// The places of one rule, in order.
+    starts: Vec<Starts>,
+    trigrams: Trigrams,
+    /// Are the trigrams those of this cell?
+    taken: bool,
     scratch: Scratch,
+    out: &'a mut Vec<Match>,
+}
+
+impl Lines<'_> {
+    /// Takes a literal; they come in order of place, or nearly. False if there is no work left to do.
+    fn hit(&mut self, literal: usize, at: usize, work: &Work) -> bool {
+        let mut more = true;
+        while at >= self.cell.end && more {
+            self.flush();
+            more = work.spend(self.scratch.take_steps());
+            if at >= self.line.end && self.hits.is_empty() {
+                self.line = line_at(self.text, at);
+                self.cell = self.cell_from(self.line.start);
+                if at >= self.line.end {
+                    // It stands across lines.
+                    return more;
+                }
+            }
+        }
+        if at >= self.cell.start
+            && let Ok(literal) = u16::try_from(literal)
+        {
+            self.hits.push((literal, at));
+        }
+        more
+    }
+
+    fn cell_from(&self, start: usize) -> Range<usize> {
+        let end = self.line.end;
+        // A line that is no longer than a cell is one.
+        if end - self.line.start <= CELL {
+            start..end
+        } else {
+            start..floor(self.text, end.min(start + CELL))
+        }
+    }
+
+    /// Runs what the literals of the cell lead to and goes on to the next cell of the line, with those that it has too.
+    fn flush(&mut self) {
+        self.run_all();
+        if self.cell.end < self.line.end {
+            let start = floor(self.text, self.cell.end - OVERLAP);
+            self.cell = self.cell_from(start);
+            self.hits.retain(|hit| hit.1 >= start);
+        } else {
+            self.hits.clear();
+        }
+    }
+
+    fn run_all(&mut self) {
+        self.taken = false;
+        self.scratch.charge(self.hits.len());
+        for i in 0..self.hits.len() {
+            let (literal, at) = self.hits[i];
+            let from = self.engine.starts[usize::from(literal)] as usize;
+            let to = self.engine.starts[usize::from(literal) + 1] as usize;
+            let engine = self.engine;
+            for user in &engine.users[from..to] {
+                self.place(user, at - self.cell.start);
+            }
+        }
+        for i in 0..self.touched.len() {
+            let rule = usize::from(self.touched[i]);
+            let last = std::mem::replace(&mut self.found[rule].last, NONE);
+            self.run(rule, last);
+        }
+        self.touched.clear();
+        self.places.clear();
+    }
+
+    /// Notes where in the cell a match of a rule may start that has its literal at `at`.
+    fn place(&mut self, user: &User, at: usize) {
+        let found = &mut self.found[usize::from(user.rule)];
+        if found.count as usize >= MOST {
+            return;
+        }
+        let (first, last) = match user.most {
+            Lead::ANYWHERE => (0, Some(at)),
+            most => (at.saturating_sub(usize::from(most)), at.checked_sub(usize::from(user.least))),
+        };
+        // Else it would have started before the cell.
+        let Some(last) = last else { return };
+        let mut starts = Starts { first, last, branches: user.branches };
+        if found.last == NONE {
+            self.touched.push(user.rule);
+        }
+        // Places that meet become one, so that they are few and in order.
+        while let Some(before) = self.places.get(found.last as usize)
+            && before.starts.last + 1 >= starts.first
+        {
+            starts.first = starts.first.min(before.starts.first);
+            starts.last = starts.last.max(before.starts.last);
+            starts.branches |= before.starts.branches;
+            found.last = before.before;
+        }
+        let this = self.places.len() as u32;
+        self.places.push(Place { starts, before: found.last });
+        found.last = this;
+    }
+
+    /// Runs a rule on the cell.
+    fn run(&mut self, rule: usize, last: u32) {
+        let ready = &self.engine.rules[rule];
+        if !ready.may_cover(&self.cell, self.segments) {
+            return;
+        }
+        let mut wanted = 0;
+        self.starts.clear();
+        let mut next = last;
+        while let Some(place) = self.places.get(next as usize) {
+            self.starts.push(place.starts);
+            wanted |= place.starts.branches;
+            next = place.before;
+        }
+        self.starts.reverse();
+        if !ready.rule.needs.is_empty() {
+            if !std::mem::replace(&mut self.taken, true) {
+                self.trigrams.take(&self.text.as_bytes()[self.cell.clone()]);
+                self.scratch.charge(self.cell.len());
+            }
+            wanted = self.trigrams.may_meet(ready.rule.needs, wanted);
+            self.scratch.charge(8 + ready.rule.needs.len() / 4);
+            if wanted == 0 {
+                return;
+            }
+        }
+        let way = Way::Program(wanted, &self.starts, &mut self.scratch);
+        let count = ready.try_on(self.text, self.cell.clone(), self.segments, way, self.out);
+        self.found[rule].count += count as u32;
+    }
 }
 
 /// By position, then rule; what two cells both found is one match.
@@ -224,32 +405,6 @@ fn floor(text: &str, mut at: usize) -> usize {
 }
 
 impl Ready {
-    /// Tries the rule on a piece of text that has one of its literals.
-    fn run(
-        &self,
-        text: &str,
-        piece: Range<usize>,
-        segments: &[Segment],
-        state: &mut State,
-        out: &mut Vec<Match>,
-    ) -> usize {
-        if !self.may_cover(&piece, segments) {
-            return 0;
-        }
-        let mut wanted = u64::MAX;
-        if !self.rule.needs.is_empty() {
-            if state.trigrams.0 != piece {
-                state.trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
-            }
-            wanted = state.trigrams.1.may_meet(self.rule.needs);
-            state.scratch.charge(8 + self.rule.needs.len() / 4);
-            if wanted == 0 {
-                return 0;
-            }
-        }
-        self.try_on(text, piece, segments, Way::Program(wanted, &mut state.scratch), out)
-    }
-
     /// Tries the rule on a line or cell.
     fn try_on(
         &self,
@@ -281,11 +436,11 @@ impl Ready {
             (Matcher::Native(_), Some(native)) => native(haystack, self.rule.literals, &mut push),
             (Matcher::Regex(pattern), _) => {
                 let pattern = match way {
-                    Way::Program(wanted, scratch) if !self.rule.program.is_empty() => {
-                        rules::program_of(self.rule).find_all(haystack, wanted, scratch, &mut push);
+                    Way::Program(wanted, starts, scratch) if !self.rule.program.is_empty() => {
+                        rules::program_of(self.rule).find_all(haystack, wanted, starts, scratch, &mut push);
                         return out.len() - before;
                     }
-                    Way::Program(_, scratch) => {
+                    Way::Program(_, _, scratch) => {
                         // It follows every state at once.
                         scratch.charge(STATES * haystack.len());
                         pattern

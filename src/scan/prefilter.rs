@@ -122,16 +122,23 @@ impl Prefilter {
         filter
     }
 
-    /// Calls `found(literal index, byte offset)` for every literal in the text, nearly in order of offset.
-    pub fn scan(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
+    /// The literals of two bytes in a text and where they stand, in order: they have a pass of their own.
+    pub fn twos(&self, text: &[u8]) -> Vec<(usize, usize)> {
+        let mut found = Vec::new();
         for &two in &self.twos {
             let literal = self.literals[usize::from(two)].as_bytes();
             for at in memchr::memchr2_iter(literal[0], literal[0].to_ascii_uppercase(), text) {
                 if is_at(text, at, literal) {
-                    found(usize::from(two), at);
+                    found.push((usize::from(two), at));
                 }
             }
         }
+        found.sort_by_key(|two| two.1);
+        found
+    }
+
+    /// Calls `found(literal index, byte offset)` for every longer literal in the text, nearly in order of offset.
+    pub fn scan(&self, text: &[u8], mut found: impl FnMut(usize, usize)) {
         // Of one length, so that no index has to be checked.
         let Some(bitmap) = self.bitmap.first_chunk::<{ 1 << (BITS - 6) }>() else { return };
         for (at, window) in text.windows(4).enumerate() {
@@ -273,7 +280,9 @@ mod tests {
     fn all(literals: &[&'static str], text: &str) -> Vec<(usize, usize)> {
         let mut out = Vec::new();
         let literals: Vec<Literal> = literals.iter().map(|text| guessed(text)).collect();
-        Prefilter::new(&literals).scan(text.as_bytes(), |l, at| out.push((l, at)));
+        let filter = Prefilter::new(&literals);
+        out.extend(filter.twos(text.as_bytes()));
+        filter.scan(text.as_bytes(), |l, at| out.push((l, at)));
         out.sort_unstable();
         out
     }
