@@ -1,6 +1,7 @@
 //! What a line must have in it for a pattern to match there: derived from the pattern, so that no rule depends on its
 //! author having thought of every literal. Only for the build; the binary gets the result.
 
+use super::kinds::{KINDS, kind};
 use super::program::{self, Node};
 use super::trigrams;
 use std::collections::{BTreeSet, HashMap};
@@ -418,16 +419,34 @@ fn rarest(literal: &[u8]) -> Option<u16> {
     }
 }
 
-/// Where the four bytes of a literal start that are the rarest of it; 0 where it has no more.
-pub fn rarest_window(literal: &[u8]) -> u8 {
+/// Where the windows of a literal start that are the rarest at even and at odd places of it; 0 where it has no four bytes.
+pub fn rarest_windows(literal: &[u8]) -> [u8; 2] {
+    if literal.len() < 4 {
+        return [0; 2];
+    }
     let rate = |at: &usize| {
-        let bytes = &literal[*at..*at + 4];
+        let bytes = &literal[*at..literal.len().min(*at + 4)];
         let text: String = bytes.iter().map(|b| char::from(*b)).collect();
         if text.is_ascii() { frequency(&text) } else { 0 }
     };
-    let last = literal.len().saturating_sub(4).min(usize::from(u8::MAX));
-    if literal.len() < 4 {
-        return 0;
+    let last = (literal.len() - 3).min(usize::from(u8::MAX - 1));
+    [0, 1].map(|parity| (parity..=last).step_by(2).min_by_key(rate).unwrap_or(parity) as u8)
+}
+
+/// How common pairs of bytes are, by their kinds: twelve times the binary logarithm of how often one of them stands in a
+/// million bytes.
+pub fn pairs() -> Vec<u8> {
+    let mut sums = [0f64; KINDS * KINDS];
+    let mut counts = [0f64; KINDS * KINDS];
+    for a in 0..128u8 {
+        for b in 0..128u8 {
+            // Counted with upper case folded.
+            if !a.is_ascii_uppercase() && !b.is_ascii_uppercase() {
+                let both = kind(a) * KINDS + kind(b);
+                sums[both] += f64::from(frequencies().get(&[a, b][..]).copied().unwrap_or(0));
+                counts[both] += 1.0;
+            }
+        }
     }
-    (0..=last).min_by_key(rate).unwrap_or(0) as u8
+    sums.iter().zip(counts).map(|(sum, count)| (12.0 * (1.0 + sum / count.max(1.0)).log2()) as u8).collect()
 }

@@ -104,7 +104,7 @@ pub fn write(all: &RuleFile) -> Result<Files, String> {
     out.bytes(&programs.words);
     out.number(literals.len() as u64);
     for literal in literals.keys() {
-        out.0.push(needs::rarest_window(literal.as_bytes()));
+        out.0.extend(needs::rarest_windows(literal.as_bytes()));
         out.text(literal);
     }
     out.number(ready.len() as u64);

@@ -15,8 +15,8 @@ static WORDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
 #[derive(Clone, Copy, Debug)]
 pub struct Literal {
     pub text: &'static str,
-    /// Where the four bytes start that are the rarest of it; 0 for a shorter one.
-    pub window: u8,
+    /// Where the windows start that `scan::spot` knows it by.
+    pub windows: [u8; 2],
 }
 
 struct Builtin {
@@ -110,7 +110,7 @@ fn builtin() -> &'static Builtin {
         let ranges = from.list(|r| kept(r.list(|r| (r.number() as u32, r.number() as u32))));
         let begins = from.list(|r| u64::from_le_bytes(r.array()));
         let words = from.bytes();
-        let literals = from.list(|r| Literal { window: r.byte(), text: r.text() });
+        let literals = from.list(|r| Literal { windows: r.array(), text: r.text() });
         let mut number = 0;
         let rules = (0..from.number()).map(|_| rule(&mut from, &literals, next(&mut number))).collect();
         let combos = (0..from.number()).map(|_| combo(&mut from, next(&mut number))).collect();

@@ -9,13 +9,14 @@
 //! [`Engine::scan_reference`] finds by trying every rule on every line, the tests compare. Cost is bounded: see
 //! [`Engine::scan`].
 
+use super::clues::{self, Clues};
 use super::doc::Segment;
 use super::matchers::{self, Native};
-use super::prefilter::{self, Prefilter};
 use super::program::{Scratch, Starts};
+use super::spot::{self, Spotter, Word};
 use super::trigrams::Trigrams;
 use super::work::Work;
-use crate::rules::{self, Lead, Literal, Matcher, Rule, RuleSet};
+use crate::rules::{self, Lead, Matcher, Rule, RuleSet};
 use regex_lite::Regex;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -52,7 +53,9 @@ struct User {
 /// A rule set ready to scan with.
 pub struct Engine {
     rules: Vec<Ready>,
-    prefilter: Prefilter,
+    spotter: Spotter,
+    /// How many of its words are literals; the others are clues.
+    literals: usize,
     /// What the literals lead to, literal by literal.
     users: Vec<User>,
     /// Where those of each start.
@@ -62,7 +65,9 @@ pub struct Engine {
 impl Engine {
     pub fn new(set: &RuleSet) -> Engine {
         // The built-in literals keep their numbers; a user's follow them.
-        let mut literals: Vec<Literal> = rules::literals().to_vec();
+        let builtin = rules::literals().iter();
+        let mut literals: Vec<Word> =
+            builtin.map(|l| Word { text: l.text, value: 0, folded: true, windows: l.windows }).collect();
         let mut rules: Vec<Ready> = Vec::with_capacity(set.rules.len());
         let mut uses: Vec<(u16, User)> = Vec::new();
         for rule in set.rules.iter().filter(|r| r.matcher != Matcher::Check) {
@@ -83,7 +88,7 @@ impl Engine {
                         at,
                         User { rule: number, least: 0, most: Lead::ANYWHERE, branches: u64::MAX },
                     ));
-                    literals.push(prefilter::guessed(literal));
+                    literals.extend(spot::folded(0, &[*literal]));
                 }
             }
         }
@@ -102,12 +107,14 @@ impl Engine {
             users[*place as usize] = user;
             *place += 1;
         }
-        Engine { rules, prefilter: Prefilter::new(&literals), users, starts }
+        let count = literals.len();
+        let spotter = Spotter::new(literals.into_iter().chain(clues::words()));
+        Engine { rules, spotter, literals: count, users, starts }
     }
 
     /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position. Where that
-    /// takes more than `work` has left, those found until then; `work` knows.
-    pub fn scan(&self, text: &str, segments: &[Segment], work: &Work, out: &mut Vec<Match>) {
+    /// takes more than `work` has left, those found until then; `work` knows. The same pass tells the clues of the text.
+    pub fn scan(&self, text: &str, segments: &[Segment], work: &Work, out: &mut Vec<Match>) -> Clues {
         let first = out.len();
         let mut lines = Lines {
             engine: self,
@@ -126,12 +133,18 @@ impl Engine {
             out,
         };
         let mut enough = false;
-        let mut early = self.prefilter.twos(text.as_bytes()).into_iter().peekable();
-        self.prefilter.scan(text.as_bytes(), |literal, at| {
+        let mut seen = 0;
+        let words = self.spotter.words();
+        let mut early = self.spotter.twos(text.as_bytes()).into_iter().peekable();
+        self.spotter.each(text.as_bytes(), &mut |word, at| {
+            if word >= self.literals {
+                seen |= words[word].value;
+                return;
+            }
             while let Some((literal, at)) = early.next_if(|two| two.1 <= at) {
                 enough = enough || !lines.hit(literal, at, work);
             }
-            enough = enough || !lines.hit(literal, at, work);
+            enough = enough || !lines.hit(word, at, work);
         });
         for (literal, at) in early {
             enough = enough || !lines.hit(literal, at, work);
@@ -141,6 +154,7 @@ impl Engine {
             enough = !work.spend(lines.scratch.take_steps());
         }
         sort(out, first);
+        clues::of(text, seen)
     }
 
     /// The same by trying every rule on every line: slow, and what [`Engine::scan`] is held against.

@@ -9,7 +9,7 @@
 
 pub mod code;
 
-use super::prefilter::same;
+use super::spot::same;
 use code::*;
 use std::ops::Range;
 
