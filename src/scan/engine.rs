@@ -27,6 +27,8 @@ pub const CELL: usize = 4096;
 pub const OVERLAP: usize = 1024;
 /// Steps that regex-lite takes for a byte, about.
 const STATES: usize = 32;
+/// Places that a pattern is tried at without asking what else its line has.
+const FEW: usize = 2;
 /// Matches of one rule in one text, at most.
 pub const MOST: usize = 1000;
 
@@ -239,7 +241,7 @@ struct Lines<'a> {
     places: Vec<Place>,
     /// The places of one rule, in order.
     starts: Vec<Starts>,
-    trigrams: Trigrams,
+    trigrams: Trigrams<'a>,
     /// Are the trigrams those of this cell?
     taken: bool,
     scratch: Scratch,
@@ -358,9 +360,12 @@ impl Lines<'_> {
             next = place.before;
         }
         self.starts.reverse();
-        if !ready.rule.needs.is_empty() {
+        // To try at a few places costs less than to ask.
+        let few = self.starts.iter().map(|s| s.last + 1 - s.first).sum::<usize>() <= FEW;
+        if !few && !ready.rule.needs.is_empty() {
             if !std::mem::replace(&mut self.taken, true) {
-                self.trigrams.take(&self.text.as_bytes()[self.cell.clone()]);
+                let text = self.text;
+                self.trigrams.take(&text.as_bytes()[self.cell.clone()]);
                 self.scratch.charge(self.cell.len());
             }
             wanted = self.trigrams.may_meet(ready.rule.needs, wanted);

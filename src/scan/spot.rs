@@ -14,8 +14,6 @@ const BITS: u32 = 14;
 const LIST_BITS: u32 = 12;
 /// Bits of the number of a word of three bytes.
 const THREE_BITS: u32 = 12;
-/// Two places at a time are passed over, and so many are looked at in one step.
-const WINDOWS: usize = 3;
 /// As where the windows of a word start: not chosen yet.
 const OPEN: [u8; 2] = [u8::MAX; 2];
 
@@ -52,6 +50,9 @@ struct Entry {
     offset: u8,
     /// Are all four bytes of the window in the word? Else the first three.
     four: bool,
+    /// Four more bytes of the word, folded, and where they start: what tells most words apart that share a window.
+    more: u32,
+    more_at: u8,
 }
 
 /// Finds words; made once for a set of them.
@@ -130,7 +131,18 @@ impl Spotter {
                         // Whatever may follow.
                         let bits = if fourth.is_some() { 1 << bit(window) } else { u8::MAX };
                         spotter.table[slot(window)] |= bits;
-                        entries.push(Entry { window, word, offset, four: fourth.is_some() });
+                        // Before the window or behind it, wherever more of the word stands.
+                        let end = bytes.len() - 4;
+                        let more_at = if at >= end - at.min(end) { 0 } else { end.min(usize::from(u8::MAX)) };
+                        let Some(more) = bytes[more_at..].first_chunk() else { continue };
+                        entries.push(Entry {
+                            window,
+                            word,
+                            offset,
+                            four: fourth.is_some(),
+                            more: self::window(*more),
+                            more_at: more_at as u8,
+                        });
                     }
                 }
             }
@@ -144,7 +156,8 @@ impl Spotter {
             spotter.starts[i] += spotter.starts[i - 1];
         }
         let mut next = spotter.starts.clone();
-        spotter.entries = vec![Entry { window: 0, word: 0, offset: 0, four: false }; entries.len()];
+        spotter.entries =
+            vec![Entry { window: 0, word: 0, offset: 0, four: false, more: 0, more_at: 0 }; entries.len()];
         for entry in entries {
             let place = &mut next[list(entry.window)];
             spotter.entries[usize::from(*place)] = entry;
@@ -186,46 +199,67 @@ impl Spotter {
         // Of one length, so that no index has to be checked.
         let Some(table) = self.table.first_chunk::<{ 1 << BITS }>() else { return };
         let hit = |window: u32| table[slot(window)] >> bit(window);
+        // Two bytes of each step are looked at with the next.
+        let mut before = 0;
         let mut at = 0;
-        while let Some(bytes) = text.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        let chunks = text.chunks_exact(8);
+        let rest = chunks.remainder();
+        for chunk in chunks {
+            let Some(bytes) = chunk.first_chunk::<8>() else { break };
             let bytes = u64::from_le_bytes(*bytes) | FOLD;
-            if (hit(bytes as u32) | hit((bytes >> 16) as u32) | hit((bytes >> 32) as u32)) & 1 != 0 {
-                self.look(text, at, bytes, found);
+            let across = before | bytes << 16;
+            before = bytes >> 48;
+            let hits = hit(across as u32)
+                | hit(bytes as u32)
+                | hit((bytes >> 16) as u32)
+                | hit((bytes >> 32) as u32);
+            if hits & 1 != 0 {
+                self.look(
+                    text,
+                    at,
+                    [across as u32, bytes as u32, (bytes >> 16) as u32, (bytes >> 32) as u32],
+                    found,
+                );
             }
-            at += 2 * WINDOWS;
+            at += 8;
         }
         // What is left, with zeros behind it.
-        let mut last = [0; 16];
-        let rest = text.get(at..).unwrap_or_default();
+        let mut last = [0; 8];
         last[..rest.len()].copy_from_slice(rest);
-        let last = u128::from_le_bytes(last);
-        self.look(text, at, last as u64 | FOLD, found);
-        self.look(text, at + 2 * WINDOWS, (last >> (16 * WINDOWS)) as u64 | FOLD, found);
+        let bytes = u64::from_le_bytes(last) | FOLD;
+        let across = before | bytes << 16;
+        self.look(text, at, [across as u32, bytes as u32, (bytes >> 16) as u32, (bytes >> 32) as u32], found);
     }
 
-    /// The windows that start in the first of these bytes, which stand at `at`.
+    /// Windows of the text, two bytes apart, the first two bytes before `at`.
     #[inline(never)]
-    fn look(&self, text: &[u8], at: usize, bytes: u64, found: &mut dyn FnMut(usize, usize)) {
-        for i in 0..WINDOWS {
-            let window = (bytes >> (16 * i)) as u32;
-            if self.table[slot(window)] >> bit(window) & 1 == 0 {
+    fn look(&self, text: &[u8], at: usize, windows: [u32; 4], found: &mut dyn FnMut(usize, usize)) {
+        for (i, window) in windows.into_iter().enumerate() {
+            let slot = spread(window);
+            if self.table[(slot >> (32 - BITS)) as usize] >> bit(window) & 1 == 0 {
                 continue;
             }
-            let at = at + 2 * i;
-            for (at, three) in [(at, window), (at + 1, window >> 8)] {
-                let slot = three_slot(three);
-                if self.three[slot >> 6] >> (slot & 63) & 1 != 0 {
-                    self.short(text, at, slot, found);
+            // At the start of a text there is none before it.
+            let Some(at) = (at + 2 * i).checked_sub(2) else { continue };
+            for (at, three) in [(at, (slot >> (32 - THREE_BITS)) as usize), (at + 1, three_slot(window >> 8))]
+            {
+                if self.three[three >> 6] >> (three & 63) & 1 != 0 {
+                    self.short(text, at, three, found);
                 }
             }
-            let list = list(window);
-            let (from, to) = (usize::from(self.starts[list]), usize::from(self.starts[list + 1]));
-            for entry in &self.entries[from..to] {
+            let list = (slot >> (32 - LIST_BITS)) as usize;
+            let Some(&[from, to]) = self.starts.get(list..list + 2) else { continue };
+            for entry in self.entries.get(usize::from(from)..usize::from(to)).unwrap_or_default() {
                 let differs = entry.window ^ window;
                 if differs << 8 != 0 || entry.four && differs != 0 {
                     continue;
                 }
-                if let Some(start) = at.checked_sub(usize::from(entry.offset))
+                let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
+                let more = start + usize::from(entry.more_at);
+                if text
+                    .get(more..)
+                    .and_then(|rest| rest.first_chunk())
+                    .is_some_and(|b| self::window(*b) == entry.more)
                     && self.is_at(text, start, entry.word)
                 {
                     found(usize::from(entry.word), start);

@@ -8,26 +8,22 @@ const BITS: u32 = 12;
 
 /// The trigrams of a line, ASCII case folded, and its marks.
 #[derive(Debug, Clone)]
-pub struct Trigrams {
+pub struct Trigrams<'t> {
     bits: [u64; 1 << (BITS - 6)],
-    /// A bit for each ASCII byte.
-    bytes: [u64; 2],
+    line: &'t [u8],
 }
 
-impl Trigrams {
-    pub const fn new() -> Trigrams {
-        Trigrams { bits: [0; 1 << (BITS - 6)], bytes: [0; 2] }
+impl<'t> Trigrams<'t> {
+    pub const fn new() -> Trigrams<'t> {
+        Trigrams { bits: [0; 1 << (BITS - 6)], line: &[] }
     }
 
     /// Forgets what was in it and takes this line.
-    pub fn take(&mut self, line: &[u8]) {
+    pub fn take(&mut self, line: &'t [u8]) {
         self.bits.fill(0);
-        self.bytes = [0; 2];
+        self.line = line;
         let mut window = 0u32;
         for byte in line {
-            // What is beyond ASCII counts as a control, which nothing asks for.
-            let ascii = byte & 0x7f & !(byte >> 7).wrapping_neg();
-            self.bytes[usize::from(ascii >> 6)] |= 1 << (ascii & 63);
             // The first two windows have zeros in them: no trigram that is asked for has.
             window = (window >> 8) | (u32::from(byte | 0x20) << 16);
             let slot = slot(window);
@@ -38,7 +34,7 @@ impl Trigrams {
     /// May the trigram of this number stand in the line? Or the mark.
     fn has(&self, slot: u16) -> bool {
         if slot & MARK != 0 {
-            return self.bytes[usize::from(slot >> 6) & 1] & (1 << (slot & 63)) != 0;
+            return memchr::memchr(slot as u8, self.line).is_some();
         }
         self.bits[usize::from(slot >> 6) & (self.bits.len() - 1)] & (1 << (slot & 63)) != 0
     }
