@@ -76,7 +76,7 @@ pub fn write(all: &RuleFile) -> Result<Files, String> {
     let mut programs = program::Programs::default();
     let ready: Vec<Ready> =
         rules.iter().map(|rule| ready(rule, &mut programs)).collect::<Result<_, String>>()?;
-    // In the order of their windows, so that rules that start alike pack well and the prefilter has little to sort.
+    // Sorted, so that rules that start alike pack well.
     let mut literals: BTreeMap<&str, usize> = BTreeMap::new();
     for literal in ready.iter().flat_map(|r| &r.literals) {
         literals.insert(literal, 0);

@@ -14,7 +14,8 @@ pub struct Trigrams<'t> {
 }
 
 impl<'t> Trigrams<'t> {
-    pub const fn new() -> Trigrams<'t> {
+    /// Of no line.
+    pub const fn empty() -> Trigrams<'t> {
         Trigrams { bits: [0; 1 << (BITS - 6)], line: &[] }
     }
 

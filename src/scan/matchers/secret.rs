@@ -81,7 +81,7 @@ pub fn provider(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Rang
         }
         for Form(prefix, least) in FORMS.iter().chain(&GOOGLE) {
             let declared = |l: &&str| prefix.len() >= l.len() && prefix[..l.len()].eq_ignore_ascii_case(l);
-            if !bytes[start..].starts_with(prefix.as_bytes()) || !literals.iter().any(|l| declared(l)) {
+            if !bytes[start..].starts_with(prefix.as_bytes()) || !literals.iter().any(declared) {
                 continue;
             }
             let boundary = line[..start].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
