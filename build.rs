@@ -3,6 +3,9 @@
 //! A mistake in a rule file fails the build with file, line and column.
 
 #[allow(dead_code)]
+#[path = "src/fields.rs"]
+mod fields;
+#[allow(dead_code)]
 #[path = "src/rules/model.rs"]
 mod model;
 #[allow(dead_code)]
@@ -18,6 +21,8 @@ mod kinds {
 }
 #[path = "build/needs.rs"]
 mod needs;
+#[path = "build/normal.rs"]
+mod normal;
 #[path = "build/program.rs"]
 mod program;
 #[path = "build/table.rs"]
@@ -32,6 +37,7 @@ use std::process::{Command, exit};
 
 fn main() {
     println!("cargo::rerun-if-changed=rules");
+    println!("cargo::rerun-if-changed=src/fields.rs");
     println!("cargo::rerun-if-changed=src/rules/model.rs");
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
     println!("cargo::rerun-if-changed=build");
@@ -39,10 +45,21 @@ fn main() {
     println!("cargo::rerun-if-changed=src/scan/common");
     println!("cargo::rerun-if-changed=src/scan/program/code.rs");
     commit();
+    if let Err(message) = tables() {
+        eprintln!("error: {message}");
+        exit(1);
+    }
+    without_unwind_tables();
     if let Err(message) = rules() {
         eprintln!("error: {message}");
         exit(1);
     }
+}
+
+/// Tables of Unicode, which do not change.
+fn tables() -> Result<(), String> {
+    let target = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?).join("normal.rs");
+    std::fs::write(&target, normal::source()).map_err(|e| format!("{}: {e}", target.display()))
 }
 
 /// `WEFT_COMMIT`: from the environment (builds without .git), else from git, else not set.
@@ -60,6 +77,22 @@ fn commit() {
     });
     if let Some(commit) = commit {
         println!("cargo::rustc-env=WEFT_COMMIT={commit}");
+    }
+}
+
+/// A release never unwinds (panic = "abort"), so the tables for that leave the binary: 7 % of it. No option of the compiler does
+/// this, for the tables of the standard library are made already; GNU ld, gold and lld all read this script.
+fn without_unwind_tables() {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
+    if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
+        return;
+    }
+    let Some(folder) = std::env::var_os("OUT_DIR") else { return };
+    let script = PathBuf::from(folder).join("no-unwind-tables.ld");
+    let text = "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }\n\
+                INSERT AFTER .text;\n";
+    if std::fs::write(&script, text).is_ok() {
+        println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
     }
 }
 

@@ -5,10 +5,23 @@
 
 pub mod audit;
 pub mod cli;
+pub mod decimal;
+pub mod digest;
+pub mod egress;
+pub mod fields;
 pub mod files;
+#[cfg(feature = "client")]
+pub mod hub;
 pub mod json;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod policy;
 pub mod rules;
 pub mod sandbox;
 pub mod scan;
+#[cfg(feature = "client")]
+pub mod skill;
+pub mod sort;
 pub mod sys;
+#[cfg(feature = "client")]
+pub mod trust;

@@ -670,9 +670,14 @@ fn what_has_no_walls_is_said_and_never_attacked() {
 
 /// In a user namespace of the test's own that may hold no network namespace; the switches that are looked at say nothing of it.
 fn without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
+    weft_without_network_namespaces(home, &[&["run"], args].concat())
+}
+
+/// The same with any command of weft's.
+fn weft_without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
     let closed = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"";
     let mut unshare = Command::new("unshare");
-    unshare.args(["--user", "--map-root-user", "sh", "-c", closed, "sh", env!("CARGO_BIN_EXE_weft"), "run"]);
+    unshare.args(["--user", "--map-root-user", "sh", "-c", closed, "sh", env!("CARGO_BIN_EXE_weft")]);
     unshare.args(args).current_dir(home.at("home/ws")).env_clear();
     unshare.env("HOME", home.at("home")).env("PATH", PATH).stdin(Stdio::null());
     let said = said(&mut unshare);
@@ -681,6 +686,26 @@ fn without_network_namespaces(home: &Home, args: &[&str]) -> Option<Said> {
         return None;
     }
     Some(said)
+}
+
+#[test]
+fn hosts_without_namespaces_are_refused_or_no_network_at_all() {
+    let home = Home::new();
+    let policy = |best: &str| {
+        format!(
+            "version = 1\nextends = [\"base\"]\n[sandbox]\nbest_effort = [{best}]\n[network]\nallow = [{{ host = \"example.com\" }}]\n"
+        )
+    };
+    let strict = home.file("strict.toml", policy(""));
+    let args = ["--policy", strict.to_str().unwrap(), "--", "true"];
+    let Some(said) = without_network_namespaces(&home, &args) else { return };
+    said.refused("there is no way out of the sandbox that goes by host names");
+    assert!(said.err.contains("strict.toml:6: network.allow"), "{said:?}");
+    let free = home.file("free.toml", policy("\"network.allow\""));
+    let args = ["--policy", free.to_str().unwrap(), "--", "cat", "/proc/net/route"];
+    let Some(said) = without_network_namespaces(&home, &args) else { return };
+    assert!(said.code != 0 && said.out.is_empty(), "{said:?}");
+    assert!(said.err.contains("not enforced") && said.err.contains("no network at all"), "{said:?}");
 }
 
 #[test]
@@ -705,6 +730,24 @@ fn namespaces_that_are_refused_after_all_are_done_without() {
     assert!(refused.is_some() && refused < held, "{log}");
     // A second start in one log would be a second run.
     assert_eq!(log.matches("\"action\":\"start\"").count(), 1, "{log}");
+}
+
+#[test]
+fn questions_to_the_kernel_do_without_refused_namespaces_too() {
+    let home = Home::new();
+    let doctor = ["doctor", "--policy", "readonly"];
+    let Some(said) = weft_without_network_namespaces(&home, &doctor) else { return };
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains("\nlevel             fallback: "), "{said:?}");
+    assert!(said.out.contains(" held, 0 not held"), "{said:?}");
+    let policy = home.file(
+        "asked.toml",
+        "version = 1\nextends = [\"coding-agent\"]\n[[test]]\nexpect = \"deny\"\nread = \"/etc/shadow\"\n",
+    );
+    let test = ["policy", "test", "--live", policy.to_str().unwrap()];
+    let Some(said) = weft_without_network_namespaces(&home, &test) else { return };
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.contains(" of them tried live"), "{said:?}");
 }
 
 #[test]
@@ -760,22 +803,7 @@ fn policies_of_every_bad_kind_are_refused() {
         ));
         assert!(said.err.contains("kind.toml:4: sandbox.type"), "{said:?}");
     }
-    let hosts =
-        run(&home.file("hosts.toml", "version = 1\n[network]\nallow = [{ host = \"example.com\" }]\n"));
-    hosts.refused("not enforceable here: rules by host name need the egress");
-    assert!(hosts.err.contains("hosts.toml:3: network.allow"), "{hosts:?}");
     assert!(!home.at("home/ws/ran").exists());
-}
-
-#[test]
-fn hosts_on_best_effort_are_no_network_at_all() {
-    let home = Home::new();
-    let policy = "version = 1\nextends = [\"base\"]\n[sandbox]\nbest_effort = [\"network.allow\"]\n[network]\nallow = [{ host = \"example.com\" }]\n";
-    let policy = home.file("hosts.toml", policy);
-    let script = "cat /proc/net/route | wc -l";
-    let said = home.sh(policy.to_str().unwrap(), script);
-    assert_eq!((said.code, said.out.trim()), (0, "1"), "{said:?}");
-    assert!(said.err.contains("not enforced") && said.err.contains("no network at all"), "{said:?}");
 }
 
 #[test]

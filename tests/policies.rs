@@ -210,7 +210,7 @@ mod linux {
             git(&["add", "."])?;
             git(&["commit", "-qm", "first"])?;
         }
-        // The hosts of a policy are for the egress, which is not there yet: without it nothing is reached at all.
+        // Without namespaces there is no way out by host names, and nothing is reached at all.
         let policy = root.join(format!("{name}.toml"));
         let text = format!(
             "version = 1\nextends = [\"{name}\"]\n[sandbox]\nbest_effort = [\"network.allow\", \"network.deny\", \"network.listen\"]\n"

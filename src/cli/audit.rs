@@ -8,6 +8,7 @@ use crate::audit::{AuditError, SandboxAuditEntry, entries, time, verify};
 use crate::json::Writer;
 use crate::policy::vars::Places;
 use crate::scan::report::visible::visible;
+use crate::sort;
 use argh::{ArgsInfo, FromArgValue, FromArgs};
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
@@ -179,7 +180,7 @@ fn logs(named: &[PathArg]) -> Result<Vec<PathBuf>, Failure> {
         let at = folder.display().to_string();
         return Err(Failure::usage("there is no log yet", at, "name one, or run something under a policy"));
     }
-    found.sort();
+    sort::plain(&mut found);
     Ok(found)
 }
 
@@ -279,7 +280,7 @@ fn tail(command: &Tail) -> Result<Exit, Failure> {
         })?;
         kept.extend(last);
     }
-    kept.sort_by_key(|entry| entry.timestamp);
+    sort::by_key(&mut kept, |entry| entry.timestamp);
     let first = kept.len().saturating_sub(command.lines.0);
     let mut out = Out::new();
     kept[first..].iter().for_each(|entry| out.put(|page| one(entry, command.format, None, page)));
@@ -354,7 +355,7 @@ fn stats(command: &Stats) -> Result<Exit, Failure> {
         agents.entry(entry.agent_id).or_default().add(entry.allowed);
     })?;
     let mut most: Vec<(&String, &u64)> = targets.iter().collect();
-    most.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    sort::by(&mut most, |a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
     most.truncate(SHOWN);
     let agents: Vec<(&str, &Tally)> = agents.iter().map(|(name, tally)| (name.as_str(), tally)).collect();
     let actions: Vec<(&str, &Tally)> = actions.iter().map(|(name, tally)| (*name, tally)).collect();

@@ -2,8 +2,10 @@
 //! command of a run would be. Not which questions.
 
 use super::error::{Exit, Failure, reason};
+use super::run::prepare::{self, Prepared};
 use crate::sandbox::launch;
 use crate::sandbox::plan::Plan;
+use crate::sandbox::probe::Probe;
 use crate::sys::attempt;
 use std::io::{self, Read, Write};
 
@@ -37,6 +39,22 @@ pub fn ask(plan: &Plan, count: usize, question: &dyn Fn(usize) -> u8) -> Result<
         return Err(Failure { exit: Exit::Run(125), ..Failure::usage(what, "", "") });
     }
     Ok(answers)
+}
+
+/// A plan that this kernel carries out. A machine may refuse namespaces only when they are made; a run plans again then, so this makes
+/// them once, with nothing inside.
+pub fn plan(prepared: &Prepared, probe: Probe) -> Result<Plan, Failure> {
+    let plan = prepare::plan(prepared, &probe, None)?;
+    if !plan.has_namespaces() {
+        return Ok(plan);
+    }
+    match launch::run_inside(&plan, &|| 0, &mut |_| Ok(())) {
+        Err(error) if launch::namespaces_refused(&error) => {
+            prepare::plan(prepared, &probe.without_namespaces(&launch::why(&error)), None)
+        }
+        // Whatever else is wrong shows, with its reason, when something is asked.
+        _ => Ok(plan),
+    }
 }
 
 /// An error number in words.

@@ -1,5 +1,6 @@
 //! A streaming JSON writer: no tree in memory, strings escaped so that no viewer misreads them.
 
+use super::read::{Node, Value};
 use crate::scan::report::visible::is_deceptive;
 use std::io::{self, Write};
 
@@ -123,6 +124,32 @@ impl<'a> Writer<'a> {
     /// A member that is a list of strings.
     pub fn strings<'s>(&mut self, key: &str, list: impl IntoIterator<Item = &'s str>) -> io::Result<()> {
         self.key(key)?.array(|w| list.into_iter().try_for_each(|item| w.string(item)))
+    }
+
+    /// A value that was read; containers start a line for each member where `lines` says so.
+    pub fn node(&mut self, node: &Node, lines: bool) -> io::Result<()> {
+        match &node.value {
+            Value::Null => self.null(),
+            Value::Bool(value) => self.boolean(*value),
+            Value::Number(text) => {
+                self.lead()?;
+                self.out.write_all(text.as_bytes())
+            }
+            Value::String(text) => self.string(text),
+            Value::Array(items) => {
+                // An empty container stays on its line.
+                self.begin(b"[", lines && !items.is_empty())?;
+                items.iter().try_for_each(|item| self.node(item, lines))?;
+                self.end(b"]")
+            }
+            Value::Object(members) => {
+                self.begin(b"{", lines && !members.is_empty())?;
+                for (key, value) in members {
+                    self.key(key)?.node(value, lines)?;
+                }
+                self.end(b"}")
+            }
+        }
     }
 
     fn quoted(&mut self, text: &str) -> io::Result<()> {

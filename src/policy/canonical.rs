@@ -2,6 +2,7 @@
 
 use super::path::PathRules;
 use super::{CommandRule, DenyPath, NetworkMode, Policy, Set};
+use crate::sort;
 use sha2::{Digest, Sha256};
 use std::path::Path;
 
@@ -87,12 +88,21 @@ pub fn hash(policy: &Policy) -> String {
     for rule in &network.allow {
         let ports: Vec<u8> = rule.ports.iter().flat_map(u16::to_be_bytes).collect();
         facts.add("network.allow", &[rule.host.to_string().as_bytes(), &ports, &[u8::from(rule.tls)]]);
+        let limits = [rule.max_connections, rule.max_bytes_out, rule.rate];
+        if limits.iter().any(Option::is_some) {
+            let limits = format!("{limits:?}");
+            facts.add("network.allow", &[rule.host.to_string().as_bytes(), &ports, limits.as_bytes()]);
+        }
     }
+    facts.shown("network.max_connections", &network.max_connections);
+    facts.shown("network.max_bytes_out", &network.max_bytes_out);
     network.deny.iter().for_each(|set| facts.add("network.deny", &[set.value.to_string().as_bytes()]));
     network.listen.iter().for_each(|set| facts.add("network.listen", &[&set.value.to_be_bytes()]));
     for inject in &policy.inject {
         let host = inject.host.to_string();
-        facts.add("network.inject", &[host.as_bytes(), inject.header.as_bytes(), inject.from_env.as_bytes()]);
+        let variable = inject.variable.as_deref().unwrap_or_default();
+        let parts = [host.as_str(), &inject.header, &inject.from_env, variable].map(str::as_bytes);
+        facts.add("network.inject", &parts);
     }
     let process = &policy.process;
     if let Some(allow) = &process.allow {
@@ -121,7 +131,7 @@ pub fn hash(policy: &Policy) -> String {
     facts.add("audit.level", &[format!("{:?}", policy.audit.level).as_bytes()]);
     facts.shown("monitor.calls_per_5s", &policy.monitor.calls_per_5s);
     facts.add("monitor.action", &[format!("{:?}", policy.monitor.action).as_bytes()]);
-    facts.0.sort();
+    sort::plain(&mut facts.0);
     facts.0.dedup();
     let mut hasher = Sha256::new();
     facts.0.iter().for_each(|fact| hasher.update(fact));

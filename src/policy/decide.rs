@@ -4,10 +4,11 @@
 //! their links followed already; [`super::ask`] does that for who has a path as typed.
 
 use super::commands::{Command, SHELLS};
-use super::host::Host;
+use super::host::{Class, Host, HostPattern, class, plain};
 use super::path::wildcard;
-use super::{CommandRule, NetworkMode, Origin, Policy, Set};
+use super::{CommandRule, HostRule, Network, NetworkMode, Origin, Policy, Set};
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::path::{Component, Path};
 
 /// An answer that cannot be overlooked.
@@ -85,28 +86,96 @@ pub fn tool(policy: &Policy, name: &str) -> Decision {
     }
 }
 
-/// May it connect there? What address a name has is for who dials to check.
+/// May it connect there? What address a name has is for who dials to check, by [`address`].
 pub fn network(policy: &Policy, host: &Host, port: u16) -> Decision {
     let network = &policy.network;
-    if let Some(deny) = network.deny.iter().find(|deny| deny.value.covers(host)) {
-        return Decision::deny(&deny.origin, format!("`{}` is denied", deny.value));
+    if let (NetworkMode::Unrestricted(origin), None) = (&network.mode, denying(network, host)) {
+        return Decision::allow(origin, "the network is unrestricted");
     }
-    match &network.mode {
-        NetworkMode::None => Decision::default("the policy allows no network"),
-        NetworkMode::Unrestricted(origin) => Decision::allow(origin, "the network is unrestricted"),
-        NetworkMode::Hosts => {
-            let mut named = network.allow.iter().filter(|rule| rule.host.allows(host)).peekable();
-            let nearest = named.peek().copied();
-            match (named.find(|rule| rule.ports.contains(port)), nearest) {
-                (Some(rule), _) => Decision::allow(&rule.origin, format!("`{}` is allowed", rule.host)),
-                (None, Some(rule)) => {
-                    let ports: Vec<String> = rule.ports.iter().map(|port| port.to_string()).collect();
-                    Decision::default(format!("{} allows port {} only", rule.origin, ports.join(", ")))
-                }
-                (None, None) => Decision::default("network.allow does not name the host"),
-            }
+    match connect(network, host, port) {
+        Ok(at) => {
+            let rule = &network.allow[at];
+            Decision::allow(&rule.origin, format!("`{}` is allowed", rule.host))
         }
+        Err(denied) => denied,
     }
+}
+
+fn denying<'n>(network: &'n Network, host: &Host) -> Option<&'n Set<HostPattern>> {
+    network.deny.iter().find(|deny| deny.value.covers(host))
+}
+
+fn denied_host(deny: &Set<HostPattern>) -> Decision {
+    Decision::deny(&deny.origin, format!("`{}` is denied", deny.value))
+}
+
+/// The place in `network.allow` of the rule that lets it connect there, or the denial.
+pub fn connect(network: &Network, host: &Host, port: u16) -> Result<usize, Decision> {
+    if let Some(deny) = denying(network, host) {
+        return Err(denied_host(deny));
+    }
+    if network.mode == NetworkMode::None {
+        return Err(Decision::default("the policy allows no network"));
+    }
+    let mut named = network.allow.iter().enumerate().filter(|(_, rule)| rule.host.allows(host)).peekable();
+    let nearest = named.peek().map(|(_, rule)| *rule);
+    match (named.find(|(_, rule)| rule.ports.contains(port)), nearest) {
+        (Some((at, rule)), _) => match host {
+            Host::Ip(ip) => address(network, rule, *ip, port).map(|()| at),
+            Host::Name(_) => Ok(at),
+        },
+        (None, Some(rule)) => {
+            let ports: Vec<String> = rule.ports.iter().map(|port| port.to_string()).collect();
+            Err(Decision::default(format!("{} allows port {} only", rule.origin, ports.join(", "))))
+        }
+        (None, None) => Err(Decision::default("network.allow does not name the host")),
+    }
+}
+
+/// May anything be done with a host of this name, on whatever port? For who is asked whether it exists.
+pub fn name(network: &Network, host: &Host) -> Decision {
+    if let Some(deny) = denying(network, host) {
+        return denied_host(deny);
+    }
+    match network.allow.iter().find(|rule| rule.host.allows(host)) {
+        Some(rule) => Decision::allow(&rule.origin, format!("`{}` is allowed", rule.host)),
+        None => Decision::default("network.allow does not name the host"),
+    }
+}
+
+/// May a connection that `rule` allows go to this address? Addresses that are not public have to be named themselves, by a
+/// rule for this port: what a name leads to is up to whoever answers for it. A cloud's metadata service, which hands out
+/// credentials, has to be named alone and not as part of a network.
+pub fn address(network: &Network, rule: &HostRule, address: IpAddr, port: u16) -> Result<(), Decision> {
+    let address = plain(address);
+    let host = Host::Ip(address);
+    if let Some(deny) = denying(network, &host) {
+        return Err(denied_host(deny));
+    }
+    let kind = class(address);
+    let named = |rule: &HostRule| {
+        let itself = rule.host == HostPattern::Ip(address);
+        let within = matches!(rule.host, HostPattern::Cidr(..)) && rule.host.covers(&host);
+        itself || (within && kind != Class::Metadata)
+    };
+    let localhost = match &rule.host {
+        HostPattern::Exact(name) => name == "localhost" || name.ends_with(".localhost"),
+        _ => false,
+    };
+    let what = match kind {
+        Class::Public => return Ok(()),
+        Class::Loopback if localhost => return Ok(()),
+        _ if network.allow.iter().any(|rule| rule.ports.contains(port) && named(rule)) => return Ok(()),
+        Class::Loopback => "this machine",
+        Class::Private => "a private network",
+        Class::Metadata => "a metadata service, which hands out credentials",
+        Class::LinkLocal => "a link-local address",
+        Class::Shared => "a provider's own network",
+        Class::Multicast => "a multicast address",
+        Class::Embedded => "an IPv4 address inside an IPv6 one",
+        Class::Reserved => "a reserved address",
+    };
+    Err(Decision::default(format!("{host} is {what}, and no rule names that address")))
 }
 
 /// May the host's loopback reach this port inside?
@@ -218,6 +287,9 @@ pub fn env(policy: &Policy, name: &str) -> Decision {
     }
     if let Some(deny) = first(&policy.env.deny, name) {
         return Decision::deny(&deny.origin, format!("`{}` is denied", deny.value));
+    }
+    if let Some(inject) = policy.inject.iter().find(|inject| inject.from_env == name) {
+        return Decision::deny(&inject.origin, "the secret stays outside");
     }
     if let Some(set) = policy.env.set.get(name) {
         return Decision::allow(&set.origin, "the policy sets it");

@@ -3,10 +3,8 @@
 
 use super::error::{Error, reason};
 use super::{AuditLevel, MonitorAction, SandboxType, Syscalls};
+use crate::fields::{self, Fields, What};
 use crate::rules::schema::nearest;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
 use std::fs::{self, File as OsFile};
 use std::io::Read;
 use std::ops::Range;
@@ -17,65 +15,38 @@ use toml::Spanned;
 /// Larger files are refused unread.
 pub const MAX_BYTES: u64 = 1024 * 1024;
 
-pub type Text = Spanned<String>;
+pub use crate::fields::Text;
 pub type List = Option<Vec<Text>>;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct File {
     pub version: Spanned<i64>,
     pub agent: Option<Text>,
-    #[serde(default)]
     pub extends: Vec<Text>,
-    #[serde(default)]
     pub sandbox: SandboxTable,
-    #[serde(default)]
     pub filesystem: FilesystemTable,
-    #[serde(default)]
     pub network: NetworkTable,
-    #[serde(default)]
     pub process: ProcessTable,
-    #[serde(default)]
     pub env: EnvTable,
-    #[serde(default)]
     pub tools: ToolsTable,
-    #[serde(default)]
     pub audit: AuditTable,
-    #[serde(default)]
     pub monitor: MonitorTable,
-    #[serde(default)]
     pub test: Vec<Spanned<TestTable>>,
-    /// `weft.toml` of a project is read by the scanner as well; its table is its own business.
-    #[serde(default)]
-    #[allow(dead_code)]
-    pub scan: IgnoredAny,
-}
-
-/// What a `weft.toml` is that only configures the scanner.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OnlyScan {
-    #[serde(default)]
-    #[allow(dead_code)]
-    scan: IgnoredAny,
 }
 
 /// Whether the text is no policy but a configuration of the scanner, or nothing.
 pub fn is_only_scan(text: &str) -> bool {
-    toml::from_str::<OnlyScan>(text).is_ok()
+    fields::has_only(text, &["scan"])
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct SandboxTable {
-    #[serde(rename = "type")]
     pub kind: Option<Spanned<SandboxType>>,
     pub privileged: Option<Spanned<bool>>,
     pub best_effort: List,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct FilesystemTable {
     pub read: List,
     pub write: List,
@@ -84,37 +55,36 @@ pub struct FilesystemTable {
     pub deny: List,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct NetworkTable {
-    #[serde(default)]
     pub allow: Vec<Spanned<HostTable>>,
     pub deny: List,
-    #[serde(default)]
     pub listen: Vec<Spanned<i64>>,
     pub unrestricted: Option<Spanned<bool>>,
-    #[serde(default)]
+    pub max_connections: Option<Spanned<i64>>,
+    pub max_bytes_out: Option<Text>,
     pub inject: Vec<Spanned<InjectTable>>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct HostTable {
     pub host: Text,
     pub ports: Option<Spanned<Vec<Spanned<i64>>>>,
     pub tls: Option<bool>,
+    pub max_connections: Option<Spanned<i64>>,
+    pub max_bytes_out: Option<Text>,
+    pub rate: Option<Text>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct InjectTable {
     pub host: Text,
     pub header: Text,
     pub from: Text,
+    pub variable: Option<Text>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct ProcessTable {
     pub allow: List,
     pub deny: List,
@@ -128,45 +98,38 @@ pub struct ProcessTable {
     pub syscalls: Option<Spanned<Syscalls>>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct EnvTable {
     pub allow: List,
     pub deny: List,
-    #[serde(default)]
-    pub set: BTreeMap<String, Text>,
+    pub set: Vec<(String, Text)>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct ToolsTable {
     pub allow: List,
     pub deny: List,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct AuditTable {
     pub file: Option<Text>,
     pub level: Option<AuditLevel>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default)]
 pub struct MonitorTable {
     pub calls_per_5s: Option<Spanned<i64>>,
     pub action: Option<MonitorAction>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expect {
     Allow,
     Deny,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct TestTable {
     pub name: Option<String>,
     pub expect: Expect,
@@ -248,10 +211,25 @@ pub fn read(name: &str, path: &Path) -> Result<String, Error> {
 
 /// Reads the text of a policy. `name` is what errors call it.
 pub fn parse(lines: &Lines, text: &str) -> Result<File, Error> {
-    let file: File = toml::from_str(text).map_err(|error| {
-        let span = error.span().unwrap_or(0..0);
-        let (message, help) = explain(error.message());
-        lines.error(&span, message, help)
+    // `scan`: `weft.toml` of a project is read by the scanner as well; its table is its own business.
+    const KEYS: &[&str] = &[
+        "version",
+        "agent",
+        "extends",
+        "sandbox",
+        "filesystem",
+        "network",
+        "process",
+        "env",
+        "tools",
+        "audit",
+        "monitor",
+        "test",
+        "scan",
+    ];
+    let file = fields::read(text, KEYS, file).map_err(|mistake| {
+        let (message, help) = explain(&mistake.what);
+        lines.error(&mistake.span, message, help)
     })?;
     if *file.version.get_ref() != 1 {
         let message = format!("version is {}", file.version.get_ref());
@@ -260,34 +238,162 @@ pub fn parse(lines: &Lines, text: &str) -> Result<File, Error> {
     Ok(file)
 }
 
-/// The parser's words in the words of a policy.
-fn explain(message: &str) -> (String, String) {
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let message = message.trim_end().replace('\n', ", ");
-    match (quoted.as_slice(), &message) {
-        ([word, known @ ..], m) if m.starts_with("unknown field") || m.starts_with("unknown variant") => {
-            let what = if m.starts_with("unknown field") { "key" } else { "value" };
+fn file(top: &mut Fields<'_, '_>) -> File {
+    File {
+        version: top.must_number("version"),
+        agent: top.text("agent"),
+        extends: top.list("extends").unwrap_or_default(),
+        sandbox: sandbox(top.table("sandbox", &["type", "privileged", "best_effort"])),
+        filesystem: filesystem(top.table("filesystem", &["read", "write", "exec", "protect", "deny"])),
+        network: network(top),
+        process: process(top),
+        env: env(top.table("env", &["allow", "deny", "set"])),
+        tools: tools(top.table("tools", &["allow", "deny"])),
+        audit: audit(top.table("audit", &["file", "level"])),
+        monitor: monitor(top.table("monitor", &["calls_per_5s", "action"])),
+        test: tests(top),
+    }
+}
+
+fn sandbox(mut table: Fields<'_, '_>) -> SandboxTable {
+    SandboxTable {
+        kind: table.word("type", SandboxType::WORDS).map(|at| placed(&at, &SandboxType::ALL)),
+        privileged: table.flag("privileged"),
+        best_effort: table.list("best_effort"),
+    }
+}
+
+fn filesystem(mut table: Fields<'_, '_>) -> FilesystemTable {
+    FilesystemTable {
+        read: table.list("read"),
+        write: table.list("write"),
+        exec: table.list("exec"),
+        protect: table.list("protect"),
+        deny: table.list("deny"),
+    }
+}
+
+fn network(top: &mut Fields<'_, '_>) -> NetworkTable {
+    const KEYS: &[&str] =
+        &["allow", "deny", "listen", "unrestricted", "max_connections", "max_bytes_out", "inject"];
+    const HOST: &[&str] = &["host", "ports", "tls", "max_connections", "max_bytes_out", "rate"];
+    let mut table = top.table("network", KEYS);
+    let hosts = table.tables("allow", HOST, "a table, { host = \"…\" }");
+    let injects =
+        table.tables("inject", &["host", "header", "from", "variable"], "a table, { host = \"…\" }");
+    let host = |mut table: Fields<'_, '_>| HostTable {
+        host: table.must("host"),
+        ports: table.numbers("ports"),
+        tls: table.flag("tls").map(Spanned::into_inner),
+        max_connections: table.number("max_connections"),
+        max_bytes_out: table.text("max_bytes_out"),
+        rate: table.text("rate"),
+    };
+    let inject = |mut table: Fields<'_, '_>| InjectTable {
+        host: table.must("host"),
+        header: table.must("header"),
+        from: table.must("from"),
+        variable: table.text("variable"),
+    };
+    NetworkTable {
+        allow: hosts.into_iter().map(|one| Spanned::new(one.span(), host(one))).collect(),
+        deny: table.list("deny"),
+        listen: table.numbers("listen").map(Spanned::into_inner).unwrap_or_default(),
+        unrestricted: table.flag("unrestricted"),
+        max_connections: table.number("max_connections"),
+        max_bytes_out: table.text("max_bytes_out"),
+        inject: injects.into_iter().map(|one| Spanned::new(one.span(), inject(one))).collect(),
+    }
+}
+
+fn process(top: &mut Fields<'_, '_>) -> ProcessTable {
+    const KEYS: &[&str] = &[
+        "allow",
+        "deny",
+        "shell",
+        "max_processes",
+        "max_memory",
+        "max_cpu_time",
+        "max_wall_time",
+        "max_file_size",
+        "max_open_files",
+        "syscalls",
+    ];
+    let mut table = top.table("process", KEYS);
+    ProcessTable {
+        allow: table.list("allow"),
+        deny: table.list("deny"),
+        shell: table.flag("shell"),
+        max_processes: table.number("max_processes"),
+        max_memory: table.text("max_memory"),
+        max_cpu_time: table.text("max_cpu_time"),
+        max_wall_time: table.text("max_wall_time"),
+        max_file_size: table.text("max_file_size"),
+        max_open_files: table.number("max_open_files"),
+        syscalls: table.word("syscalls", Syscalls::WORDS).map(|at| placed(&at, &Syscalls::ALL)),
+    }
+}
+
+fn env(mut table: Fields<'_, '_>) -> EnvTable {
+    EnvTable { allow: table.list("allow"), deny: table.list("deny"), set: table.texts("set") }
+}
+
+fn tools(mut table: Fields<'_, '_>) -> ToolsTable {
+    ToolsTable { allow: table.list("allow"), deny: table.list("deny") }
+}
+
+fn audit(mut table: Fields<'_, '_>) -> AuditTable {
+    let level = table.word("level", &["all", "denied"]);
+    AuditTable {
+        file: table.text("file"),
+        level: level.map(|at| *placed(&at, &[AuditLevel::All, AuditLevel::Denied]).get_ref()),
+    }
+}
+
+fn monitor(mut table: Fields<'_, '_>) -> MonitorTable {
+    let action = table.word("action", &["alert", "pause", "stop"]);
+    let all = [MonitorAction::Alert, MonitorAction::Pause, MonitorAction::Stop];
+    MonitorTable {
+        calls_per_5s: table.number("calls_per_5s"),
+        action: action.map(|at| *placed(&at, &all).get_ref()),
+    }
+}
+
+fn tests(top: &mut Fields<'_, '_>) -> Vec<Spanned<TestTable>> {
+    const KEYS: &[&str] = &["name", "expect", "read", "write", "exec", "connect", "tool", "env"];
+    let test = |mut table: Fields<'_, '_>| TestTable {
+        name: table.text("name").map(Spanned::into_inner),
+        expect: [Expect::Allow, Expect::Deny][table.must_word("expect", &["allow", "deny"])],
+        read: table.text("read"),
+        write: table.text("write"),
+        exec: table.text("exec"),
+        connect: table.text("connect"),
+        tool: table.text("tool"),
+        env: table.text("env"),
+    };
+    let tables = top.tables("test", KEYS, "a table, [[test]]");
+    tables.into_iter().map(|one| Spanned::new(one.span(), test(one))).collect()
+}
+
+/// The value at the same place as the word. There are as many values as words.
+fn placed<T: Copy>(at: &Spanned<usize>, values: &[T]) -> Spanned<T> {
+    Spanned::new(at.span(), values[*at.get_ref()])
+}
+
+/// A mistake in the words of a policy: what, and what to do.
+fn explain(what: &What) -> (String, String) {
+    let help = match what {
+        What::Key { key: word, known } | What::Word { word, known } => {
             let all = known.join(", ");
-            let help = match nearest(word, known) {
+            match nearest(word, known) {
                 Some(near) => format!("did you mean `{near}`? (valid here: {all})"),
                 None => format!("valid here: {all}"),
-            };
-            (format!("unknown {what} `{word}`"), help)
+            }
         }
-        ([word, ..], m) if m.starts_with("missing field") => {
-            let help = if *word == "version" { "begin the file with `version = 1`" } else { "" };
-            (format!("`{word}` is missing"), help.to_owned())
-        }
-        (_, m) if m.starts_with("invalid type") => {
-            let message = m
-                .replace("expected a sequence", "expected a list, [\"…\"]")
-                .replace("expected a string", "expected a text in quotes")
-                .replace("expected struct HostTable", "expected a table, { host = \"…\" }");
-            let message = message.split(", expected struct").next().unwrap_or(&message).to_owned();
-            (message, String::new())
-        }
-        _ => (message, String::new()),
-    }
+        What::Missing("version") => "begin the file with `version = 1`".to_owned(),
+        What::Missing(_) | What::Type { .. } | What::Syntax(_) => String::new(),
+    };
+    (what.to_string().replace('\n', ", "), help)
 }
 
 #[cfg(test)]

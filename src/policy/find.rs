@@ -1,6 +1,7 @@
 //! What paths of a policy are on this machine: links followed, globs expanded, each folder looked at once.
 
 use super::path::{FileId, Glob, Kind, wildcard};
+use crate::sort;
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
@@ -128,7 +129,7 @@ impl Finder {
         let names: Vec<&str> = glob.names().collect();
         let mut found = Vec::new();
         self.descend(PathBuf::from("/"), &names, &mut found)?;
-        found.sort();
+        sort::plain(&mut found);
         found.dedup();
         Some(found)
     }

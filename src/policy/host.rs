@@ -5,6 +5,7 @@
 //! the A-label (`xn--…`) itself. That needs no tables and can only refuse too much, never mean another host.
 
 use super::idna;
+use crate::sort;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -37,7 +38,7 @@ pub struct Ports(Vec<u16>);
 impl Ports {
     /// None when there are none.
     pub fn new(mut ports: Vec<u16>) -> Option<Ports> {
-        ports.sort_unstable();
+        sort::plain(&mut ports);
         ports.dedup();
         (!ports.is_empty()).then_some(Ports(ports))
     }

@@ -4,6 +4,7 @@ use super::commands::SHELLS;
 use super::host::{Class, Host, HostPattern, class};
 use super::path::PathRule;
 use super::{Filesystem, NetworkMode, Origin, Policy, SandboxType, decide};
+use crate::sort;
 use std::path::Path;
 
 /// A note says what a line gives up on purpose; a warning is for what is probably not meant, an error for what
@@ -184,7 +185,7 @@ pub fn lint(policy: &Policy) -> Vec<Finding> {
     files(policy, &mut found);
     network(policy, &mut found);
     others(policy, &mut found);
-    found.0.sort_by(|a, b| (a.lint.id, &a.origin).cmp(&(b.lint.id, &b.origin)));
+    sort::by(&mut found.0, |a, b| (a.lint.id, &a.origin).cmp(&(b.lint.id, &b.origin)));
     found.0.dedup();
     found.0
 }

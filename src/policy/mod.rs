@@ -28,7 +28,6 @@ use host::{HostPattern, Ports};
 pub use load::is_path;
 use path::{Glob, PathRule, PathRules};
 pub use resolve::{choose, endpoint, load, load_default, load_text};
-use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -103,8 +102,7 @@ pub struct Note {
 }
 
 /// How a command is confined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SandboxType {
     /// The kernel of the host.
     Os,
@@ -114,6 +112,13 @@ pub enum SandboxType {
     Combined,
     /// Nothing; only with `privileged = true`.
     None,
+}
+
+impl SandboxType {
+    pub(super) const ALL: [SandboxType; 4] =
+        [SandboxType::Os, SandboxType::Wasm, SandboxType::Combined, SandboxType::None];
+    /// As a policy names them, in the same order.
+    pub(super) const WORDS: &[&str] = &["os", "wasm", "combined", "none"];
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -211,6 +216,10 @@ pub struct Network {
     pub deny: Vec<Set<HostPattern>>,
     /// Ports inside that the host's loopback may reach.
     pub listen: Vec<Set<u16>>,
+    /// Connections to the outside at one time.
+    pub max_connections: Option<Set<u64>>,
+    /// Bytes to the outside in a whole run.
+    pub max_bytes_out: Option<Set<u64>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -230,6 +239,12 @@ pub struct HostRule {
     pub ports: Ports,
     /// The first bytes must be a TLS hello for this very host.
     pub tls: bool,
+    /// Connections by this rule at one time.
+    pub max_connections: Option<u64>,
+    /// Bytes to the outside by this rule in a whole run.
+    pub max_bytes_out: Option<u64>,
+    /// Bytes to the outside by this rule in a second.
+    pub rate: Option<u64>,
     pub origin: Origin,
 }
 
@@ -267,10 +282,8 @@ pub struct CommandRule {
 }
 
 /// The seccomp profiles, narrowest first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Syscalls {
-    #[serde(rename = "readonly")]
     ReadOnly,
     FileWorker,
     Network,
@@ -280,6 +293,11 @@ pub enum Syscalls {
 }
 
 impl Syscalls {
+    pub(super) const ALL: [Syscalls; 4] =
+        [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];
+    /// As a policy names them, in the same order.
+    pub(super) const WORDS: &[&str] = &["readonly", "file-worker", "network", "agent"];
+
     /// As a policy names it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -306,6 +324,8 @@ pub struct Inject {
     pub header: String,
     /// The variable of weft's own environment that holds the value.
     pub from_env: String,
+    /// The variable inside that says where the host is reached without the secret.
+    pub variable: Option<String>,
     pub origin: Origin,
 }
 
@@ -323,8 +343,7 @@ pub struct Audit {
     pub level: AuditLevel,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AuditLevel {
     #[default]
     All,
@@ -337,8 +356,7 @@ pub struct Monitor {
     pub action: MonitorAction,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MonitorAction {
     #[default]
     Alert,

@@ -1,6 +1,7 @@
 //! Paths in a policy: rules that cover a file or everything below a folder, and globs. Not where paths come from.
 
 use super::Origin;
+use crate::sort;
 use std::path::{Component, Path, PathBuf};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,7 +47,7 @@ fn bytes(path: &Path) -> &[u8] {
 impl PathRules {
     /// Sorts; of several rules for one path the first in the policy stays.
     pub fn new(mut rules: Vec<PathRule>) -> PathRules {
-        rules.sort_by(|a, b| bytes(&a.path).cmp(bytes(&b.path)));
+        sort::by(&mut rules, |a, b| bytes(&a.path).cmp(bytes(&b.path)));
         rules.dedup_by(|b, a| bytes(&a.path) == bytes(&b.path));
         PathRules(rules)
     }

@@ -261,11 +261,15 @@ impl Resolver<'_> {
         get: impl Fn(&Layer) -> Option<&Spanned<i64>>,
     ) -> Option<Set<u64>> {
         let (layer, at) = last(layers, get)?;
+        Some(Set { value: self.number(layer, at)?, origin: origin(layer, at, key) })
+    }
+
+    fn number(&mut self, layer: &Layer, at: &Spanned<i64>) -> Option<u64> {
         let value = u64::try_from(*at.get_ref()).ok().filter(|value| (1..=1 << 31).contains(value));
         if value.is_none() {
             self.fail(&layer.lines, at, format!("{} is no limit", at.get_ref()), "use a number above 0");
         }
-        Some(Set { value: value?, origin: origin(layer, at, key) })
+        value
     }
 
     fn size(

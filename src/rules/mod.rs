@@ -1,5 +1,7 @@
 //! Rules: what they are ([`model`]), how they are written ([`schema`]), the built-in ones, and those a user brings.
 
+use crate::fields;
+
 mod builtin;
 pub mod file;
 pub mod links;

@@ -1,8 +1,8 @@
 //! The form of rule files, for `build.rs` and for the files a user brings: reading, and every check that needs one file
 //! only. Not what becomes of the rules.
 
+use super::fields::{self, Fields, What};
 use super::model::*;
-use serde::Deserialize;
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
@@ -93,78 +93,157 @@ pub struct RuleFile {
     pub combos: Vec<ComboSpec>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawFile {
     category: Spanned<String>,
-    #[serde(default, rename = "rule")]
     rules: Vec<RawRule>,
-    #[serde(default, rename = "combo")]
     combos: Vec<RawCombo>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawRule {
     id: Spanned<String>,
     name: Spanned<String>,
     severity: Spanned<String>,
     confidence: Spanned<String>,
     persona: Option<Spanned<String>>,
-    #[serde(default)]
     literals: Vec<Spanned<String>>,
-    short_literals: Option<String>,
-    #[serde(default)]
+    short_literals: bool,
     also: Vec<Spanned<String>>,
     pattern: Option<Spanned<String>>,
     matcher: Option<Spanned<String>>,
-    #[serde(default)]
     check: bool,
-    #[serde(default, rename = "where")]
     places: Vec<Spanned<String>>,
     context: Option<Spanned<String>>,
-    #[serde(default)]
     signals: Vec<Spanned<String>>,
-    #[serde(default)]
     secret: bool,
     message: Spanned<String>,
     remediation: Spanned<String>,
-    #[serde(default)]
     references: Vec<String>,
-    #[serde(default, rename = "match")]
     matches: Vec<String>,
-    #[serde(default, rename = "no_match")]
     no_matches: Vec<String>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RawCombo {
     id: Spanned<String>,
     name: Spanned<String>,
     severity: Spanned<String>,
     confidence: Spanned<String>,
     all: Vec<Spanned<String>>,
-    #[serde(default)]
     none: Vec<Spanned<String>>,
     within: Option<Spanned<String>>,
     message: Spanned<String>,
     remediation: Spanned<String>,
-    #[serde(default)]
     references: Vec<String>,
-    #[serde(default, rename = "match")]
     matches: Vec<String>,
-    #[serde(default, rename = "no_match")]
     no_matches: Vec<String>,
+}
+
+impl RawFile {
+    fn take(top: &mut Fields<'_, '_>) -> RawFile {
+        const RULE: &[&str] = &[
+            "id",
+            "name",
+            "severity",
+            "confidence",
+            "persona",
+            "literals",
+            "short_literals",
+            "also",
+            "pattern",
+            "matcher",
+            "check",
+            "where",
+            "context",
+            "signals",
+            "secret",
+            "message",
+            "remediation",
+            "references",
+            "match",
+            "no_match",
+        ];
+        const COMBO: &[&str] = &[
+            "id",
+            "name",
+            "severity",
+            "confidence",
+            "all",
+            "none",
+            "within",
+            "message",
+            "remediation",
+            "references",
+            "match",
+            "no_match",
+        ];
+        RawFile {
+            category: top.must("category"),
+            rules: top.tables("rule", RULE, "a table, [[rule]]").into_iter().map(RawRule::take).collect(),
+            combos: top
+                .tables("combo", COMBO, "a table, [[combo]]")
+                .into_iter()
+                .map(RawCombo::take)
+                .collect(),
+        }
+    }
+}
+
+impl RawRule {
+    fn take(mut table: Fields<'_, '_>) -> RawRule {
+        RawRule {
+            id: table.must("id"),
+            name: table.must("name"),
+            severity: table.must("severity"),
+            confidence: table.must("confidence"),
+            persona: table.text("persona"),
+            literals: table.list("literals").unwrap_or_default(),
+            short_literals: table.text("short_literals").is_some(),
+            also: table.list("also").unwrap_or_default(),
+            pattern: table.text("pattern"),
+            matcher: table.text("matcher"),
+            check: table.flag("check").is_some_and(Spanned::into_inner),
+            places: table.list("where").unwrap_or_default(),
+            context: table.text("context"),
+            signals: table.list("signals").unwrap_or_default(),
+            secret: table.flag("secret").is_some_and(Spanned::into_inner),
+            message: table.must("message"),
+            remediation: table.must("remediation"),
+            references: table.strings("references"),
+            matches: table.strings("match"),
+            no_matches: table.strings("no_match"),
+        }
+    }
+}
+
+impl RawCombo {
+    fn take(mut table: Fields<'_, '_>) -> RawCombo {
+        RawCombo {
+            id: table.must("id"),
+            name: table.must("name"),
+            severity: table.must("severity"),
+            confidence: table.must("confidence"),
+            all: table.list("all").unwrap_or_else(|| {
+                table.missing("all");
+                Vec::new()
+            }),
+            none: table.list("none").unwrap_or_default(),
+            within: table.text("within"),
+            message: table.must("message"),
+            remediation: table.must("remediation"),
+            references: table.strings("references"),
+            matches: table.strings("match"),
+            no_matches: table.strings("no_match"),
+        }
+    }
 }
 
 /// Reads and checks one rule file. `file` is what errors call it.
 pub fn parse(file: &str, text: &str) -> Result<RuleFile, SchemaError> {
+    const KEYS: &[&str] = &["category", "rule", "combo"];
     let source = Source { file, text };
     if text.len() > LARGEST {
         return Err(source.error(0..0, format!("the file is larger than {LARGEST} bytes; split it")));
     }
-    let raw: RawFile = toml::from_str(text).map_err(|e| source.toml(&e))?;
+    let raw = fields::read(text, KEYS, RawFile::take).map_err(|mistake| source.mistake(&mistake))?;
     let category =
         source.word(&raw.category, "category", Category::parse, &Category::ALL.map(Category::as_str))?;
     let mut out = RuleFile::default();
@@ -214,21 +293,16 @@ impl Source<'_> {
         SchemaError { file: self.file.to_owned(), line: at.line, column: at.column, message }
     }
 
-    /// What the TOML reader says, with the nearest key where one is misspelt.
-    fn toml(&self, error: &toml::de::Error) -> SchemaError {
-        let said = error.message();
-        let mut message = said.to_owned();
-        if let Some(rest) = said.strip_prefix("unknown field `")
-            && let Some((key, allowed)) = rest.split_once('`')
-        {
-            let allowed: Vec<&str> = allowed.split('`').skip(1).step_by(2).collect();
-            message = format!("unknown key \"{key}\"");
-            match nearest(key, &allowed) {
-                Some(near) => message.push_str(&format!("; did you mean \"{near}\"?")),
-                None => message.push_str(&format!("; allowed are {}", allowed.join(", "))),
-            }
-        }
-        self.error(error.span().unwrap_or(0..0), message)
+    /// What the reader says, with the nearest key where one is misspelt.
+    fn mistake(&self, mistake: &fields::Mistake) -> SchemaError {
+        let message = match &mistake.what {
+            What::Key { key, known } => match nearest(key, known) {
+                Some(near) => format!("unknown key \"{key}\"; did you mean \"{near}\"?"),
+                None => format!("unknown key \"{key}\"; allowed are {}", known.join(", ")),
+            },
+            what => what.to_string(),
+        };
+        self.error(mistake.span.clone(), message)
     }
 
     /// A word out of a closed set.
@@ -315,7 +389,7 @@ impl Source<'_> {
         for (literal, also) in raw.literals.iter().map(|l| (l, false)).chain(also) {
             let text = literal.get_ref();
             // What only spares a pattern may be short; what is looked for everywhere may not.
-            let least = match (also, raw.short_literals.is_some()) {
+            let least = match (also, raw.short_literals) {
                 (true, _) => 1,
                 (false, true) => 2,
                 (false, false) => 4,

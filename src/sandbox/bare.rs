@@ -47,8 +47,9 @@ pub fn plan(
         },
         limits,
         own_network: false,
+        egress: None,
         fallback: None,
-        env: env::variables(policy, outside),
+        env: env::variables(policy, outside, &[]),
         workspace: policy.places.workspace.clone(),
         unenforced,
     })
@@ -57,7 +58,7 @@ pub fn plan(
 /// Everything from the clone to the end of the run. `outside` is weft's process number.
 pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd, outside: i32) -> ! {
     let code = match start(inside, mask, &weft) {
-        Ok(command) => attend(command, &weft, outside),
+        Ok(command) => attend(command, &weft, outside, None),
         Err((step, path, error)) => {
             Message::failed(step, path, &error).send(&weft);
             125

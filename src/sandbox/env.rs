@@ -2,6 +2,7 @@
 
 use crate::policy::path::wildcard;
 use crate::policy::{Env, Policy, decide};
+use crate::sort;
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -28,17 +29,28 @@ pub fn set_tmpdir(variables: &mut [CString], named: &Path, scratch: &Path) {
     }
 }
 
-/// The variables of the command as `NAME=value`, sorted: those of `outside` that pass, what the policy sets, and `TMPDIR`.
-pub fn variables(policy: &Policy, outside: impl Iterator<Item = (OsString, OsString)>) -> Vec<CString> {
+/// The variables of the command as `NAME=value`, sorted: those of `outside` that pass, what the policy sets, `TMPDIR`, and
+/// `added` ones, which the policy can set otherwise or deny.
+pub fn variables(
+    policy: &Policy,
+    outside: impl Iterator<Item = (OsString, OsString)>,
+    added: &[(String, String)],
+) -> Vec<CString> {
+    let denied = |name: &str| policy.env.deny.iter().any(|set| decide::covers(&set.value, name));
     let mut all: Vec<(OsString, OsString)> = outside
-        .filter(|(name, _)| passes(&policy.env, name))
+        .filter(|(name, _)| passes(&policy.env, name) && !added.iter().any(|(added, _)| **name == **added))
+        // The secret stays outside.
+        .filter(|(name, _)| !policy.inject.iter().any(|inject| **name == *inject.from_env))
+        .chain(
+            added.iter().filter(|(name, _)| !denied(name)).map(|(name, value)| (name.into(), value.into())),
+        )
         .filter(|(name, _)| !policy.env.set.contains_key(name.to_string_lossy().as_ref()))
         .chain(policy.env.set.iter().map(|(name, set)| (name.into(), (&set.value).into())))
         .collect();
     if !all.iter().any(|(name, _)| name == "TMPDIR") {
         all.push(("TMPDIR".into(), policy.places.tmpdir.clone().into()));
     }
-    all.sort();
+    sort::plain(&mut all);
     let joined = all.into_iter().map(|(mut name, value)| {
         name.push("=");
         name.push(value);

@@ -91,8 +91,19 @@ impl Landlock {
         Self { abi, handled, net: 0, scoped, grants }
     }
 
-    /// Restricts this thread for good. Inside the new root, after `no_new_privs`.
-    pub fn apply(&self) -> Result<(), (PathBuf, io::Error)> {
+    /// Lets these files be read besides.
+    pub fn let_read(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        let rights = self.handled & fs::READ_FILE;
+        for file in files {
+            match self.grants.iter_mut().find(|(path, _, _)| *path == file) {
+                Some((_, _, granted)) => *granted |= rights,
+                None => self.grants.push((file, false, rights)),
+            }
+        }
+    }
+
+    /// Restricts this thread for good. Inside the new root, after `no_new_privs`. `record`: somebody reads the kernel's audit log.
+    pub fn apply(&self, record: bool) -> Result<(), (PathBuf, io::Error)> {
         let at = |path: &str| {
             let path = PathBuf::from(path);
             move |error| (path, error)
@@ -109,6 +120,6 @@ impl Landlock {
             };
             add().map_err(|error| (path.clone(), error))?;
         }
-        ruleset.restrict_self().map_err(at("Landlock"))
+        ruleset.restrict_self(record).map_err(at("Landlock"))
     }
 }

@@ -1,13 +1,16 @@
 //! Carries a plan out: starts the first process inside, then watches from outside until the end.
 
 use super::bare;
+use super::denials::{Denial, Denials};
 use super::fallback::keeper;
 use super::fallback::outside::Outside;
 use super::limits::Groups;
+use super::outlet::{Outlet, Outward};
 use super::pid1::{self, Inside, Task};
 use super::placeholders::Placeholders;
 use super::plan::Plan;
 use super::{programs, seccomp};
+use crate::egress;
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
 use crate::sys::{seccomp as listener, signal, socket};
@@ -49,6 +52,10 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
+    /// Somebody inside wanted to talk to somebody outside.
+    Network(egress::Event),
+    /// Landlock refused something, where the kernel's audit log can be read.
+    Landlock(Denial),
     /// A limit was hit.
     Limit(&'static str),
 }
@@ -238,9 +245,12 @@ fn start(
     let _placeholders = Placeholders::make(&plan.mounts)?;
     let outside = plan.fallback.as_ref().map(Outside::make).transpose()?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
+    let outlet = Outlet::make(plan)?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
+    let readable = ids.0 == 0 && !plan.is_bare();
+    let denials = readable.then(|| Denials::open(plan.landlock.abi)).flatten();
     let net = if plan.own_network { process::NEW_NET } else { 0 };
     let flags = if plan.has_namespaces() { process::ALL_NAMESPACES | net } else { 0 };
     let weft = process::pid();
@@ -251,8 +261,11 @@ fn start(
         }
         Ok(Side::Child) => {
             drop(up);
+            let (recorded, grouped) = (denials.is_some(), !groups.is_empty());
+            drop(denials);
+            let egress = outlet.as_ref().map(Outlet::theirs);
             let inside =
-                Inside { plan, filter: &filter, task, start: &start, grouped: !groups.is_empty(), ids };
+                Inside { plan, filter: &filter, task, start: &start, grouped, egress, recorded, ids };
             match &plan.fallback {
                 Some(fallback) => keeper::run(&inside, fallback, &mask, down),
                 None if plan.is_bare() => bare::run(&inside, &mask, down, weft),
@@ -262,10 +275,26 @@ fn start(
         Ok(Side::Parent(first)) => first,
     };
     drop(down);
-    let mut watch = Watch { plan, first: &first, up, listener: None, end: None, killed: false, refused: 0 };
+    let (outward, unready) = match outlet.map(Outlet::start).transpose() {
+        Ok(outward) => (outward, Ok(())),
+        Err(error) => (None, Err(error)),
+    };
+    let mut watch = Watch {
+        plan,
+        first: &first,
+        up,
+        listener: None,
+        outward,
+        end: None,
+        killed: false,
+        refused: 0,
+        denials,
+        command: None,
+    };
     let result = groups
         .add(first.pid)
         .map_err(|(path, error)| failed("enter the cgroup", &path)(error))
+        .and(unready)
         .and_then(|()| {
             if groups.is_empty() {
                 return Ok(());
@@ -277,13 +306,18 @@ fn start(
             }
         })
         .and_then(|()| watch.until_end(witness));
+    let result = result.and_then(|end| {
+        watch.read_records(witness, true).map_err(failed("write the audit log", nowhere)).map(|()| end)
+    });
     if result.is_err() {
         watch.end_all();
     }
     let status = process::wait(first.pid, true);
     drop(outside);
+    let told = watch.outward.take().map_or(Ok(()), |outward| outward.stop(witness));
     let _ = signal::restore(&mask);
     let end = result?;
+    told.map_err(failed("write the audit log", nowhere))?;
     for limit in groups.reached() {
         witness(Event::Limit(limit)).map_err(failed("write the audit log", nowhere))?;
     }
@@ -302,9 +336,13 @@ struct Watch<'a> {
     first: &'a process::Child,
     up: OwnedFd,
     listener: Option<OwnedFd>,
+    outward: Option<Outward>,
     end: Option<End>,
     killed: bool,
     refused: u64,
+    denials: Option<Denials>,
+    /// The process that became the command, once it has.
+    command: Option<i32>,
 }
 
 /// How long a command has to end by itself after it was told that its time is up.
@@ -326,17 +364,27 @@ impl Watch<'_> {
                 self.listener.as_ref().map(AsFd::as_fd),
                 Some(signals.as_fd()),
                 Some(self.first.fd.as_fd()),
+                self.outward.as_ref().map(Outward::news),
+                self.denials.as_ref().map(Denials::as_fd),
             ];
-            let [message, call, signal, ended] =
+            let [message, call, signal, ended, news, record] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
                 return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
+            }
+            if news.any()
+                && let Some(outward) = &mut self.outward
+            {
+                outward.tell(witness).map_err(&told)?;
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;
             } else if call.closed {
                 // Nobody is left who could call.
                 self.listener = None;
+            }
+            if record.any() {
+                self.read_records(witness, false).map_err(&told)?;
             }
             while signal.readable
                 && let Ok(Some(received)) = signal::next(&signals)
@@ -364,6 +412,23 @@ impl Watch<'_> {
             if timed_out && self.end.is_some() {
                 self.end = Some(End::TimedOut);
             }
+        }
+    }
+
+    /// What Landlock refused; `last`: and what the kernel still has to say after the end.
+    fn read_records(
+        &mut self,
+        witness: &mut dyn FnMut(Event) -> io::Result<()>,
+        last: bool,
+    ) -> io::Result<()> {
+        let (Some(denials), refused) = (&mut self.denials, &mut self.refused) else { return Ok(()) };
+        let mut found = |denial| {
+            *refused += 1;
+            if *refused <= TOLD { witness(Event::Landlock(denial)) } else { Ok(()) }
+        };
+        match last {
+            false => denials.read(self.command, &mut found),
+            true => denials.rest(self.command, &mut found),
         }
     }
 
@@ -407,6 +472,7 @@ impl Watch<'_> {
                 witness(Event::File { path, write, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Exec { program, pid }) => {
+                self.command.get_or_insert(pid);
                 witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Stopped { .. }) => {
@@ -435,6 +501,7 @@ impl Watch<'_> {
         };
         let number = call.number as u32;
         if seccomp::verdict(number, &call.args, self.plan.calls) == seccomp::Verdict::Watch {
+            self.command.get_or_insert(call.pid);
             // Nothing starts that could not be written down first.
             if let Some(program) = programs::asked_for(&call) {
                 witness(Event::Exec { program, pid: call.pid })?;

@@ -2,8 +2,10 @@
 
 use super::mounts::Step;
 use super::plan::Plan;
+use crate::decimal::seconds;
 use crate::policy::path::PathRule;
 use crate::policy::{AuditLevel, CommandRule, DenyPath, NetworkMode, Origin, Policy};
+use crate::sort;
 use crate::sys::landlock::fs as right;
 use crate::sys::limits::Resource;
 use crate::sys::mount::Attr;
@@ -45,7 +47,7 @@ pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
     };
     let mut lines: Vec<Line> =
         all.lines.into_iter().map(|(origin, (what, by))| Line { origin, what, by }).collect();
-    lines.sort_by_key(|line| order(&line.origin));
+    sort::by_key(&mut lines, |line| order(&line.origin));
     lines
 }
 
@@ -149,8 +151,33 @@ impl Lines<'_> {
                 };
                 self.add(origin, "the network of the host".to_owned(), [by.to_owned()]);
             }
-            // In `unenforced`, or there would be no plan.
-            NetworkMode::Hosts => {}
+            NetworkMode::Hosts => {
+                for rule in &policy.network.allow {
+                    let ports: Vec<String> = rule.ports.iter().map(|port| port.to_string()).collect();
+                    let mut by = vec!["weft carries it, after a look at name, port and address".to_owned()];
+                    if rule.tls {
+                        by.push("the TLS ClientHello must be for that host".to_owned());
+                    }
+                    if rule.max_connections.or(rule.max_bytes_out).or(rule.rate).is_some() {
+                        by.push("weft counts connections and bytes".to_owned());
+                    }
+                    self.add(&rule.origin, format!("{} port {}", rule.host, ports.join(" ")), by);
+                }
+            }
+        }
+        let denied = match policy.network.mode {
+            NetworkMode::Hosts => "weft carries nothing there",
+            _ => "there is no network",
+        };
+        for deny in &policy.network.deny {
+            self.add(&deny.origin, deny.value.to_string(), [denied.to_owned()]);
+        }
+        for limit in [&policy.network.max_connections, &policy.network.max_bytes_out].into_iter().flatten() {
+            self.add(&limit.origin, limit.value.to_string(), ["weft counts".to_owned()]);
+        }
+        for listen in &policy.network.listen {
+            let by = "weft listens on the host's 127.0.0.1 and carries it inside".to_owned();
+            self.add(&listen.origin, format!("port {}", listen.value), [by]);
         }
     }
 
@@ -230,11 +257,11 @@ impl Lines<'_> {
         }
         if let Some(set) = &process.max_cpu_time {
             let held = by("", Resource::CpuTime, "rlimit CPU");
-            self.add(&set.origin, format!("{} s of CPU time", set.value.as_secs_f64()), held);
+            self.add(&set.origin, format!("{} s of CPU time", seconds(set.value)), held);
         }
         if let Some(set) = &process.max_wall_time {
             let held = ["weft: SIGTERM, two seconds later SIGKILL".to_owned()];
-            self.add(&set.origin, format!("{} s of time", set.value.as_secs_f64()), held);
+            self.add(&set.origin, format!("{} s of time", seconds(set.value)), held);
         }
         if let Some(set) = &process.max_file_size {
             self.add(
@@ -265,7 +292,9 @@ impl Lines<'_> {
             self.add(&set.origin, set.value.clone(), [who]);
         }
         for inject in &policy.inject {
-            self.add(&inject.origin, format!("{} for {}", inject.header, inject.host), []);
+            let by = self.plan.egress.as_ref().filter(|egress| egress.goes_out());
+            let by = by.map(|_| "weft adds it on the way out; the variable does not pass".to_owned());
+            self.add(&inject.origin, format!("{} for {}", inject.header, inject.host), by);
         }
         if let Some(file) = &policy.audit.file {
             let level = if policy.audit.level == AuditLevel::All { "every decision" } else { "denials" };

@@ -5,6 +5,7 @@
 //! policy line and the missing feature; `launch` carries the steps out and obeys them.
 
 pub mod bare;
+pub mod denials;
 pub mod env;
 pub mod errata;
 pub mod fallback;
@@ -13,6 +14,7 @@ pub mod launch;
 pub mod limits;
 pub mod lines;
 pub mod mounts;
+mod outlet;
 pub mod pid1;
 mod placeholders;
 pub mod plan;

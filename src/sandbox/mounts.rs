@@ -5,12 +5,13 @@ use super::plan::Refusal;
 use super::probe::{Probe, command_dirs};
 use crate::policy::path::{FileId, Kind};
 use crate::policy::{DenyPath, Policy};
+use crate::sort;
 use crate::sys::fs::{self as sys, BENEATH, CWD, NO_SYMLINKS, c_path};
 use crate::sys::mount::{self, Attr};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{CStr, CString, OsStr};
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
@@ -36,6 +37,13 @@ pub enum Step {
         path: PathBuf,
         /// How.
         attr: Attr,
+    },
+    /// A file of weft's own, in place of the host's.
+    Own {
+        /// Where.
+        path: PathBuf,
+        /// What it says.
+        text: String,
     },
     /// A symlink of the host that leads to something visible.
     Link {
@@ -166,6 +174,19 @@ impl Mounts {
         Ok(Self { steps, placeholders, held: held(policy), private_size })
     }
 
+    /// Puts files of weft's own in place of the host's.
+    pub fn give(&mut self, files: impl IntoIterator<Item = (&'static str, String)>) {
+        for (path, text) in files {
+            let path = Path::new(path);
+            self.steps
+                .retain(|step| !matches!(step, Step::Bind { .. } | Step::Link { .. } if step.path() == path));
+            // After the places, before what is pinned and masked in them.
+            let at = self.steps.iter().position(|step| matches!(step, Step::Pin(_) | Step::Mask { .. }));
+            let at = at.unwrap_or(self.steps.len());
+            self.steps.insert(at, Step::Own { path: path.to_owned(), text });
+        }
+    }
+
     /// Builds the new root and moves into it. In a new mount namespace, with its capabilities; what fails is named.
     pub fn apply(&self) -> Result<(), (PathBuf, io::Error)> {
         let at = |path: &'static str| move |error| (PathBuf::from(path), error);
@@ -204,6 +225,8 @@ impl Mounts {
         }
         mount::set_attr(&root, BASE.and(Attr::READ_ONLY).and(Attr::NO_EXEC), false).map_err(at("/"))?;
         sys::fchdir(&root).map_err(at("/"))?;
+        // From over the old root to somewhere in it, so that both leave in one step: the kernel waits for all processors at each.
+        mount::attach(&base, CWD, c"/proc").map_err(at("/"))?;
         mount::pivot_to_cwd().map_err(at("/"))
     }
 }
@@ -212,7 +235,10 @@ impl Step {
     /// The path it is about.
     pub fn path(&self) -> &Path {
         match self {
-            Self::Bind { path, .. } | Self::Private { path, .. } | Self::Mask { path, .. } => path,
+            Self::Bind { path, .. }
+            | Self::Private { path, .. }
+            | Self::Own { path, .. }
+            | Self::Mask { path, .. } => path,
             Self::Link { at, .. } => at,
             Self::Only { dir, .. } => dir,
             Self::Pin(path) => path,
@@ -386,7 +412,7 @@ fn held(policy: &Policy) -> Vec<PathBuf> {
         })
         .filter(|path| path.is_dir())
         .collect();
-    held.sort();
+    sort::plain(&mut held);
     held.dedup();
     held
 }
@@ -475,6 +501,7 @@ impl Build<'_> {
                 self.late.borrow_mut().push((tree, *attr));
                 Ok(())
             }
+            Step::Own { path, text } => self.own(path, text),
             Step::Link { at, target } => {
                 if let Some(parent) = at.parent() {
                     self.target(parent, true)?;
@@ -500,6 +527,26 @@ impl Build<'_> {
                 };
                 self.mask(what, here)
             }
+        }
+    }
+
+    /// A file of weft's own. Where the host's is a link, the link itself is covered.
+    fn own(&self, path: &Path, text: &str) -> io::Result<()> {
+        self.made.set(self.made.get() + 1);
+        let name = CString::new(format!("own{}", self.made.get())).unwrap_or_default();
+        let flags = libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY;
+        let mut file = fs::File::from(sys::openat2(self.base, &name, flags, 0o444, NO_SYMLINKS | BENEATH)?);
+        file.write_all(text.as_bytes())?;
+        let tree = mount::clone_tree_at(self.base, &name)?;
+        mount::set_attr(&tree, BASE.and(Attr::READ_ONLY).and(Attr::NO_EXEC), false)?;
+        let flags = libc::O_PATH | libc::O_NOFOLLOW;
+        match sys::openat2(self.root, &inside(path)?, flags, 0, NO_SYMLINKS | BENEATH) {
+            Ok(there) => {
+                self.foreign.borrow_mut().insert(path.to_owned());
+                mount::attach(tree, there, c"")
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.attach(&tree, path, false),
+            Err(error) => Err(error),
         }
     }
 
@@ -663,7 +710,8 @@ impl Build<'_> {
 /// Is it still the file the policy was resolved for?
 fn same(at: &OwnedFd, id: Option<FileId>, dir: bool) -> io::Result<()> {
     let stat = sys::fstat(at)?;
-    if stat.dir != dir || id.is_some_and(|id| (id.dev, id.ino) != stat.id) {
+    // A link: no path that a policy comes to ends in one. It may well have the number of the file that was removed for it.
+    if stat.link || stat.dir != dir || id.is_some_and(|id| (id.dev, id.ino) != stat.id) {
         return Err(io::Error::other("it is another file than when the policy was read"));
     }
     Ok(())

@@ -4,6 +4,7 @@
 use super::launch::Message;
 use super::plan::Plan;
 use super::seccomp;
+use crate::egress;
 use crate::sys::process::{Side, Status};
 use crate::sys::{caps, fs as sys, process, signal, socket};
 use std::ffi::{CStr, CString, OsString};
@@ -26,6 +27,10 @@ pub struct Inside<'a> {
     pub start: &'a Path,
     /// weft waits to put this process into a group before it goes on.
     pub grouped: bool,
+    /// Where the way out is handed over, if there is one.
+    pub egress: Option<&'a OwnedFd>,
+    /// weft reads what Landlock refuses from the kernel's audit log.
+    pub recorded: bool,
     /// User and group, to be themselves inside.
     pub ids: (u32, u32),
 }
@@ -55,7 +60,7 @@ pub(super) type Failed = (&'static str, PathBuf, io::Error);
 pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd) -> ! {
     let code = match set_up(inside, &weft).and_then(|()| start(inside, mask, &weft)) {
         // Signals of the outside come from nobody in here.
-        Ok(child) => attend(child, &weft, 0),
+        Ok(child) => attend(child, &weft, 0, inside.egress),
         Err((step, path, error)) => {
             Message::failed(step, path, &error).send(&weft);
             125
@@ -74,6 +79,13 @@ fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     write(c"/proc/sys/user/max_user_namespaces", "0".to_owned()).map_err(at("forbid user namespaces"))?;
     if inside.plan.own_network {
         process::loopback_up().map_err(at("bring up the loopback"))?;
+    }
+    if let (Some(settings), Some(egress)) = (&inside.plan.egress, inside.egress) {
+        let failed = |(what, error): (String, io::Error)| {
+            let error = io::Error::other(format!("{what}: {error}"));
+            ("set up the network", PathBuf::new(), error)
+        };
+        egress::inside::open(settings, egress).map_err(failed)?;
     }
     inside.plan.mounts.apply().map_err(|(path, error)| ("mount", path, error))?;
     let places = [inside.start, &inside.plan.workspace, Path::new("/")];
@@ -129,7 +141,7 @@ fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<pro
 pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Failed {
     let last = || -> Result<(), Failed> {
         let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
-        inside.plan.landlock.apply().map_err(|(path, error)| ("landlock", path, error))?;
+        inside.plan.landlock.apply(inside.recorded).map_err(|(path, error)| ("landlock", path, error))?;
         sys::close_above_2_on_exec().map_err(at("close descriptors"))?;
         signal::default_sigpipe();
         signal::restore(mask).map_err(at("restore signals"))?;
@@ -189,7 +201,13 @@ fn candidates(name: &CStr, env: &[CString]) -> Vec<CString> {
 }
 
 /// Waits for the command and for everybody's orphans; hands on the signals that `outside` sends, weft as this process sees it.
-pub(super) fn attend(command: process::Child, weft: &OwnedFd, outside: i32) -> i32 {
+/// Makes sockets of this network when `egress` asks for them.
+pub(super) fn attend(
+    command: process::Child,
+    weft: &OwnedFd,
+    outside: i32,
+    mut egress: Option<&OwnedFd>,
+) -> i32 {
     let Ok(signals) = signal::descriptor() else { return 125 };
     loop {
         while let Ok(Some((pid, status))) = process::wait(-1, false) {
@@ -204,8 +222,10 @@ pub(super) fn attend(command: process::Child, weft: &OwnedFd, outside: i32) -> i
                 _ => {}
             }
         }
-        if socket::wait_any([Some(signals.as_fd())], None).is_err() {
-            return 125;
+        match socket::wait_any([Some(signals.as_fd()), egress.map(AsFd::as_fd)], None) {
+            Ok([_, asked]) if asked.any() => egress = egress.filter(|egress| egress::inside::answer(egress)),
+            Ok(_) => {}
+            Err(_) => return 125,
         }
         while let Ok(Some(received)) = signal::next(&signals) {
             if !received.from_kernel && received.sender == outside {

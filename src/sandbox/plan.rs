@@ -10,6 +10,7 @@ use super::lines::mode;
 use super::mounts::{Mounts, Step};
 use super::probe::Probe;
 use super::{bare, env, seccomp};
+use crate::egress::{Settings, settings};
 use crate::policy::effective::{Effective, Platform, sandbox_type};
 use crate::policy::{NetworkMode, Origin, Policy, SandboxType};
 use crate::sys::landlock::fs as right;
@@ -63,6 +64,8 @@ pub struct Plan {
     pub limits: Limits,
     /// A network of its own, with a loopback and nothing else; at the fallback level, none at all.
     pub own_network: bool,
+    /// The way out of that network, where the policy names hosts, and the way in, where it names ports.
+    pub egress: Option<Settings>,
     /// Without namespaces: how the rest holds the policy.
     pub fallback: Option<Fallback>,
     /// The environment of the command.
@@ -116,32 +119,9 @@ pub fn plan(
             }
             false
         }
-        NetworkMode::Hosts => {
-            let origin = policy
-                .network
-                .allow
-                .first()
-                .map_or_else(|| itself("network.allow"), |rule| rule.origin.clone());
-            let why = "rules by host name need the egress, which this build does not have".to_owned();
-            if !policy.sandbox.tolerates("network.allow") {
-                let help = "use unrestricted = true or no [network] table, or list \"network.allow\" in sandbox.best_effort to run without any network";
-                return Err(Refusal::new(origin, why, help));
-            }
-            unenforced.push((origin, format!("{why}: the command has no network at all")));
-            true
-        }
+        NetworkMode::Hosts => true,
     };
-    if let Some(listen) = policy.network.listen.first() {
-        let why = "ports cannot be passed to the host's loopback by this build".to_owned();
-        if !policy.sandbox.tolerates("network.listen") {
-            return Err(Refusal::new(
-                listen.origin.clone(),
-                why,
-                "list \"network.listen\" in sandbox.best_effort",
-            ));
-        }
-        unenforced.push((listen.origin.clone(), why));
-    }
+    let egress = egress(policy, probe, own_network, &mut unenforced)?;
     let limits = Limits::of(policy, probe)?;
     let mut fallback = match &probe.no_namespaces {
         Some(why) => Some(Fallback::of(policy, probe, why, itself, &mut unenforced)?),
@@ -152,9 +132,18 @@ pub fn plan(
             fallback.most = limits.counted;
             (Mounts::none(), grants::of(fallback, probe))
         }
-        None => (Mounts::of(policy, probe)?, Landlock::of(policy, probe)),
+        None => {
+            let mut landlock = Landlock::of(policy, probe);
+            let mut mounts = Mounts::of(policy, probe)?;
+            if egress.as_ref().is_some_and(Settings::goes_out) {
+                mounts.give(Settings::files());
+                landlock.let_read(Settings::files().map(|(path, _)| path.into()));
+            }
+            (mounts, landlock)
+        }
     };
-    let mut env = env::variables(policy, outside);
+    let mut env =
+        env::variables(policy, outside, &egress.as_ref().map(Settings::variables).unwrap_or_default());
     if let Some(fallback) = &fallback {
         env::set_tmpdir(&mut env, &policy.places.tmpdir, &fallback.scratch);
     }
@@ -173,11 +162,51 @@ pub fn plan(
         },
         limits,
         own_network,
+        egress,
         env,
         fallback,
         workspace: policy.places.workspace.clone(),
         unenforced,
     })
+}
+
+/// The way out, if the policy names hosts, or the line that needs one where none can be.
+fn egress(
+    policy: &Policy,
+    probe: &Probe,
+    own_network: bool,
+    unenforced: &mut Vec<(Origin, String)>,
+) -> Result<Option<Settings>, Refusal> {
+    let Some(made) = Settings::of(policy) else { return Ok(None) };
+    let network = &policy.network;
+    let (why, help) = match &probe.no_namespaces {
+        _ if !own_network => {
+            ("the network is the host's: every port is reachable already".to_owned(), "leave it out")
+        }
+        Some(why) => (
+            format!("without namespaces ({why}) there is no way out of the sandbox that goes by host names"),
+            "allow user namespaces for this user, or use unrestricted = true",
+        ),
+        None if made.ports.len() > settings::MOST_PORTS => {
+            let Some(last) = network.allow.last() else { return Ok(None) };
+            let why = format!("the policy names {} ports, {} can be", made.ports.len(), settings::MOST_PORTS);
+            return Err(Refusal::new(last.origin.clone(), why, "name fewer"));
+        }
+        None => return Ok(Some(made)),
+    };
+    let allow = network
+        .allow
+        .first()
+        .map(|rule| (&rule.origin, "network.allow", "the command has no network at all"));
+    let listen = network.listen.first().map(|set| (&set.origin, "network.listen", "no port is passed on"));
+    for (origin, key, instead) in allow.into_iter().chain(listen) {
+        if !policy.sandbox.tolerates(key) {
+            let help = format!("{help}; or list \"{key}\" in sandbox.best_effort: {instead} then");
+            return Err(Refusal::new(origin.clone(), why, &help));
+        }
+        unenforced.push((origin.clone(), format!("{why}: {instead}")));
+    }
+    Ok(None)
 }
 
 /// The sandbox type that the policy gets, if it is one that this build has.
@@ -237,7 +266,7 @@ impl fmt::Display for Plan {
             }
         }
         match (self.own_network, &self.fallback) {
-            (true, None) => writeln!(f, "network     none: a loopback of its own")?,
+            (true, None) => self.network(f)?,
             (true, Some(_)) => writeln!(f, "network     none: not even a loopback")?,
             (false, _) => writeln!(f, "network     the host's, unrestricted")?,
         }
@@ -248,6 +277,7 @@ impl fmt::Display for Plan {
                 Step::Private { attr, .. } => {
                     writeln!(f, "mount       {} {path} (private, empty)", mode(*attr))?
                 }
+                Step::Own { .. } => writeln!(f, "mount       r-- {path} (weft's own)")?,
                 Step::Link { target, .. } => writeln!(f, "link        {path} -> {}", target.display())?,
                 Step::Only { entries, .. } => writeln!(f, "only        {path}: {} commands", entries.len())?,
                 Step::Pin(_) => writeln!(f, "pin         {path}")?,
@@ -286,6 +316,35 @@ impl fmt::Display for Plan {
 }
 
 impl Plan {
+    /// The network of its own.
+    fn network(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(egress) = &self.egress else {
+            return writeln!(f, "network     none: a loopback of its own");
+        };
+        writeln!(
+            f,
+            "network     a loopback of its own; what leaves it is carried by weft, which asks the policy"
+        )?;
+        let list = |ports: &[u16]| ports.iter().map(u16::to_string).collect::<Vec<_>>().join(" ");
+        let listen: Vec<u16> = egress.network.listen.iter().map(|set| set.value).collect();
+        if egress.goes_out() {
+            let (rules, denies) = (egress.network.allow.len(), egress.network.deny.len());
+            writeln!(f, "egress      {rules} rules, {denies} denials, on ports {}", list(&egress.ports))?;
+            writeln!(f, "            resolver {}, which asks nobody", crate::egress::names::RESOLVER)?;
+            writeln!(f, "            proxy 127.0.0.1:{}, HTTP and SOCKS 5", egress.proxy)?;
+            for (alias, inject) in &egress.injects {
+                writeln!(f, "            http://{alias} is {}, with {} added", inject.host, inject.header)?;
+            }
+            for (address, prefix) in &egress.addresses {
+                writeln!(f, "            address {address}/{prefix}, reached as it is")?;
+            }
+        }
+        if !listen.is_empty() {
+            writeln!(f, "ingress     from the host's loopback to ports {}", list(&listen))?;
+        }
+        Ok(())
+    }
+
     /// The part that every level has.
     fn limits_and_rest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (resource, value) in &self.limits.each {
@@ -319,6 +378,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::HostRule;
+    use crate::policy::host::{HostPattern, Ports};
     use crate::policy::path::{Glob, Kind, PathRule, PathRules};
     use crate::policy::vars::Places;
     use crate::policy::{
@@ -470,12 +531,30 @@ mod tests {
     fn host_rules_name_their_key() {
         let mut policy = policy();
         policy.network.mode = NetworkMode::Hosts;
-        assert_eq!(refused(&policy, &kernel()).origin.key, "network.allow");
+        let host = HostPattern::parse("example.com").expect("a pattern");
+        policy.network.allow = vec![HostRule {
+            host,
+            ports: Ports::default(),
+            tls: true,
+            max_connections: None,
+            max_bytes_out: None,
+            rate: None,
+            origin: origin(4, "network.allow"),
+        }];
+        let made = plan(&policy, &kernel(), std::iter::empty()).expect("a plan");
+        assert!(made.own_network && made.unenforced.is_empty());
+        assert_eq!(made.egress.map(|egress| egress.ports), Some(vec![443]));
+        let own = made.mounts.steps.iter().filter(|step| matches!(step, Step::Own { .. }));
+        assert!(
+            own.map(Step::path).eq(["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"].map(Path::new))
+        );
+        let alone = Probe { no_namespaces: Some("none".to_owned()), ..kernel() };
+        assert_eq!(refused(&policy, &alone).origin.key, "network.allow");
         policy.sandbox.best_effort =
             vec![Set { value: "network.allow", origin: origin(3, "sandbox.best_effort") }];
-        let plan = plan(&policy, &kernel(), std::iter::empty()).expect("a plan");
-        assert!(plan.own_network);
-        assert_eq!(plan.unenforced.len(), 1);
+        let made = plan(&policy, &alone, std::iter::empty()).expect("a plan");
+        assert!(made.own_network && made.egress.is_none());
+        assert_eq!(made.unenforced.len(), 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What this kernel and this machine can do, asked once. Not what a policy needs of it.
 
+use crate::sort;
 use crate::sys::fs::CWD;
 use crate::sys::process::{Side, Status};
 use crate::sys::{landlock, mount, process, seccomp};
@@ -49,7 +50,7 @@ impl Probe {
             kind.is_symlink().then(|| fs::read_link(entry.path()).ok().map(|to| (entry.path(), to)))?
         });
         let mut root_links: Vec<_> = links.collect();
-        root_links.sort();
+        sort::plain(&mut root_links);
         Self {
             landlock: landlock::abi(),
             errata: landlock::errata(),
@@ -88,7 +89,7 @@ pub fn command_dirs() -> Vec<PathBuf> {
         .chain(on_path)
         .filter_map(|dir| fs::canonicalize(dir).ok().filter(|dir| dir.is_dir()))
         .collect();
-    dirs.sort();
+    sort::plain(&mut dirs);
     dirs.dedup();
     dirs
 }

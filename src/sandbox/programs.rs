@@ -1,7 +1,8 @@
 //! Which program a process inside is about to start, read from the process while its call waits. For the log only: the memory
 //! it is read from may change before the kernel reads it again, so that nothing may be decided by it.
 
-use crate::sys::seccomp::{Call, read_memory};
+use crate::sys::memory::read_memory;
+use crate::sys::seccomp::Call;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;

@@ -9,6 +9,7 @@
 
 use super::fallback::calls::{self, Alone};
 use crate::policy::Syscalls;
+use crate::sort;
 use crate::sys::seccomp::Instruction;
 
 /// What a set of calls is good for.
@@ -276,7 +277,7 @@ fn rules(options: Options) -> Vec<Rule> {
     if let Some(alone) = options.alone {
         calls::narrow(&mut rules, alone, refuse(libc::EPERM));
     }
-    rules.sort_by_key(|rule| rule.number);
+    sort::by_key(&mut rules, |rule| rule.number);
     rules
 }
 

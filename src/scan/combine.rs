@@ -2,6 +2,7 @@
 
 use super::finding::{Finding, Part, Snippet, Span};
 use crate::rules::{Combo, Confidence, Persona, Severity, Within};
+use crate::sort;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -52,7 +53,7 @@ fn candidates(entry: &'static str, by_signal: &HashMap<&str, Vec<usize>>) -> Vec
         .filter_map(|signal| by_signal.get(signal).map(|v| (signal, v)))
         .flat_map(|(signal, v)| v.iter().map(move |&i| (i, signal)))
         .collect();
-    list.sort_by_key(|&(i, _)| i);
+    sort::by_key(&mut list, |&(i, _)| i);
     list.dedup_by_key(|&mut (i, _)| i);
     list
 }

@@ -344,7 +344,9 @@ fn introduces_an_attack(line: &str, fenced: bool) -> bool {
         let lower = without_hosts(line);
         return PLAIN_WORDS.iter().any(|w| lower.contains(w)) || warns(&lower);
     }
-    (trimmed.ends_with(':') || comment) && is_attack_heading(line)
+    // The title names the whole text, whose instructions are meant all the same: "# Jailbreak skill".
+    let title = !fenced && trimmed.starts_with("# ");
+    !title && (trimmed.ends_with(':') || comment) && is_attack_heading(line)
 }
 
 /// What headings and lead-ins of attack descriptions say.

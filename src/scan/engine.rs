@@ -18,6 +18,7 @@ use super::program::{Scratch, Starts};
 use super::spot::{self, Spotter, Word};
 use super::work::Work;
 use crate::rules::{self, Lead, Matcher, Rule, RuleSet};
+use crate::sort;
 use lines::Lines;
 use regex_lite::Regex;
 use std::ops::Range;
@@ -189,7 +190,7 @@ enum Way<'s> {
 
 /// By position, then rule; what two cells both found is one match.
 fn sort(out: &mut Vec<Match>, first: usize) {
-    out[first..].sort_by(|a, b| (a.1.start, a.1.end, a.0.id).cmp(&(b.1.start, b.1.end, b.0.id)));
+    sort::by(&mut out[first..], |a, b| (a.1.start, a.1.end, a.0.id).cmp(&(b.1.start, b.1.end, b.0.id)));
     let tail: Vec<Match> = {
         let mut tail = out.split_off(first);
         tail.dedup_by(|a, b| a.1 == b.1 && a.0.id == b.0.id);
@@ -315,7 +316,7 @@ fn literals_in<'l>(text: &str, literals: &[&'l str]) -> Vec<(usize, &'l str)> {
             from += at + 1;
         }
     }
-    found.sort_by_key(|(at, l)| (*at, std::cmp::Reverse(l.len())));
+    sort::by_key(&mut found, |(at, l)| (*at, std::cmp::Reverse(l.len())));
     let mut end = 0;
     found.retain(|(at, l)| {
         let keep = *at >= end;

@@ -11,6 +11,7 @@ use super::window::Window;
 use super::work::Work;
 use super::{context, decode, lang, magic, padding, segment};
 use crate::rules::{Persona, Rule, RuleSet, Severity};
+use crate::sort;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -266,7 +267,7 @@ impl<'r> Examiner<'r> {
             out.ignores = (!ignores.is_empty()).then(|| (doc.path.clone(), ignores));
             return;
         }
-        hits.sort_by_key(|h| (doc.origin(h).start, h.layer.is_some(), h.rule.id));
+        sort::by_key(&mut hits, |h| (doc.origin(h).start, h.layer.is_some(), h.rule.id));
         let secrets: Vec<(Option<usize>, Range<usize>)> =
             hits.iter().filter(|h| h.rule.secret).map(|h| (h.layer, h.range.clone())).collect();
         // (rule, line) pairs already reported: one line says a thing once, and what a decoder spells again is no news.

@@ -5,6 +5,7 @@ use super::examine::{Outcome, plain};
 use super::finding::{Finding, Report};
 use super::ignore::Ignores;
 use crate::rules::RuleSet;
+use crate::sort;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -50,7 +51,7 @@ pub fn finish(
         groups.entry((skill, reach)).or_default().push(evidence);
     }
     for ((skill, _), mut evidence) in groups {
-        evidence.sort_by(|a, b| {
+        sort::by(&mut evidence, |a, b| {
             (&a.path, a.span.line, a.span.column, a.rule).cmp(&(&b.path, b.span.line, b.span.column, b.rule))
         });
         for finding in combine(&rules.combos, &evidence, &skill) {
@@ -75,7 +76,7 @@ pub fn finish(
             report.findings.push(finding);
         }
     }
-    report.findings.sort_by(|a, b| {
+    sort::by(&mut report.findings, |a, b| {
         (&a.skill, &a.path, a.span.line, a.span.column, a.rule).cmp(&(
             &b.skill,
             &b.path,
@@ -85,7 +86,7 @@ pub fn finish(
         ))
     });
     report.findings.dedup_by(|b, a| a.rule == b.rule && a.path == b.path && a.span == b.span);
-    report.skips.sort_by(|a, b| (a.reason, &a.path).cmp(&(b.reason, &b.path)));
+    sort::by(&mut report.skips, |a, b| (a.reason, &a.path).cmp(&(b.reason, &b.path)));
     fingerprints(&mut report.findings);
     report
 }

@@ -7,6 +7,7 @@
 use super::finding::{Skip, SkipReason};
 use super::names;
 use super::roots::{self, Root};
+use crate::sort;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, FileType, Metadata};
 use std::io;
@@ -255,8 +256,8 @@ impl Walker<'_> {
         if broken {
             self.skip(display.clone(), SkipReason::ReadError);
         }
-        files.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        folders.sort_unstable_by(|a, b| b.cmp(a));
+        sort::by(&mut files, |a, b| a.0.cmp(&b.0));
+        sort::by(&mut folders, |a, b| b.cmp(a));
         for (name, kind) in files {
             let display = below(&display, &name);
             match kind {

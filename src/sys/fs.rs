@@ -122,6 +122,21 @@ pub fn symlinkat(target: &CStr, dir: impl AsFd, path: &CStr) -> io::Result<()> {
     }
 }
 
+/// `renameat2(2)`: exchange the two names in one step.
+pub const EXCHANGE: u32 = libc::RENAME_EXCHANGE;
+/// `renameat2(2)`: fail with `EEXIST` where the new name is taken.
+pub const NO_REPLACE: u32 = libc::RENAME_NOREPLACE;
+
+/// `renameat2(2)`. Links at either name are moved, not followed.
+pub fn renameat2(from: &Path, to: &Path, flags: u32) -> io::Result<()> {
+    let (from, to) = (c_path(from)?, c_path(to)?);
+    // SAFETY: both strings are NUL-terminated and live across the call.
+    let moved = unsafe {
+        libc::syscall(libc::SYS_renameat2, libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), flags)
+    };
+    check(moved).map(drop)
+}
+
 /// Opens an existing file for writing and writes all of `data` in one call, as `/proc` files want it.
 pub fn write_file(path: &CStr, data: &[u8]) -> io::Result<()> {
     let fd = openat2(CWD, path, libc::O_WRONLY, 0, 0)?;

@@ -122,9 +122,12 @@ impl Ruleset {
         .map(drop)
     }
 
-    /// Applies the ruleset to this thread and everything it starts. Needs `no_new_privs`.
-    pub fn restrict_self(self) -> io::Result<()> {
-        // SAFETY: the descriptor is a ruleset; no flags.
-        check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.0.as_raw_fd(), 0) }).map(drop)
+    /// Applies the ruleset to this thread and everything it starts. Needs `no_new_privs`. With `record` (ABI 7) the kernel's audit log
+    /// gets what is refused to programs that are started later, too.
+    pub fn restrict_self(self, record: bool) -> io::Result<()> {
+        const LOG_NEW_EXEC_ON: u32 = 1 << 1;
+        let flags = if record { LOG_NEW_EXEC_ON } else { 0 };
+        // SAFETY: integers only.
+        check(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, self.0.as_raw_fd(), flags) }).map(drop)
     }
 }

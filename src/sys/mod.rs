@@ -6,12 +6,15 @@
 #![allow(unsafe_code)]
 
 pub mod attempt;
+pub mod audit;
 pub mod caps;
 pub mod fs;
 pub mod landlock;
 pub mod limits;
+pub mod memory;
 pub mod mount;
 pub mod names;
+pub mod net;
 pub mod process;
 pub mod seccomp;
 pub mod signal;

@@ -78,7 +78,7 @@ pub fn set_attr(tree: impl AsFd, attr: Attr, below: bool) -> io::Result<()> {
     .map(drop)
 }
 
-/// Attaches a detached tree at `path` below `dir` (`path` may be empty: on `dir` itself). A symlink at the end is not followed.
+/// Attaches a tree, detached or attached elsewhere so far, at `path` below `dir` (`path` may be empty: on `dir` itself). A symlink at the end is not followed.
 pub fn attach(tree: impl AsFd, dir: impl AsFd, path: &CStr) -> io::Result<()> {
     const F_EMPTY_PATH: u32 = 0x4;
     const T_EMPTY_PATH: u32 = 0x40;
@@ -138,14 +138,12 @@ pub fn make_private() -> io::Result<()> {
     check(done.into()).map(drop)
 }
 
-/// Makes the working folder (a mount) the root and lets go of the old one for good, and of the one mount that lies over the old.
+/// Makes the working folder (a mount) the root and lets go of the old one for good. Nothing may lie over the old one.
 pub fn pivot_to_cwd() -> io::Result<()> {
     // SAFETY: the strings are NUL-terminated.
     check(unsafe { libc::syscall(libc::SYS_pivot_root, c".".as_ptr(), c".".as_ptr()) })?;
-    // The old root lies over the new one at "." now, with what was mounted over it on top: the topmost goes first.
-    for _ in 0..2 {
-        // SAFETY: as above.
-        check(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }.into())?;
-    }
+    // The old root lies over the new one at "." now, and goes with all that is mounted in it.
+    // SAFETY: as above.
+    check(unsafe { libc::umount2(c".".as_ptr(), libc::MNT_DETACH) }.into())?;
     super::fs::chdir(c"/")
 }

@@ -184,23 +184,3 @@ fn add_fd(
     check(unsafe { libc::ioctl(listener.as_fd().as_raw_fd(), NOTIF_ADDFD as _, &raw const args) }.into())
         .map(drop)
 }
-
-/// Copies memory of another process; short when the rest is not readable.
-pub fn read_memory(pid: i32, address: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    let local = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
-    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: buffer.len() };
-    // SAFETY: the local vector describes `buffer`; the remote one is only an address in the other process.
-    check(unsafe { libc::process_vm_readv(pid, &raw const local, 1, &raw const remote, 1, 0) } as _)
-}
-
-/// Writes memory of another process; an error when not all of it can be.
-pub fn write_memory(pid: i32, address: u64, bytes: &[u8]) -> io::Result<()> {
-    let local = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
-    let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: bytes.len() };
-    // SAFETY: the local vector describes `bytes`, which is only read; the remote one is only an address in the other process.
-    match check(unsafe { libc::process_vm_writev(pid, &raw const local, 1, &raw const remote, 1, 0) } as _) {
-        Ok(wrote) if wrote == bytes.len() => Ok(()),
-        Ok(_) => Err(io::Error::from_raw_os_error(libc::EFAULT)),
-        Err(error) => Err(error),
-    }
-}

@@ -57,7 +57,13 @@ pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(usize
     message.msg_controllen = size_of::<Control>() as _;
     let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
     // SAFETY: message points to buffers that outlive the call.
-    let got = check(unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) } as _);
+    let mut receive =
+        || check(unsafe { libc::recvmsg(socket.as_fd().as_raw_fd(), &raw mut message, flags) } as _);
+    let got = match receive() {
+        // The other end left without reading what it was sent. That is told once, before what it said itself.
+        Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => receive(),
+        got => got,
+    };
     let length = match got {
         Ok(length) => length,
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),

@@ -1,4 +1,4 @@
-//! A seccomp filter like those around containers: no namespaces, no mounts, no clone3.
+//! A seccomp filter like those around containers: no namespaces, no mounts, no clone3, no calls that read another process's memory.
 
 use std::io;
 use weft::sys::caps::no_new_privs;
@@ -19,6 +19,8 @@ const REFUSED: &[i64] = &[
     libc::SYS_bpf,
     libc::SYS_perf_event_open,
     libc::SYS_keyctl,
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
 ];
 
 /// Puts this process under the filter.

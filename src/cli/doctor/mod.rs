@@ -71,7 +71,7 @@ pub fn run(command: &Doctor) -> Result<Exit, Failure> {
     let empty = Empty::new(command)?;
     let workspace: &[PathArg] = empty.as_ref().map_or(&command.workspace, |empty| &empty.0);
     let prepared = prepare::Prepared::new(command.policy.as_deref(), None, workspace)?;
-    let plan = prepare::plan(&prepared, &probe, None)?;
+    let plan = inside::plan(&prepared, probe)?;
     // Without walls a trick is no test of them, and some would do harm.
     let tried = if plan.is_bare() { Vec::new() } else { attack(&prepared, &plan)? };
     let lines = lines(&prepared.policy, &plan);

@@ -50,7 +50,7 @@ pub fn answers(name: &str, workspace: Option<&PathArg>) -> Result<Vec<Live>, Fai
     let workspace: Vec<PathArg> = workspace.into_iter().cloned().collect();
     let here = std::env::current_dir();
     let prepared = prepare::Prepared::new(Some(name), None, &workspace)?;
-    let plan = prepare::plan(&prepared, &Probe::here(), None)?;
+    let plan = inside::plan(&prepared, Probe::here())?;
     if plan.is_bare() {
         let at = prepared.policy.sandbox.kind.as_ref().map(|set| set.origin.to_string());
         let what = "no sandbox, so nothing to ask the kernel";
@@ -121,7 +121,7 @@ fn read(path: &Path) -> io::Result<()> {
     OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path).map(drop)
 }
 
-/// A file is opened and not changed; where there is none, one is made and removed, or a folder on the way to it.
+/// A file is opened and not changed; where there is none, one is made and removed, with the folders on the way to it.
 fn write(path: &Path) -> io::Result<()> {
     let kind = fs::metadata(path).map(|meta| meta.is_dir());
     match kind {
@@ -132,13 +132,16 @@ fn write(path: &Path) -> io::Result<()> {
         Ok(true) => return make(&path.join(format!(".weft-test-{}", crate::sys::process::pid()))),
         Err(_) => {}
     }
-    let missing =
-        path.ancestors().take_while(|path| fs::symlink_metadata(path).is_err()).last().unwrap_or(path);
-    if missing == path {
-        return make(path);
-    }
-    fs::create_dir(missing)?;
-    fs::remove_dir(missing)
+    // Folders on the way may be allowed where the file is not.
+    let ancestors = path.ancestors().skip(1);
+    let mut missing: Vec<&Path> =
+        ancestors.take_while(|folder| fs::symlink_metadata(folder).is_err()).collect();
+    missing.reverse();
+    let mut made = Vec::new();
+    let done = missing.into_iter().try_for_each(|folder| fs::create_dir(folder).map(|()| made.push(folder)));
+    let done = done.and_then(|()| make(path));
+    made.iter().rev().for_each(|folder| drop(fs::remove_dir(folder)));
+    done
 }
 
 fn make(path: &Path) -> io::Result<()> {
@@ -171,7 +174,7 @@ fn judge(policy: &Policy, test: &Test, answer: u8) -> Live {
         Question::Tool(_) => Live::Untried("tools are for agents to ask about, the kernel knows none"),
         _ if answer == 0 => Live::Allowed,
         Question::Connect { .. } if test.allow && policy.network.mode == NetworkMode::Hosts => {
-            Live::Untried("hosts are for the egress, without which there is no network at all")
+            Live::Untried("whether a host answers is not for a test of the policy")
         }
         Question::Env(name) if test.allow && std::env::var_os(name).is_none() => {
             Live::Untried("the variable is not set here")

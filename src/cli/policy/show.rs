@@ -149,9 +149,23 @@ fn table(policy: &Policy) -> Vec<Row> {
     for rule in &network.allow {
         let ports: Vec<String> = rule.ports.iter().map(|port| port.to_string()).collect();
         let tls = if rule.tls { "tls" } else { "no tls" };
-        add("network.allow", format!("{} port {} {tls}", rule.host, ports.join(",")), Some(&rule.origin));
+        let limits = [
+            ("at most", rule.max_connections, "connections"),
+            ("at most", rule.max_bytes_out, "bytes out"),
+            ("at most", rule.rate, "bytes out a second"),
+        ];
+        let limits =
+            limits.iter().filter_map(|(how, most, what)| Some(format!(", {how} {} {what}", (*most)?)));
+        let value = format!("{} port {} {tls}{}", rule.host, ports.join(","), limits.collect::<String>());
+        add("network.allow", value, Some(&rule.origin));
     }
     network.deny.iter().for_each(|set| add("network.deny", set.value.to_string(), Some(&set.origin)));
+    for (key, limit) in [
+        ("network.max_connections", &network.max_connections),
+        ("network.max_bytes_out", &network.max_bytes_out),
+    ] {
+        limit.iter().for_each(|set| add(key, set.value.to_string(), Some(&set.origin)));
+    }
     network.listen.iter().for_each(|set| add("network.listen", set.value.to_string(), Some(&set.origin)));
     for inject in &policy.inject {
         let value = format!("{} to {} from env:{}", inject.header, inject.host, inject.from_env);

@@ -14,6 +14,15 @@ pub fn level(plan: &Plan) -> &'static str {
     plan.level()
 }
 
+/// Which network the command has.
+fn network(plan: &Plan) -> &'static str {
+    match &plan.egress {
+        Some(egress) if egress.goes_out() => "hosts",
+        _ if plan.own_network => "none",
+        _ => "unrestricted",
+    }
+}
+
 /// The walls in one line, for the log.
 pub fn walls(plan: &Plan) -> String {
     let kind = format!("sandbox type {}: {}", plan.effective.kind.as_str(), plan.effective.reason);
@@ -28,7 +37,7 @@ pub fn walls(plan: &Plan) -> String {
         plan.calls.profile.as_str(),
         plan.limits.each.len(),
         plan.limits.groups.len(),
-        if plan.own_network { "none" } else { "unrestricted" }
+        network(plan)
     )
 }
 
@@ -87,8 +96,7 @@ fn json(prepared: &Prepared, plan: &Plan, lines: &[Line], page: &mut Vec<u8>) ->
         w.field("agent", &policy.agent)?;
         w.field("starts_in", &prepared.start.display().to_string())?;
         w.field("level", level(plan))?;
-        w.key("network")?
-            .object(|w| w.field("mode", if plan.own_network { "none" } else { "unrestricted" }))?;
+        w.key("network")?.object(|w| w.field("mode", network(plan)))?;
         w.key("mechanisms")?.array_lines(|w| {
             // The name of a mechanism and what it does, as the text has them; a line without a name goes on the one before.
             let mut name = String::new();

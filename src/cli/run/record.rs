@@ -1,11 +1,15 @@
 //! The log of one run: from what the sandbox sees to audit entries, and what is said of it at the end.
 
+use super::network;
 use super::prepare::Prepared;
 use super::{say, unready};
 use crate::audit::{Action, AuditError, Log};
 use crate::cli::error::{Exit, Failure, reason};
+use crate::decimal::fixed;
+use crate::egress::{Event as Network, Kind};
 use crate::policy::commands::Command;
 use crate::policy::{Decision, Origin, Policy, decide};
+use crate::sandbox::denials::Denial;
 use crate::sandbox::launch::{self, End, Event};
 use crate::sandbox::plan::Plan;
 use crate::scan::names;
@@ -36,6 +40,8 @@ pub struct Recorder<'a> {
     programs: u64,
     /// What was decided about a file under this name, so that a program that starts often is looked into once.
     known: HashMap<PathBuf, ((u64, u64), Decision)>,
+    /// Say what happens on the network as it happens.
+    pub net_log: bool,
     /// The command has started.
     started: bool,
     limits: Vec<(&'static str, Option<String>)>,
@@ -61,6 +67,7 @@ impl<'a> Recorder<'a> {
             denied: 0,
             programs: 0,
             known: HashMap::new(),
+            net_log: false,
             started: false,
             limits: Vec::new(),
             broken: None,
@@ -123,6 +130,8 @@ impl<'a> Recorder<'a> {
             }
             Event::Exec { program, pid } => self.program(&program, pid),
             Event::File { path, write, .. } => self.file(&path, write),
+            Event::Network(event) => self.network(&event),
+            Event::Landlock(denial) => self.landlock(&denial),
             Event::Limit(limit) => self.record_limit(limit),
         };
         kept.map_err(|error| {
@@ -156,6 +165,47 @@ impl<'a> Recorder<'a> {
             false => self.log.decided(action, &target, &decision),
             true => self.log.record(action, &target, false, "nobody inside may change that name", None),
         }
+    }
+
+    /// A connection at its end, or a refusal. That one has begun is only for who watches.
+    fn network(&mut self, event: &Network) -> Result<(), AuditError> {
+        if self.net_log {
+            say(&network::line(event));
+        }
+        let rule = event.rule.as_ref().map(Origin::to_string);
+        match event.kind {
+            Kind::Opened => Ok(()),
+            Kind::Closed => {
+                self.log.record(event.action, &event.target, true, &network::account(event), rule)
+            }
+            Kind::Refused => {
+                self.denied += 1;
+                self.log.record(event.action, &event.target, false, &event.reason, rule)
+            }
+            Kind::Untold => {
+                let why = format!("{} more connections and refusals are not listed", event.sent);
+                self.log.record(Action::Limit, "network", true, &why, None)
+            }
+        }
+    }
+
+    /// What Landlock refused, in the kernel's words.
+    fn landlock(&mut self, denial: &Denial) -> Result<(), AuditError> {
+        self.denied += 1;
+        let path = &denial.object;
+        let right = denial.blockers.split(',').next().unwrap_or_default();
+        let (action, decision) = match right {
+            "fs.execute" => (Action::Exec, None),
+            "fs.read_file" | "fs.read_dir" => (Action::Read, Some(decide::read(self.policy, path))),
+            _ if right.starts_with("fs.") => (Action::Write, Some(decide::write(self.policy, path))),
+            "net.bind_tcp" => (Action::Listen, None),
+            _ if right.starts_with("net.") => (Action::Connect, None),
+            _ => (Action::Syscall, None),
+        };
+        let target = names::escape(path.as_os_str().as_encoded_bytes());
+        let rule = decision.filter(|decision| !decision.allowed).and_then(|decision| decision.rule);
+        let rule = rule.map(|rule| rule.to_string());
+        self.log.record(action, &target, false, &format!("Landlock: {}", denial.blockers), rule)
     }
 
     fn decide(&mut self, program: &Path, pid: i32) -> Option<Decision> {
@@ -215,7 +265,8 @@ impl<'a> Recorder<'a> {
             more => format!(", {more} programs more than are listed"),
         };
         let ran = self.began.elapsed();
-        let why = format!("after {:.3} s, {} denied{untold}", ran.as_secs_f64(), self.denied);
+        let ran_for = fixed(u64::try_from(ran.as_micros()).unwrap_or(u64::MAX), 1_000_000, 3);
+        let why = format!("after {ran_for} s, {} denied{untold}", self.denied);
         let kept = self.log.record(Action::Exit, &target, true, &why, None);
         let kept = kept.and_then(|()| if ran < SYNCED { Ok(()) } else { self.log.sync() });
         kept.map_err(|error| stopped(&error, "the run has ended, its end is not in the log"))

@@ -6,6 +6,7 @@ use crate::cli::print;
 use crate::cli::values::{Categories, say};
 use crate::json::Writer;
 use crate::rules::{Category, Confidence, Persona, RuleSet, Severity};
+use crate::sort;
 use argh::{ArgsInfo, FromArgs};
 use std::io;
 
@@ -88,7 +89,7 @@ pub(super) fn all(rules: &RuleSet) -> Vec<Check> {
         references: combo.words.get().references,
     });
     let mut all: Vec<Check> = single.chain(combos).collect();
-    all.sort_by_key(|check| (check.category, check.id));
+    sort::by_key(&mut all, |check| (check.category, check.id));
     all
 }
 

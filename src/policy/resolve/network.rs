@@ -41,7 +41,17 @@ impl Resolver<'_> {
             None => NetworkMode::Hosts,
         };
         let allow = if mode == NetworkMode::Hosts { allow } else { Vec::new() };
-        Network { mode, allow, deny, listen }
+        Network {
+            mode,
+            allow,
+            deny,
+            listen,
+            max_connections: self.count(layers, "network.max_connections", |layer| {
+                layer.file.network.max_connections.as_ref()
+            }),
+            max_bytes_out: self
+                .size(layers, "network.max_bytes_out", |layer| layer.file.network.max_bytes_out.as_ref()),
+        }
     }
 
     fn host(&mut self, layer: &Layer, entry: &Spanned<HostTable>) -> Option<HostRule> {
@@ -65,8 +75,20 @@ impl Resolver<'_> {
                 }
             }
         };
+        let mut bytes = |text: &Option<Text>| {
+            let text = text.as_ref()?;
+            let value = super::units::size(text.get_ref());
+            if value.is_none() {
+                let message = format!("`{}` is no limit", text.get_ref());
+                self.fail(&layer.lines, text, message, "write it as 512KiB or 10MiB");
+            }
+            value
+        };
+        let (max_bytes_out, rate) = (bytes(&table.max_bytes_out), bytes(&table.rate));
+        let max_connections = table.max_connections.as_ref().and_then(|at| self.number(layer, at));
         let origin = origin(layer, &table.host, "network.allow");
-        Some(HostRule { host: host?, ports, tls: table.tls.unwrap_or(true), origin })
+        let tls = table.tls.unwrap_or(true);
+        Some(HostRule { host: host?, ports, tls, max_connections, max_bytes_out, rate, origin })
     }
 
     fn pattern(&mut self, layer: &Layer, text: &Text) -> Option<HostPattern> {
@@ -113,7 +135,18 @@ impl Resolver<'_> {
                 "write `env:NAME`",
             );
         }
+        let variable = table.variable.as_ref().map(|name| name.get_ref().clone());
+        if let (Some(at), Some(name)) = (&table.variable, &variable)
+            && (!is_variable(name) || super::super::decide::is_loader_variable(name.as_bytes()))
+        {
+            self.fail(
+                &layer.lines,
+                at,
+                format!("`{name}` cannot be set"),
+                "name a variable such as OPENAI_BASE_URL",
+            );
+        }
         let origin = origin(layer, &table.host, "network.inject");
-        Some(Inject { host, header: header.clone(), from_env: from?.to_owned(), origin })
+        Some(Inject { host, header: header.clone(), from_env: from?.to_owned(), variable, origin })
     }
 }

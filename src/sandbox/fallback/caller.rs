@@ -3,7 +3,8 @@
 
 use crate::sandbox::programs;
 use crate::sys::fs::{CWD, handle};
-use crate::sys::seccomp::{Call, read_memory, still_waits};
+use crate::sys::memory::read_memory;
+use crate::sys::seccomp::{Call, still_waits};
 use std::ffi::CString;
 use std::fs;
 use std::io;

@@ -95,7 +95,7 @@ impl<'a> Keeper<'a> {
             caps::set_dumpable(false).map_err(at("close this process to others"))?;
             if scoped {
                 let scopes = scope::ABSTRACT_UNIX_SOCKET | scope::SIGNAL;
-                let narrow = Ruleset::new(0, 0, scopes).and_then(Ruleset::restrict_self);
+                let narrow = Ruleset::new(0, 0, scopes).and_then(|ruleset| ruleset.restrict_self(false));
                 narrow.map_err(at("scope the keeper"))?;
             }
             let here = fallback.rules.access(inside.start) != super::rules::Access::None;

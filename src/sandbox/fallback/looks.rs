@@ -7,8 +7,9 @@ use super::keeper::{Keeper, Outcome};
 use super::meta::Of;
 use super::rules::Access;
 use super::walk::{Node, Place};
+use crate::sys::memory::write_memory;
 use crate::sys::names;
-use crate::sys::seccomp::{still_waits, write_memory};
+use crate::sys::seccomp::still_waits;
 use std::path::Path;
 
 impl Keeper<'_> {

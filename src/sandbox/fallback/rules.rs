@@ -4,6 +4,7 @@ use super::shm;
 use crate::policy::path::{Glob, PathRule, PathRules};
 use crate::policy::{DenyPath, Filesystem, Policy};
 use crate::sandbox::mounts::{DEVICES, LIBRARIES, Step, commands, only};
+use crate::sort;
 use std::path::{Path, PathBuf};
 
 /// The file rules of a policy with places that exist on the host.
@@ -94,16 +95,16 @@ impl Rules {
         let paths = |list: &[DenyPath]| {
             let mut paths: Vec<PathBuf> =
                 list.iter().flat_map(|deny| [deny.path.clone(), deny.written.clone()]).collect();
-            paths.sort();
+            sort::plain(&mut paths);
             paths.dedup();
             paths
         };
         let mut denied = paths(&files.deny);
         denied.extend(commands(policy));
-        denied.sort();
+        sort::plain(&mut denied);
         let allowed = policy.process.allow.as_ref().map(|allow| {
             let mut paths: Vec<PathBuf> = allow.iter().flat_map(|rule| rule.paths.clone()).collect();
-            paths.sort();
+            sort::plain(&mut paths);
             paths
         });
         let terminals = (0..3).filter_map(|fd| std::fs::read_link(format!("/proc/self/fd/{fd}")).ok());
@@ -120,7 +121,7 @@ impl Rules {
         named
             .extend(["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc/self"].map(PathBuf::from));
         named.push(shm(scratch));
-        named.sort();
+        sort::plain(&mut named);
         Self {
             files,
             named,

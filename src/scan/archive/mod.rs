@@ -5,13 +5,16 @@
 //! stand that no header owns, the archive says so in a note, and those bytes are given to the scanner too.
 
 mod gzip;
-mod inflate;
+pub(crate) mod inflate;
 pub mod tar;
 mod zip;
-mod zip_headers;
+// The strict reader of packages looks at more fields.
+#[cfg_attr(not(feature = "client"), allow(dead_code))]
+pub(crate) mod zip_headers;
 
 use super::finding::SkipReason;
 use super::{magic, names};
+use crate::sort;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 
@@ -222,7 +225,7 @@ impl Opener<'_> {
     }
 
     fn pass(&mut self, path: String, content: Result<Vec<u8>, SkipReason>, mut notes: Vec<Note>) {
-        notes.sort_unstable();
+        sort::plain(&mut notes);
         notes.dedup();
         (self.sink)(Member { path, content, notes });
     }
@@ -296,6 +299,6 @@ impl Seen {
 
 #[cfg(test)]
 #[path = "../../../tests/support/archives.rs"]
-mod build;
+pub(crate) mod build;
 #[cfg(test)]
 mod tests;

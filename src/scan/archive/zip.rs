@@ -5,6 +5,7 @@ use super::inflate::{Ending, crc32, inflate};
 use super::zip_headers::{Central, End, Local, find_end};
 use super::{FREE, Note, Opener, Seen, leads_out, member_path, name_notes};
 use crate::scan::finding::SkipReason;
+use crate::sort;
 use memchr::memmem;
 use std::ops::Range;
 
@@ -249,7 +250,7 @@ impl<'a> Zip<'a, '_> {
 
     /// What no member and no directory owns, in order. Notes members that share bytes.
     fn gaps(&mut self) -> Vec<Range<usize>> {
-        self.owned.sort_unstable_by_key(|range| (range.start, range.end));
+        sort::by_key(&mut self.owned, |range| (range.start, range.end));
         let mut gaps = Vec::new();
         let mut at = 0;
         for range in &self.owned {

@@ -1,5 +1,5 @@
 //! The records of the zip format, byte by byte: the end, the directory's entries, the local headers. They are not
-//! compared here, and not believed.
+//! compared here, and not believed. The scanner reads them leniently, `skill::unpack` strictly.
 
 use memchr::memmem;
 use std::ops::Range;
@@ -8,11 +8,11 @@ use std::ops::Range;
 const LONGEST_COMMENT: usize = 65_535;
 const END_LEN: usize = 22;
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     bytes.get(at..at + 2).map(|b| u16::from_le_bytes([b[0], b[1]]))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]))
 }
 
@@ -86,6 +86,7 @@ fn end_at(bytes: &[u8], at: usize) -> Option<End<'_>> {
 }
 
 /// One entry of the directory.
+#[cfg_attr(not(feature = "client"), allow(dead_code))] // The client unpacks with what the scanner only looks at.
 #[derive(Debug)]
 pub struct Central<'a> {
     pub name: &'a [u8],
@@ -100,6 +101,10 @@ pub struct Central<'a> {
     pub mode: u32,
     /// An extra field gives the member another name.
     pub odd_path: bool,
+    pub flags: u16,
+    /// External attributes as they stand: in the upper half a Unix mode, in the lower one those of MS-DOS.
+    pub attributes: u32,
+    pub extra: &'a [u8],
 }
 
 impl<'a> Central<'a> {
@@ -127,6 +132,9 @@ impl<'a> Central<'a> {
             // Only Unix-like makers (Unix, macOS) keep a mode there.
             mode: if matches!(made_by >> 8, 3 | 19) { attributes >> 16 } else { 0 },
             odd_path: false,
+            flags,
+            attributes,
+            extra,
         };
         central.read_extra(extra);
         let len = 46 + name_len + extra_len + comment_len;
@@ -159,6 +167,7 @@ impl<'a> Central<'a> {
 }
 
 /// A local header.
+#[cfg_attr(not(feature = "client"), allow(dead_code))] // The client unpacks with what the scanner only looks at.
 #[derive(Debug)]
 pub struct Local<'a> {
     pub name: &'a [u8],
@@ -168,6 +177,9 @@ pub struct Local<'a> {
     pub streamed: bool,
     pub crc: u32,
     pub packed: u32,
+    pub size: u32,
+    pub flags: u16,
+    pub extra: &'a [u8],
     /// Of the header itself: the data starts there.
     pub len: usize,
 }
@@ -179,7 +191,8 @@ impl<'a> Local<'a> {
         }
         let flags = u16_at(bytes, 6)?;
         let name_len = usize::from(u16_at(bytes, 26)?);
-        let len = 30 + name_len + usize::from(u16_at(bytes, 28)?);
+        let extra_len = usize::from(u16_at(bytes, 28)?);
+        let len = 30 + name_len + extra_len;
         let local = Local {
             name: bytes.get(30..30 + name_len)?,
             method: u16_at(bytes, 8)?,
@@ -187,9 +200,12 @@ impl<'a> Local<'a> {
             streamed: flags & 8 != 0,
             crc: u32_at(bytes, 14)?,
             packed: u32_at(bytes, 18)?,
+            size: u32_at(bytes, 22)?,
+            flags,
+            extra: bytes.get(30 + name_len..len)?,
             len,
         };
-        (len <= bytes.len()).then_some(local)
+        Some(local)
     }
 
     /// How many of the bytes behind the header are the member's, if the header tells; at most all of them.

@@ -13,6 +13,7 @@ use crate::scan::checks::hosts::{host_in, is_well_known, related, service};
 use crate::scan::checks::secrets::{Secret, sources};
 use crate::scan::clues::{self, Clues};
 use crate::scan::spot::{self, exact, folded};
+use crate::sort;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -325,7 +326,7 @@ fn variety(held: &[Tainted]) -> usize {
             _ => None,
         })
         .collect();
-    names.sort_unstable();
+    sort::plain(&mut names);
     names.dedup();
     names.len().max(held.iter().map(|t| t.many).max().unwrap_or(0))
 }

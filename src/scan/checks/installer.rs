@@ -4,6 +4,7 @@
 use super::hosts::host_in;
 use super::{Doc, Raise};
 use crate::scan::clues;
+use crate::sort;
 use std::collections::HashMap;
 
 /// Hosts of well-known installers, and of package and code hosts that name an owner in the path.
@@ -89,7 +90,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
             );
         }
     }
-    lines.sort_unstable();
+    sort::plain(&mut lines);
     lines.dedup();
     for start in lines {
         let range = doc.lines().line_range(&doc.text, start);

@@ -3,6 +3,7 @@
 
 use super::{flow, secrets};
 use crate::scan::spot::{Spotter, Word};
+use crate::sort;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -56,7 +57,7 @@ pub fn find(text: &str) -> Vec<Mark> {
         let word = &words[word];
         out.push(Mark { range: at..at + word.text.len(), kind: word.value });
     });
-    out.sort_unstable_by_key(|mark| mark.range.start);
+    sort::by_key(&mut out, |mark| mark.range.start);
     out
 }
 

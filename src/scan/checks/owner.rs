@@ -3,6 +3,7 @@
 
 use super::{Doc, Raise};
 use crate::scan::clues;
+use crate::sort;
 use regex_lite::Regex;
 use std::sync::OnceLock;
 
@@ -58,7 +59,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     if lines.is_empty() {
         return;
     }
-    lines.sort_unstable();
+    sort::plain(&mut lines);
     lines.dedup();
     let (Some(release), Some(repository)) = (release(), repository()) else { return };
     let mut related: Option<Vec<String>> = None;
@@ -123,7 +124,7 @@ fn related_names(doc: &Doc, repository: &Regex) -> Vec<String> {
             names.push(owner.as_str().to_ascii_lowercase());
         }
     }
-    names.sort_unstable();
+    sort::plain(&mut names);
     names.dedup();
     names
 }

@@ -4,6 +4,7 @@
 use super::{Doc, Raise};
 use crate::rules::{Lang, Place};
 use crate::scan::clues;
+use crate::sort;
 use regex_lite::Regex;
 use std::collections::HashSet;
 use std::ops::Range;
@@ -92,7 +93,7 @@ pub fn check(doc: &Doc, raise: &mut Raise) {
     if lines.is_empty() {
         return;
     }
-    lines.sort_unstable();
+    sort::plain(&mut lines);
     lines.dedup();
     let Some(installs) = installs() else { return };
     let found = lines.iter().flat_map(|&start| {

@@ -3,6 +3,7 @@
 
 use super::{Sink, json, plain};
 use crate::rules::Lang;
+use crate::sort;
 use memchr::{memchr, memmem};
 
 const NAMES: &[&str] = &[
@@ -34,7 +35,7 @@ pub(super) fn find(sink: &mut Sink) {
                 .map(|at| at + name.len() - usize::from(name.ends_with(['(', '[']))),
         );
     }
-    calls.sort_unstable();
+    sort::plain(&mut calls);
     let mut done = 0;
     for at in calls {
         if at < done {

@@ -4,6 +4,7 @@ use super::Sink;
 use super::edit::{Editor, With};
 use crate::rules::Lang;
 use crate::scan::clues;
+use crate::sort;
 use memchr::{memchr_iter, memchr2_iter, memmem};
 
 /// White space and line ends between the parts of one expression.
@@ -47,7 +48,7 @@ pub(super) fn find(sink: &mut Sink) {
             _ => {}
         }
     }
-    sites.sort_unstable();
+    sort::plain(&mut sites);
     let mut editor = Editor::new("concat", usize::MAX);
     let mut after = 0;
     for at in sites {

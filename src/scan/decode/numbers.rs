@@ -6,6 +6,7 @@ use super::edit::{Editor, With};
 use super::{Sink, bytes, line_around, plain};
 use crate::rules::Lang;
 use crate::scan::clues;
+use crate::sort;
 use memchr::memmem;
 use std::ops::Range;
 
@@ -224,7 +225,7 @@ fn affine(sink: &Sink, values: &[u8]) -> Option<String> {
         return None;
     }
     let mut order: Vec<u8> = (0..=255).collect();
-    order.sort_by_key(|v| std::cmp::Reverse(counts[*v as usize]));
+    sort::by_key(&mut order, |v| std::cmp::Reverse(counts[*v as usize]));
     let head = &values[..values.len().min(64)];
     for inverse in (1..=255u8).step_by(2) {
         for frequent in &order[..3] {
@@ -294,7 +295,7 @@ fn calls(sink: &mut Sink) {
             sites.push((start..end, c));
         }
     }
-    sites.sort_by_key(|s| s.0.start);
+    sort::by_key(&mut sites, |s| s.0.start);
     // Neighbours with nothing but operators between become one literal.
     let mut i = 0;
     while i < sites.len() {

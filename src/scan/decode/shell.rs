@@ -6,6 +6,7 @@ use super::{Sink, plain};
 use crate::rules::{Lang, Place};
 use crate::scan::clues;
 use crate::scan::lang;
+use crate::sort;
 use memchr::{memchr, memchr_iter, memchr2_iter, memchr3_iter, memmem};
 use std::ops::Range;
 
@@ -71,7 +72,7 @@ fn words(sink: &mut Sink, range: Range<usize>, lang: Lang) {
                 let inside = |i: &usize| *i > 0 && letter(part.get(i - 1)) && letter(part.get(i + 2));
                 edits.extend(memmem::find_iter(part, empty).filter(inside).map(|i| i..i + 2));
             }
-            edits.sort_unstable_by_key(|e| e.start);
+            sort::by_key(&mut edits, |e| e.start);
         }
     }
     let mut editor = Editor::new("shell quotes", usize::MAX);

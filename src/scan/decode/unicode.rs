@@ -4,6 +4,7 @@
 use super::edit::{Editor, With};
 use super::{Sink, blocks, bytes, plain};
 use crate::rules::Lang;
+use crate::sort;
 use std::ops::Range;
 
 /// Shortest message spelled with invisible characters.
@@ -331,7 +332,7 @@ impl Bits {
                 None => return,
             }
         }
-        kinds.sort_by_key(|k| std::cmp::Reverse(k.1));
+        sort::by_key(&mut kinds, |k| std::cmp::Reverse(k.1));
         if kinds.len() < 2 {
             return;
         }

@@ -2,6 +2,7 @@
 //! keys and seed phrases. What is a placeholder is no secret.
 
 use crate::scan::spot::same;
+use crate::sort;
 use std::ops::Range;
 
 /// A provider's form: how a key starts (case matters), and how many characters follow at least.
@@ -142,7 +143,7 @@ fn names<'n>(line: &str, names: &[&'n str]) -> Vec<(usize, &'n str)> {
 
 /// Leftmost first, the longest where several start at one place.
 fn push_all(mut found: Vec<Range<usize>>, push: &mut dyn FnMut(Range<usize>)) {
-    found.sort_by_key(|r| (r.start, std::cmp::Reverse(r.end)));
+    sort::by_key(&mut found, |r| (r.start, std::cmp::Reverse(r.end)));
     let mut end = 0;
     for range in found {
         if range.start >= end {
@@ -306,7 +307,7 @@ pub fn seed_phrase(line: &str, literals: &[&'static str], push: &mut dyn FnMut(R
         let plain =
             words.iter().all(|w| (3..=8).contains(&w.len()) && w.bytes().all(|b| b.is_ascii_lowercase()));
         let mut unlike = words.clone();
-        unlike.sort_unstable();
+        sort::plain(&mut unlike);
         unlike.dedup();
         if plain && [12, 15, 18, 21, 24].contains(&words.len()) && unlike.len() * 4 > words.len() * 3 {
             push(start..end);

@@ -3,6 +3,7 @@
 
 use crate::rules::Severity;
 use crate::scan::finding::{Decoded, Finding, Part, Span};
+use crate::sort;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
@@ -55,7 +56,7 @@ pub fn fold(group: &[Finding], fold: bool) -> Folded<'_> {
     }
     let parts = group.len() - all.len();
     // Stable: findings of the same weight stay in the order of the files.
-    all.sort_by_key(|one| (Reverse(one.severity), one.parts.is_empty()));
+    sort::by_key(&mut all, |one| (Reverse(one.severity), one.parts.is_empty()));
     let mut shown: Vec<Block> = Vec::new();
     let mut at_line: HashMap<(&str, u32), usize> = HashMap::new();
     for finding in all {

@@ -16,8 +16,8 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
     writeln!(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>")?;
     writeln!(
         out,
-        "<testsuites name=\"weft\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" time=\"{:.3}\">",
-        report.stats.micros as f64 / 1e6
+        "<testsuites name=\"weft\" tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" time=\"{}\">",
+        crate::decimal::fixed(report.stats.micros, 1_000_000, 3)
     )?;
     if clean {
         writeln!(out, "  <testsuite name=\"weft\" tests=\"1\" failures=\"0\" errors=\"0\" skipped=\"0\">")?;

@@ -5,6 +5,7 @@ use super::{RenderOptions, fails};
 use crate::json::Writer;
 use crate::rules::{Combo, Confidence, Rule, RuleSet, Severity, links};
 use crate::scan::finding::{Finding, Report, Span};
+use crate::sort;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::Path;
@@ -97,7 +98,7 @@ impl<'a> About<'a> {
 /// One entry for each rule that was hit, sorted by id.
 fn about_all<'a>(report: &'a Report, rules: &'a RuleSet) -> Vec<About<'a>> {
     let mut hit: Vec<&Finding> = report.findings.iter().collect();
-    hit.sort_by_key(|finding| finding.rule);
+    sort::by_key(&mut hit, |finding| finding.rule);
     hit.dedup_by_key(|finding| finding.rule);
     let about = |finding: &'a Finding| {
         let rule = rules.rules.iter().find(|rule| rule.id == finding.rule).map(|rule| About::rule(rule));
@@ -180,7 +181,7 @@ fn tags(about: &About) -> Vec<String> {
             None => {}
         }
     }
-    tags.sort();
+    sort::plain(&mut tags);
     tags.dedup();
     tags
 }

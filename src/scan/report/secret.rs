@@ -1,6 +1,7 @@
 //! Keeps secrets out of reports: what a finding marks as secret is masked wherever the report would show it.
 
 use super::super::finding::{Finding, Report, Snippet};
+use crate::sort;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -117,7 +118,7 @@ fn masked(secret: &str) -> String {
 
 fn mask(text: &str, mut ranges: Vec<Range<usize>>, mark: Range<usize>) -> Shown {
     ranges.retain(|range| !range.is_empty());
-    ranges.sort_by_key(|range| (range.start, range.end));
+    sort::by_key(&mut ranges, |range| (range.start, range.end));
     ranges.dedup_by(|next, last| {
         let overlaps = next.start < last.end;
         if overlaps {

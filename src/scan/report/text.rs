@@ -4,6 +4,7 @@ use super::fold::{Block, fold};
 use super::secret::{Masker, Shown};
 use super::visible::{is_deceptive, push, visible, visible_lines, width};
 use super::{RenderOptions, by_severity, plural, skips_by_reason};
+use crate::decimal::fixed;
 use crate::rules::Severity;
 use crate::scan::finding::{Decoded, Finding, Part, Report, Span};
 use std::collections::HashSet;
@@ -333,21 +334,19 @@ fn cut(shown: &Shown, room: usize) -> Cut {
 }
 
 fn size(bytes: u64) -> String {
-    let mut value = bytes as f64;
-    for unit in ["B", "KB", "MB"] {
-        if value < 1000.0 {
-            return if unit == "B" { format!("{bytes} B") } else { format!("{value:.1} {unit}") };
-        }
-        value /= 1000.0;
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{} KB", fixed(bytes, 1_000, 1)),
+        1_000_000..1_000_000_000 => format!("{} MB", fixed(bytes, 1_000_000, 1)),
+        _ => format!("{} GB", fixed(bytes, 1_000_000_000, 1)),
     }
-    format!("{value:.1} GB")
 }
 
 fn time(micros: u64) -> String {
     match micros {
-        0..=9_999 => format!("{:.1} ms", micros as f64 / 1e3),
+        0..=9_999 => format!("{} ms", fixed(micros, 1_000, 1)),
         10_000..=999_999 => format!("{} ms", micros / 1_000),
-        _ => format!("{:.1} s", micros as f64 / 1e6),
+        _ => format!("{} s", fixed(micros, 1_000_000, 1)),
     }
 }
 
@@ -405,7 +404,7 @@ mod tests {
     #[test]
     fn sizes_and_times() {
         assert_eq!(size(999), "999 B");
-        assert_eq!(size(1_250_000), "1.2 MB");
+        assert_eq!(size(1_250_000), "1.3 MB");
         assert_eq!(time(900), "0.9 ms");
         assert_eq!(time(2_500_000), "2.5 s");
     }

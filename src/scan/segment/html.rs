@@ -213,7 +213,7 @@ fn style_hides(style: &str) -> bool {
         // Zero in any unit; `0.9em` is not.
         let zero = || {
             let digits = value.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == '%');
-            !digits.is_empty() && digits.parse::<f32>().is_ok_and(|n| n == 0.0)
+            digits.contains('0') && digits.bytes().all(|b| matches!(b, b'0' | b'.'))
         };
         let far =
             || value.starts_with('-') && value.trim_end_matches(|c: char| c.is_ascii_alphabetic()).len() >= 5;

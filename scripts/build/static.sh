@@ -1,0 +1,69 @@
+#!/bin/sh
+# Builds the static musl binary in one of its flavours, prints where it is and how large, and fails above the flavour's gate.
+#
+# Usage: scripts/build/static.sh [default|edge|edge-offline] [target]     (default: default x86_64-unknown-linux-musl)
+#
+#   default       all features, built for speed, with the standard library that rustup ships for the target
+#   edge          scan, sandbox and client, built for size
+#   edge-offline  scan and sandbox, built for size
+#
+# "For size" is opt-level z, code that repeats moved into functions of its own (LLVM's outliner), and a standard library compiled
+# along, without its backtraces: weft tells a panic by file and line only. That needs the component rust-src and
+# RUSTC_BOOTSTRAP=1. Where rustup has no standard library for the target, `default` compiles it along as well, as it ships.
+# CARGO, RUSTC and CARGO_TARGET_DIR are respected. See docs/size.md for what each of this is worth.
+set -eu
+cd "$(dirname "$0")/../.."
+flavour=${1:-default}
+target=${2:-x86_64-unknown-linux-musl}
+cargo=${CARGO:-cargo}
+rustc=${RUSTC:-rustc}
+die() { printf 'weft: %s\n' "$*" >&2; exit 2; }
+
+case $flavour in
+    default) features=default gate=3000000 ;;
+    edge) features=edge gate=2300000 ;;
+    edge-offline) features=edge-offline gate=1200000 ;;
+    *) die "static.sh: no flavour $flavour: use default, edge or edge-offline" ;;
+esac
+folder=${CARGO_TARGET_DIR:-$PWD/target}/static-$flavour
+case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
+flags="-Ctarget-feature=+crt-static -Crelocation-model=static"
+set -- build --release --locked --bin weft --target "$target" --target-dir "$folder" --no-default-features --features "$features"
+
+lib=$("$rustc" --print sysroot)/lib/rustlib/$target/lib
+shipped=no
+for std in "$lib"/libstd-*.rlib; do
+    [ -e "$std" ] && shipped=yes
+done
+if [ "$flavour" != default ] || [ $shipped = no ]; then
+    export RUSTC_BOOTSTRAP=1
+    set -- "$@" -Zbuild-std=std,panic_abort
+fi
+if [ "$flavour" = default ]; then
+    # As in the one that ships, so that what is measured here holds there.
+    export CARGO_PROFILE_RELEASE_BUILD_OVERRIDE_OPT_LEVEL=0
+else
+    set -- "$@" -Zbuild-std-features=optimize_for_size
+    export CARGO_PROFILE_RELEASE_OPT_LEVEL=z
+    flags="$flags -Cllvm-args=-enable-machine-outliner=always"
+fi
+if [ $shipped = no ]; then
+    # Without the crt1.o and libc.a that come with a shipped target: the system's, from musl-tools.
+    command -v musl-gcc >/dev/null || die "static.sh: rustup has nothing for $target and there is no musl-gcc: install musl-tools"
+    mkdir -p "$folder/lib"
+    # Nothing unwinds; the standard library asks for the library by name nevertheless, and walks the stack with it for backtraces,
+    # which end at once here.
+    printf '%s\n' 'int _Unwind_Backtrace(void *f, void *a) { (void)f; (void)a; return 5; }' \
+        'unsigned long _Unwind_GetIP(void *c) { (void)c; return 0; }' \
+        'unsigned long _Unwind_GetIPInfo(void *c, int *b) { (void)c; *b = 0; return 0; }' \
+        'unsigned long _Unwind_GetCFA(void *c) { (void)c; return 0; }' \
+        'void *_Unwind_FindEnclosingFunction(void *p) { (void)p; return 0; }' > "$folder/lib/unwind.c"
+    musl-gcc -Os -c -o "$folder/lib/unwind.o" "$folder/lib/unwind.c"
+    ar rcs "$folder/lib/libunwind.a" "$folder/lib/unwind.o"
+    flags="$flags -Clink-self-contained=no -Clinker=musl-gcc -L$folder/lib"
+fi
+RUSTFLAGS="$flags ${RUSTFLAGS:-}" "$cargo" "$@"
+binary=$folder/$target/release/weft
+size=$(stat -c %s "$binary")
+printf '%s %s %s bytes, gate %s\n' "$binary" "$flavour" "$size" "$gate"
+[ "$size" -le "$gate" ] || { printf 'weft: static.sh: %s is larger than its gate by %s bytes\n' "$flavour" $((size - gate)) >&2; exit 1; }

@@ -1,0 +1,39 @@
+//! The one date format of HTTP headers, read into seconds. Not a calendar library.
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// Seconds since 1970 of `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, 5.6.7: IMF-fixdate, the only form to be sent).
+pub fn parse(text: &str) -> Option<u64> {
+    let words: Vec<&str> = text.split_ascii_whitespace().collect();
+    let [_, day, month, year, time, "GMT"] = words.as_slice() else { return None };
+    let number = |text: &str, most: u64| text.parse::<u64>().ok().filter(|number| *number <= most);
+    let day = number(day, 31).filter(|day| *day > 0)?;
+    let month = MONTHS.iter().position(|name| name == month)? as u64 + 1;
+    let year = number(year, 9999).filter(|year| *year >= 1970)?;
+    let mut clock = time.split(':');
+    let mut part = |most| number(clock.next()?, most);
+    let (hour, minute, second) = (part(23)?, part(59)?, part(60)?);
+    // Days since the epoch, with years that begin in March so that the leap day comes last.
+    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
+    let days = days.checked_sub(719_468)?;
+    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn dates_are_seconds() {
+        for (text, seconds) in [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Thu, 29 Feb 2024 23:59:59 GMT", 1_709_251_199),
+        ] {
+            assert_eq!(super::parse(text), Some(seconds), "{text}");
+        }
+        for bad in ["", "soon", "Sun, 06 Nov 1994 08:49 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "6 Nov 94"] {
+            assert_eq!(super::parse(bad), None, "{bad}");
+        }
+    }
+}

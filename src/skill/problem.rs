@@ -1,0 +1,49 @@
+//! What goes wrong with skills, keys and their files, as a person is told it.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+/// What, where, and what to do; the command line puts `weft:` in front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    pub what: String,
+    /// A file with its line, a member of a package, a skill; may be empty.
+    pub at: String,
+    /// The next step; may be empty.
+    pub fix: String,
+    /// Something checked a skill and says no. Otherwise the input or the machine is at fault.
+    pub denied: bool,
+}
+
+impl Problem {
+    /// The input is wrong.
+    pub fn new(what: impl Into<String>, at: impl Into<String>, fix: impl Into<String>) -> Problem {
+        Problem { what: what.into(), at: at.into(), fix: fix.into(), denied: false }
+    }
+
+    /// A check says no.
+    pub fn denied(what: impl Into<String>, at: impl Into<String>, fix: impl Into<String>) -> Problem {
+        Problem { denied: true, ..Problem::new(what, at, fix) }
+    }
+
+    /// A file or folder could not be read or written.
+    pub fn file(what: &str, path: &Path, error: &io::Error) -> Problem {
+        let failure = crate::cli::error::Failure::file(what, path, error);
+        Problem::new(failure.what, failure.at, failure.fix)
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        for part in [&self.at, &self.fix] {
+            if !part.is_empty() {
+                write!(f, ": {part}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problem {}
