@@ -5,6 +5,7 @@ mod list;
 mod local;
 mod pin;
 mod remove;
+mod run;
 mod trust;
 mod verify;
 
@@ -28,6 +29,7 @@ enum Command {
     Remove(remove::Remove),
     Pin(pin::Pin),
     Unpin(pin::Unpin),
+    Run(run::Run),
     Keygen(key::Keygen),
     Key(key::Key),
     Trust(trust::Trust),
@@ -40,6 +42,7 @@ pub fn run(skill: Skill) -> Result<Exit, Failure> {
         Command::Remove(command) => remove::run(&command),
         Command::Pin(command) => pin::pin(&command),
         Command::Unpin(command) => pin::unpin(&command),
+        Command::Run(command) => run::run(&command),
         Command::Keygen(command) => key::generate(&command),
         Command::Key(command) => key::run(command),
         Command::Trust(command) => trust::run(command),
