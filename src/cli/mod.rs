@@ -53,10 +53,10 @@ pub struct Weft {
 #[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
 enum Command {
     Security(security::Security),
-    #[cfg(feature = "client")]
-    Skill(skill::Skill),
     Run(run::Run),
     Policy(policy::PolicyCommand),
+    #[cfg(feature = "client")]
+    Skill(skill::Skill),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -102,10 +102,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let weft = Weft::from_args(&["weft"], &words).map_err(|exit| values::failure(&exit.output))?;
     match weft.command {
         Command::Security(command) => security::run(command),
-        #[cfg(feature = "client")]
-        Command::Skill(command) => skill::run(command),
         Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
+        #[cfg(feature = "client")]
+        Command::Skill(command) => skill::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),
