@@ -238,6 +238,7 @@ fn every_option_is_in_the_manual() {
         &["skill", "remove"],
         &["skill", "pin"],
         &["skill", "unpin"],
+        &["skill", "run"],
         &["skill", "keygen"],
         &["skill", "key"],
         &["skill", "key", "show"],

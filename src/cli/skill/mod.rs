@@ -12,6 +12,7 @@ mod pin;
 mod publish;
 mod remove;
 mod resolve;
+mod run;
 mod search;
 mod social;
 mod trust;
@@ -45,6 +46,7 @@ enum Command {
     Remove(remove::Remove),
     Pin(pin::Pin),
     Unpin(pin::Unpin),
+    Run(run::Run),
     Keygen(key::Keygen),
     Key(key::Key),
     Trust(trust::Trust),
@@ -74,6 +76,7 @@ pub fn run(skill: Skill) -> Result<Exit, Failure> {
         Command::Remove(command) => remove::run(&command),
         Command::Pin(command) => pin::pin(&command),
         Command::Unpin(command) => pin::unpin(&command),
+        Command::Run(command) => run::run(&command),
         Command::Keygen(command) => key::generate(&command),
         Command::Key(command) => key::run(command),
         Command::Trust(command) => trust::run(command),
