@@ -21,7 +21,7 @@ const BUCKETS: u32 = 1 << 18;
 /// So many of the best by vector are looked at by word.
 const CANDIDATES: usize = 300;
 /// Of a description this much is indexed: what it is for stands at its beginning.
-const MOST_TEXT: usize = 300;
+pub const MOST_TEXT: usize = 300;
 /// A larger file is not ours.
 const LARGEST: u64 = 1 << 30;
 
