@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 . scripts/lib/setup.sh
 
 need_packages gcc libc6-dev git ca-certificates curl python3 util-linux
+# Clients that the test of the egress runs. Those with a server of their own (openssh-server, postgresql) would start one here: they
+# are for whoever wants them, and skipped else.
+need_packages iproute2 openssl wget openssh-client python3-pip nodejs npm golang-go default-jdk-headless
 need_rust
 
 # The real clawhub program, which weft is tested beside: 0.23.3 brings the Node 22 it needs.

@@ -1,5 +1,6 @@
 //! One connection: what is known about it, and what it is waiting for.
 
+use super::http::Plain;
 use super::relay::{Flow, Side};
 use crate::policy::host::Host;
 use crate::sys::net;
@@ -18,6 +19,8 @@ pub enum Via {
     Connect,
     /// A plain HTTP request.
     Plain,
+    /// A plain HTTP request to which a secret is added.
+    Inject,
     /// From the host's loopback to a port inside.
     Inbound,
     /// A question to the resolver.
@@ -41,6 +44,8 @@ pub enum Stage {
     Hello,
     /// Nothing: bytes go back and forth.
     Streaming,
+    /// A thread of its own, which does the rest.
+    Elsewhere,
     /// The client to take the last answer.
     Leaving,
 }
@@ -82,6 +87,8 @@ pub struct Conn {
     pub back: Flow,
     /// Bytes of a plain request's body that are still to come; none: as many as the client likes.
     pub body: Option<u64>,
+    /// The request, while it waits for its addresses, and the place of the secret in the settings.
+    pub request: Option<(Plain, usize)>,
     /// It counts against its rule.
     pub counted: bool,
     /// Bytes out that are accounted for already.
@@ -109,6 +116,7 @@ impl Conn {
             out: Flow::default(),
             back: Flow::default(),
             body: None,
+            request: None,
             counted: false,
             billed: 0,
             opened: false,

@@ -21,10 +21,45 @@ pub struct Request {
 /// A request that is passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plain {
-    /// As it goes to the server: in origin form, without what is for a proxy, one request on the connection.
-    pub head: Vec<u8>,
-    /// How many bytes of body follow; None: until the server has had enough (chunked).
-    pub body: Option<u64>,
+    pub method: String,
+    /// With the query.
+    pub path: String,
+    /// Without what is for a proxy, and without those that say where the body ends.
+    pub headers: Vec<(String, String)>,
+    /// Bytes of the body, if the client says.
+    pub length: Option<u64>,
+    /// The body comes in chunks.
+    pub chunked: bool,
+    /// HTTP/1.0.
+    pub old: bool,
+    /// The client waits for a word before it sends the body.
+    pub expects: bool,
+}
+
+impl Plain {
+    /// As it goes to the server: in origin form, one request on the connection.
+    pub fn head(&self, host: &Host, port: u16) -> Vec<u8> {
+        let named = if port == 80 { host.to_string() } else { format!("{host}:{port}") };
+        let mut head = format!("{} {} HTTP/1.1\r\nHost: {named}\r\n", self.method, self.path);
+        for (name, value) in &self.headers {
+            for part in [name, ": ", value, "\r\n"] {
+                head.push_str(part);
+            }
+        }
+        if let Some(length) = self.length {
+            head.push_str(&format!("Content-Length: {length}\r\n"));
+        }
+        if self.chunked {
+            head.push_str("Transfer-Encoding: chunked\r\n");
+        }
+        head.push_str("Connection: close\r\n\r\n");
+        head.into_bytes()
+    }
+
+    /// How many bytes of body follow; None: until the server has had enough.
+    pub fn body(&self) -> Option<u64> {
+        if self.chunked { None } else { Some(self.length.unwrap_or(0)) }
+    }
 }
 
 /// A request that is not answered as asked.
@@ -38,8 +73,8 @@ const fn bad(why: &'static str) -> Bad {
     Bad { status: 400, why }
 }
 
-/// Reads a request. None: it is not complete yet.
-pub fn request(bytes: &[u8]) -> Result<Option<Request>, Bad> {
+/// Reads a request. None: it is not complete yet. With `server` it may be one to a server, whose host is in a header.
+pub fn request(bytes: &[u8], server: bool) -> Result<Option<Request>, Bad> {
     const TOO_LARGE: Bad = Bad { status: 431, why: "the request line and headers are larger than 16 KiB" };
     let seen = &bytes[..bytes.len().min(LARGEST)];
     if seen.first().is_some_and(|byte| !is_token(*byte)) {
@@ -70,28 +105,37 @@ pub fn request(bytes: &[u8]) -> Result<Option<Request>, Bad> {
         let (host, port) = authority(target, None)?;
         return Ok(Some(Request { host, port, used, plain: None }));
     }
-    let Some(rest) = target.get(..7).filter(|s| s.eq_ignore_ascii_case("http://")).map(|_| &target[7..])
-    else {
-        return Err(bad(match target.get(..8).is_some_and(|s| s.eq_ignore_ascii_case("https://")) {
+    let named = if server && target.starts_with('/') {
+        headers.host.ok_or(bad("there is no Host header"))?
+    } else if target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://")) {
+        let rest = &target[7..];
+        &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+    } else {
+        return Err(bad(match target.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")) {
             true => "https is reached with CONNECT",
             false => "this is a proxy: the target has to be a whole URL",
         }));
     };
-    let cut = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (named, path) = rest.split_at(cut);
+    let path = if target.starts_with('/') { target } else { &target[7 + named.len()..] };
     let (host, port) = authority(named, Some(80))?;
     if let Some(header) = headers.host
         && authority(header, Some(80)).ok() != Some((host.clone(), port))
     {
         return Err(bad("the Host header names another host than the URL"));
     }
-    let body = headers.body(version)?;
+    let old = version == "HTTP/1.0";
+    headers.check_body(old)?;
     let slash = if path.starts_with('/') { "" } else { "/" };
-    let named = if port == 80 { host.to_string() } else { format!("{host}:{port}") };
-    let mut head = format!("{method} {slash}{path} HTTP/1.1\r\nHost: {named}\r\n").into_bytes();
-    headers.pass_on(&mut head);
-    head.extend_from_slice(b"Connection: close\r\n\r\n");
-    Ok(Some(Request { host, port, used, plain: Some(Plain { head, body }) }))
+    let plain = Plain {
+        method: method.to_owned(),
+        path: format!("{slash}{path}"),
+        headers: headers.passed_on(),
+        length: headers.length,
+        chunked: headers.chunked,
+        old,
+        expects: !old && headers.all.iter().any(|(name, _)| name.eq_ignore_ascii_case("expect")),
+    };
+    Ok(Some(Request { host, port, used, plain: Some(plain) }))
 }
 
 const fn is_token(byte: u8) -> bool {
@@ -162,8 +206,9 @@ struct Headers<'a> {
     chunked: bool,
 }
 
-/// For the next stop only (RFC 9110 §7.6.1); those that `Connection` names are added.
-const HOPS: &[&str] = &["connection", "host", "keep-alive", "te", "trailer", "upgrade", "content-length"];
+/// For the next stop only (RFC 9110 §7.6.1), or written anew; those that `Connection` names are added.
+const HOPS: &[&str] =
+    &["connection", "host", "keep-alive", "te", "trailer", "upgrade", "content-length", "transfer-encoding"];
 
 impl<'a> Headers<'a> {
     fn read(lines: impl Iterator<Item = Result<&'a str, Bad>>) -> Result<Self, Bad> {
@@ -199,38 +244,29 @@ impl<'a> Headers<'a> {
         Ok(headers)
     }
 
-    /// How long the body is (RFC 9112 §6.3).
-    fn body(&self, version: &str) -> Result<Option<u64>, Bad> {
+    /// Whether it is clear how long the body is (RFC 9112 §6.3).
+    fn check_body(&self, old: bool) -> Result<(), Bad> {
         match (self.length, self.chunked) {
             (Some(_), true) => Err(bad("there are Content-Length and Transfer-Encoding")),
-            (None, true) if version == "HTTP/1.0" => Err(bad("HTTP/1.0 has no Transfer-Encoding")),
-            (None, true) => Ok(None),
-            (length, false) => Ok(Some(length.unwrap_or(0))),
+            (None, true) if old => Err(bad("HTTP/1.0 has no Transfer-Encoding")),
+            _ => Ok(()),
         }
     }
 
-    fn pass_on(&self, head: &mut Vec<u8>) {
+    fn passed_on(&self) -> Vec<(String, String)> {
         let connection: Vec<&str> = self
             .all
             .iter()
             .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
             .flat_map(|(_, value)| value.split(',').map(|word| word.trim_matches([' ', '\t'])))
             .collect();
-        for (name, value) in &self.all {
+        let stays = |name: &str| {
             let listed = |list: &[&str]| list.iter().any(|hop| hop.eq_ignore_ascii_case(name));
             let proxy = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("proxy-"));
-            // How long the body is stays, whatever is said about it.
-            let framing = name.eq_ignore_ascii_case("transfer-encoding");
-            if proxy || listed(HOPS) || (listed(&connection) && !framing) {
-                continue;
-            }
-            for part in [name.as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-                head.extend_from_slice(part);
-            }
-        }
-        if let Some(length) = self.length {
-            head.extend_from_slice(format!("Content-Length: {length}\r\n").as_bytes());
-        }
+            !(proxy || listed(HOPS) || listed(&connection))
+        };
+        let passed = self.all.iter().filter(|(name, _)| stays(name));
+        passed.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 }
 
@@ -262,7 +298,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Option<Request>, Bad> {
-        request(text.as_bytes())
+        request(text.as_bytes(), false)
     }
 
     fn why(text: &str) -> &'static str {
@@ -303,18 +339,23 @@ mod tests {
         let request = read(text).unwrap().unwrap();
         let plain = request.plain.unwrap();
         assert_eq!(
-            String::from_utf8(plain.head).unwrap(),
+            String::from_utf8(plain.head(&request.host, request.port)).unwrap(),
             "POST /a?b=c HTTP/1.1\r\nHost: example.com:8080\r\nAccept: */*\r\nContent-Length: 5\r\nConnection: close\r\n\r\n"
         );
-        assert_eq!((request.port, plain.body, request.used), (8080, Some(5), text.len() - 5));
-        let root = read("GET HTTP://example.com HTTP/1.0\r\n\r\n").unwrap().unwrap().plain.unwrap();
-        assert!(root.head.starts_with(b"GET / HTTP/1.1\r\nHost: example.com\r\n"));
-        let query = read("GET http://example.com?x HTTP/1.1\r\n\r\n").unwrap().unwrap().plain.unwrap();
-        assert!(query.head.starts_with(b"GET /?x HTTP/1.1\r\n"));
+        assert_eq!((request.port, plain.body(), request.used), (8080, Some(5), text.len() - 5));
+        let head = |text: &str| {
+            let request = read(text).unwrap().unwrap();
+            String::from_utf8(request.plain.unwrap().head(&request.host, request.port)).unwrap()
+        };
+        let root = head("GET HTTP://example.com HTTP/1.0\r\n\r\n");
+        assert!(root.starts_with("GET / HTTP/1.1\r\nHost: example.com\r\n"));
+        assert!(head("GET http://example.com?x HTTP/1.1\r\n\r\n").starts_with("GET /?x HTTP/1.1\r\n"));
+        let own = super::request(b"GET /x HTTP/1.1\r\nHost: a.com\r\n\r\n", true).unwrap().unwrap();
+        assert_eq!((own.host.to_string().as_str(), own.port), ("a.com", 80));
+        assert!(super::request(b"GET /x HTTP/1.1\r\n\r\n", true).is_err());
         let chunked = "POST http://a.com/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\nConnection: transfer-encoding\r\n\r\n";
-        let chunked = read(chunked).unwrap().unwrap().plain.unwrap();
-        assert_eq!(chunked.body, None);
-        assert!(String::from_utf8(chunked.head).unwrap().contains("Transfer-Encoding: chunked\r\n"));
+        assert_eq!(read(chunked).unwrap().unwrap().plain.unwrap().body(), None);
+        assert!(head(chunked).contains("Transfer-Encoding: chunked\r\n"));
     }
 
     #[test]

@@ -9,7 +9,9 @@
 
 mod conn;
 pub mod dns;
+mod elsewhere;
 pub mod http;
+mod inject;
 pub mod inside;
 pub mod names;
 mod relay;

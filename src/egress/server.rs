@@ -1,6 +1,7 @@
 //! The loop: waits for every socket at once, accepts, and takes each connection from stage to stage (`stages`).
 
 use super::conn::{Conn, Stage, Via};
+use super::elsewhere::Elsewhere;
 use super::inside::role;
 use super::names::{self, Names};
 use super::relay::{Pipes, Side};
@@ -69,6 +70,7 @@ pub(super) struct Server {
     udp: Option<UdpSocket>,
     pub names: Names,
     pub resolver: Resolver,
+    pub elsewhere: Elsewhere,
     conns: HashMap<u64, Box<Conn>>,
     next: u64,
     most: usize,
@@ -124,6 +126,7 @@ impl Server {
             accepting: true,
             udp: None,
             names: Names::default(),
+            elsewhere: Elsewhere::new(wake.try_clone()?),
             resolver: Resolver::new(wake),
             conns: HashMap::new(),
             next: 0,
@@ -221,6 +224,9 @@ impl Server {
     fn woken(&mut self) {
         let mut seen = [0; 64];
         while matches!(self.woken.read(&mut seen), Ok(count) if count == seen.len()) {}
+        for (serial, outcome) in self.elsewhere.done() {
+            self.turn_with(serial, |server, conn| server.came_back(conn, outcome));
+        }
         for (serial, answer) in self.resolver.answers() {
             self.turn_with(serial, |server, conn| server.resolved(conn, answer));
         }
@@ -296,6 +302,9 @@ impl Server {
             // Who asks for the name of an address wants no host.
             if name.is_empty() || name.ends_with(".arpa") || name == "arpa" {
                 return dns::Known::No;
+            }
+            if self.settings.injects.iter().any(|(alias, _)| alias == name) {
+                return self.names.address(name).map_or(dns::Known::Full, dns::Known::At);
             }
             let host = match Host::parse(name) {
                 Ok(host @ Host::Name(_)) => host,
@@ -386,7 +395,17 @@ impl Server {
             }
             address => Host::Ip(address),
         };
+        if port == 80 && self.injected(&host).is_some() {
+            conn.via = Via::Inject;
+            return self.step(conn);
+        }
         self.decide(conn, host, port)
+    }
+
+    /// The place of the secret that belongs to a name of weft's own.
+    pub fn injected(&self, host: &Host) -> Option<usize> {
+        let Host::Name(name) = host else { return None };
+        self.settings.injects.iter().position(|(alias, _)| alias == name)
     }
 
     /// A turn for a connection.
@@ -455,6 +474,10 @@ impl Server {
     /// Says what became of a connection, and gives back what it held.
     fn over(&mut self, conn: &mut Conn, why: &str) {
         self.bill(conn);
+        if conn.stage == Stage::Elsewhere {
+            // The thread has the same socket, and learns of it.
+            let _ = conn.client.socket.shutdown(std::net::Shutdown::Both);
+        }
         if conn.counted
             && let Some(used) = conn.route.as_ref().and_then(|route| self.used.get_mut(route.rule?))
         {

@@ -2,7 +2,7 @@
 
 use super::names::{self, RESOLVER};
 use crate::policy::host::{Class, HostPattern, class};
-use crate::policy::{Network, NetworkMode, Policy};
+use crate::policy::{Inject, Network, NetworkMode, Policy};
 use crate::sort;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub ports: Vec<u16>,
     /// The port of the proxy on 127.0.0.1 inside.
     pub proxy: u16,
+    /// Secrets that weft adds, with the name inside under which their host is reached.
+    pub injects: Vec<(String, Inject)>,
     /// Addresses and networks of rules that exist inside, so that programs can connect to them as they are.
     pub addresses: Vec<(IpAddr, u8)>,
 }
@@ -36,7 +38,12 @@ impl Settings {
         if network.mode != NetworkMode::Hosts && network.listen.is_empty() {
             return None;
         }
-        let ports: BTreeSet<u16> = network.allow.iter().flat_map(|rule| rule.ports.iter()).collect();
+        let mut ports: BTreeSet<u16> = network.allow.iter().flat_map(|rule| rule.ports.iter()).collect();
+        let injects: Vec<_> =
+            policy.inject.iter().map(|inject| (alias(&inject.host.to_string()), inject.clone())).collect();
+        if !injects.is_empty() && !network.allow.is_empty() {
+            ports.insert(80);
+        }
         let taken = |port: &u16| ports.contains(port) || network.listen.iter().any(|set| set.value == *port);
         let proxy = (PROXY..=u16::MAX).find(|port| !taken(port)).unwrap_or(PROXY);
         let mut addresses: Vec<(IpAddr, u8)> =
@@ -48,6 +55,7 @@ impl Settings {
             network: Arc::new(network.clone()),
             ports: ports.into_iter().collect(),
             proxy,
+            injects,
             addresses,
         })
     }
@@ -58,16 +66,31 @@ impl Settings {
     }
 
     /// Variables by which programs find the proxy.
-    pub fn variables(&self) -> Vec<(&'static str, String)> {
+    pub fn variables(&self) -> Vec<(String, String)> {
         if self.network.allow.is_empty() {
             return Vec::new();
         }
         let proxy = format!("http://127.0.0.1:{}", self.proxy);
         let names = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
-        let mut all: Vec<(&'static str, String)> = names.map(|name| (name, proxy.clone())).into();
+        let mut all: Vec<(String, String)> = names.map(|name| (name.to_owned(), proxy.clone())).into();
         // What is on this loopback is inside; and what a rule says about localhost is reached without the proxy.
-        all.extend(["NO_PROXY", "no_proxy"].map(|name| (name, "localhost,127.0.0.1,::1".to_owned())));
-        all.push(("NODE_USE_ENV_PROXY", "1".to_owned()));
+        let direct = format!("localhost,127.0.0.1,::1,.{OWN}");
+        all.extend(["NO_PROXY", "no_proxy"].map(|name| (name.to_owned(), direct.clone())));
+        all.push(("NODE_USE_ENV_PROXY".to_owned(), "1".to_owned()));
+        for (alias, inject) in &self.injects {
+            let host = inject.host.to_string();
+            let known = BASES.iter().find(|(known, _, _)| host == *known);
+            let (variable, path) = match (&inject.variable, known) {
+                (Some(variable), known) => (variable.as_str(), known.map_or("", |(_, _, path)| path)),
+                (None, Some((_, variable, path))) => (*variable, *path),
+                (None, None) => continue,
+            };
+            all.push((variable.to_owned(), format!("http://{alias}{path}")));
+        }
+        // Programs look whether they have a key; what they send in its place is replaced.
+        for (_, inject) in &self.injects {
+            all.push((inject.from_env.clone(), "kept-outside-by-weft".to_owned()));
+        }
         all
     }
 
@@ -81,6 +104,17 @@ impl Settings {
         services.iter().for_each(|name| switch.push_str(&format!("{name}: files\n")));
         [("/etc/resolv.conf", resolver), ("/etc/hosts", hosts.to_owned()), ("/etc/nsswitch.conf", switch)]
     }
+}
+
+/// Where names of weft's own are.
+const OWN: &str = "weft.internal";
+/// Variables by which clients of well-known hosts find them, and the path that belongs to it.
+const BASES: &[(&str, &str, &str)] =
+    &[("api.openai.com", "OPENAI_BASE_URL", "/v1"), ("api.anthropic.com", "ANTHROPIC_BASE_URL", "")];
+
+/// The name inside of a host to which a secret is added.
+fn alias(host: &str) -> String {
+    format!("{}.{OWN}", host.replace('.', "-"))
 }
 
 /// An address or a network that can be made one of the sandbox's own. Its loopback it has already, and whole parts of the

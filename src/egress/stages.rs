@@ -1,6 +1,7 @@
 //! What a connection does at each stage, from the first byte to the last.
 
 use super::conn::{Conn, Route, Stage, Via};
+use super::inject::{Job, Outcome, Secret};
 use super::relay::Side;
 use super::server::{Fate, Server, loopback};
 use super::sni::{self, Hello};
@@ -57,7 +58,9 @@ impl Server {
             Stage::Hello => self.hello(conn),
             Stage::Streaming if told => self.stream(conn),
             Stage::Leaving => Ok(leaving(conn, told, &mut self.scratch)),
-            Stage::Socket | Stage::Resolving | Stage::Dialling | Stage::Streaming => Ok(Fate::Keep),
+            Stage::Socket | Stage::Resolving | Stage::Dialling | Stage::Streaming | Stage::Elsewhere => {
+                Ok(Fate::Keep)
+            }
         }
     }
 
@@ -67,7 +70,7 @@ impl Server {
             (_, None) => Fate::Keep,
             (Via::Dns, _) => self.dns_by_tcp(conn),
             (Via::Socks, _) => self.socks_request(conn),
-            (_, Some(&socks::VERSION)) => match socks::greeting(&conn.inbox) {
+            (Via::Proxy, Some(&socks::VERSION)) => match socks::greeting(&conn.inbox) {
                 None => Fate::Keep,
                 Some((used, true)) => {
                     conn.inbox.drain(..used);
@@ -120,20 +123,34 @@ impl Server {
     }
 
     fn http_request(&mut self, conn: &mut Conn) -> Fate {
-        match http::request(&conn.inbox) {
+        match http::request(&conn.inbox, conn.via == Via::Inject) {
             Ok(None) => Fate::Keep,
             Ok(Some(request)) => {
                 conn.inbox.drain(..request.used);
-                conn.via = Via::Connect;
-                if let Some(plain) = request.plain {
-                    conn.via = Via::Plain;
-                    let here =
-                        plain.body.map_or(usize::MAX, |body| usize::try_from(body).unwrap_or(usize::MAX));
-                    conn.inbox.truncate(here);
-                    conn.body = plain.body.map(|body| body - conn.inbox.len() as u64);
-                    let body = std::mem::replace(&mut conn.inbox, plain.head);
-                    conn.inbox.extend_from_slice(&body);
+                let Some(plain) = request.plain else {
+                    conn.via = Via::Connect;
+                    return self.decide(conn, request.host, request.port);
+                };
+                let body = plain.body();
+                if let Some(body) = body {
+                    conn.inbox.truncate(usize::try_from(body).unwrap_or(usize::MAX));
                 }
+                let secret = self.injected(&request.host).filter(|_| request.port == 80);
+                if let Some(at) = secret
+                    && let Some((_, inject)) = self.settings.injects.get(at)
+                {
+                    conn.via = Via::Inject;
+                    conn.request = Some((plain, at));
+                    return match Host::parse(&inject.host.to_string()) {
+                        Ok(host) => self.decide(conn, host, 443),
+                        Err(_) => Fate::End,
+                    };
+                }
+                conn.via = Via::Plain;
+                conn.body = body.map(|body| body - conn.inbox.len() as u64);
+                let mut head = plain.head(&request.host, request.port);
+                head.append(&mut conn.inbox);
+                conn.inbox = head;
                 self.decide(conn, request.host, request.port)
             }
             Err(bad) => {
@@ -157,6 +174,11 @@ impl Server {
         else {
             return Fate::End;
         };
+        if conn.via == Via::Inject && !rule.tls {
+            let rule = Some(rule.origin.clone());
+            let reason = "a secret goes out by TLS only, and the rule says tls = false".into();
+            return self.fail(conn, Why::Denied(Decision { allowed: false, rule, reason }));
+        }
         if conn.via == Via::Plain && rule.tls {
             let reason = "the rule is for TLS, and this is plain HTTP".into();
             let rule = Some(rule.origin.clone());
@@ -226,6 +248,53 @@ impl Server {
         }
     }
 
+    /// A request to which a secret is added goes to a thread of its own, with the address that was checked.
+    fn send_elsewhere(&mut self, conn: &mut Conn, address: SocketAddr) -> Fate {
+        let Some((request, at)) = conn.request.take() else { return Fate::End };
+        let Some((_, inject)) = self.settings.injects.get(at).cloned() else { return Fate::End };
+        let left = self.allowance(conn);
+        let secret = Secret::from_env(&inject.from_env, &inject.header);
+        let Some(secret) = secret else {
+            let why = format!("{} is not set outside, so there is nothing to add", inject.from_env);
+            return self.fail(conn, Why::Failed(why));
+        };
+        let Ok(client) = conn.client.socket.try_clone() else { return Fate::End };
+        let job = Job {
+            client,
+            request,
+            inbox: std::mem::take(&mut conn.inbox),
+            host: inject.host.to_string(),
+            address,
+            header: inject.header.clone(),
+            secret,
+            left,
+            agents: self.elsewhere.agents(),
+        };
+        // What this connection does is no longer the loop's.
+        let _ = self.poll.remove(&conn.client.socket);
+        if !self.elsewhere.send(conn.serial, job) {
+            return Fate::End;
+        }
+        conn.address = Some(address);
+        conn.opened = true;
+        conn.stage = Stage::Elsewhere;
+        conn.deadline = None;
+        self.tell_end(conn, Kind::Opened, "");
+        Fate::Keep
+    }
+
+    /// The thread has done what it could.
+    pub fn came_back(&mut self, conn: &mut Conn, outcome: Outcome) -> Fate {
+        conn.out.moved = outcome.sent;
+        conn.back.moved = outcome.received;
+        if let Some(error) = outcome.error {
+            self.bill(conn);
+            conn.opened = false;
+            self.tell_end(conn, Kind::Closed, &error);
+        }
+        Fate::End
+    }
+
     /// Tries the next address.
     fn dial_next(&mut self, conn: &mut Conn, error: &str) -> Fate {
         let mut error = error.to_owned();
@@ -233,6 +302,9 @@ impl Server {
         conn.server = None;
         while let Some(address) = conn.addresses.pop() {
             let to = SocketAddr::new(address, port);
+            if conn.via == Via::Inject {
+                return self.send_elsewhere(conn, to);
+            }
             conn.address = Some(to);
             let (token, events) = Self::server_token(conn);
             let begun =
@@ -481,6 +553,7 @@ impl Server {
                 Fate::End
             }
             Stage::Streaming => self.step(conn),
+            Stage::Elsewhere => Fate::Keep,
             Stage::Socket | Stage::Leaving => Fate::End,
         }
     }
@@ -507,7 +580,7 @@ impl Server {
         };
         match conn.via {
             Via::Socks => leave(conn, socks::reply(code)),
-            Via::Proxy | Via::Connect | Via::Plain => leave(conn, http::answer(status, &text)),
+            Via::Proxy | Via::Connect | Via::Plain | Via::Inject => leave(conn, http::answer(status, &text)),
             Via::Transparent | Via::Inbound | Via::Dns => {
                 conn.reset();
                 Fate::End

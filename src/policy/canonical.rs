@@ -100,7 +100,9 @@ pub fn hash(policy: &Policy) -> String {
     network.listen.iter().for_each(|set| facts.add("network.listen", &[&set.value.to_be_bytes()]));
     for inject in &policy.inject {
         let host = inject.host.to_string();
-        facts.add("network.inject", &[host.as_bytes(), inject.header.as_bytes(), inject.from_env.as_bytes()]);
+        let variable = inject.variable.as_deref().unwrap_or_default();
+        let parts = [host.as_str(), &inject.header, &inject.from_env, variable].map(str::as_bytes);
+        facts.add("network.inject", &parts);
     }
     let process = &policy.process;
     if let Some(allow) = &process.allow {

@@ -288,6 +288,9 @@ pub fn env(policy: &Policy, name: &str) -> Decision {
     if let Some(deny) = first(&policy.env.deny, name) {
         return Decision::deny(&deny.origin, format!("`{}` is denied", deny.value));
     }
+    if let Some(inject) = policy.inject.iter().find(|inject| inject.from_env == name) {
+        return Decision::deny(&inject.origin, "the secret stays outside");
+    }
     if let Some(set) = policy.env.set.get(name) {
         return Decision::allow(&set.origin, "the policy sets it");
     }

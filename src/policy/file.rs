@@ -81,6 +81,7 @@ pub struct InjectTable {
     pub host: Text,
     pub header: Text,
     pub from: Text,
+    pub variable: Option<Text>,
 }
 
 #[derive(Debug, Default)]
@@ -278,7 +279,8 @@ fn network(top: &mut Fields<'_, '_>) -> NetworkTable {
     const HOST: &[&str] = &["host", "ports", "tls", "max_connections", "max_bytes_out", "rate"];
     let mut table = top.table("network", KEYS);
     let hosts = table.tables("allow", HOST, "a table, { host = \"…\" }");
-    let injects = table.tables("inject", &["host", "header", "from"], "a table, { host = \"…\" }");
+    let injects =
+        table.tables("inject", &["host", "header", "from", "variable"], "a table, { host = \"…\" }");
     let host = |mut table: Fields<'_, '_>| HostTable {
         host: table.must("host"),
         ports: table.numbers("ports"),
@@ -291,6 +293,7 @@ fn network(top: &mut Fields<'_, '_>) -> NetworkTable {
         host: table.must("host"),
         header: table.must("header"),
         from: table.must("from"),
+        variable: table.text("variable"),
     };
     NetworkTable {
         allow: hosts.into_iter().map(|one| Spanned::new(one.span(), host(one))).collect(),

@@ -324,6 +324,8 @@ pub struct Inject {
     pub header: String,
     /// The variable of weft's own environment that holds the value.
     pub from_env: String,
+    /// The variable inside that says where the host is reached without the secret.
+    pub variable: Option<String>,
     pub origin: Origin,
 }
 

@@ -34,11 +34,13 @@ pub fn set_tmpdir(variables: &mut [CString], named: &Path, scratch: &Path) {
 pub fn variables(
     policy: &Policy,
     outside: impl Iterator<Item = (OsString, OsString)>,
-    added: &[(&'static str, String)],
+    added: &[(String, String)],
 ) -> Vec<CString> {
     let denied = |name: &str| policy.env.deny.iter().any(|set| decide::covers(&set.value, name));
     let mut all: Vec<(OsString, OsString)> = outside
-        .filter(|(name, _)| passes(&policy.env, name) && !added.iter().any(|(added, _)| name == *added))
+        .filter(|(name, _)| passes(&policy.env, name) && !added.iter().any(|(added, _)| **name == **added))
+        // The secret stays outside.
+        .filter(|(name, _)| !policy.inject.iter().any(|inject| **name == *inject.from_env))
         .chain(
             added.iter().filter(|(name, _)| !denied(name)).map(|(name, value)| (name.into(), value.into())),
         )

@@ -292,7 +292,9 @@ impl Lines<'_> {
             self.add(&set.origin, set.value.clone(), [who]);
         }
         for inject in &policy.inject {
-            self.add(&inject.origin, format!("{} for {}", inject.header, inject.host), []);
+            let by = self.plan.egress.as_ref().filter(|egress| egress.goes_out());
+            let by = by.map(|_| "weft adds it on the way out; the variable does not pass".to_owned());
+            self.add(&inject.origin, format!("{} for {}", inject.header, inject.host), by);
         }
         if let Some(file) = &policy.audit.file {
             let level = if policy.audit.level == AuditLevel::All { "every decision" } else { "denials" };

@@ -332,6 +332,9 @@ impl Plan {
             writeln!(f, "egress      {rules} rules, {denies} denials, on ports {}", list(&egress.ports))?;
             writeln!(f, "            resolver {}, which asks nobody", crate::egress::names::RESOLVER)?;
             writeln!(f, "            proxy 127.0.0.1:{}, HTTP and SOCKS 5", egress.proxy)?;
+            for (alias, inject) in &egress.injects {
+                writeln!(f, "            http://{alias} is {}, with {} added", inject.host, inject.header)?;
+            }
             for (address, prefix) in &egress.addresses {
                 writeln!(f, "            address {address}/{prefix}, reached as it is")?;
             }

@@ -55,10 +55,11 @@ fn enter() -> ExitCode {
         |args: &[&str]| Command::new("unshare").args(args).arg("true").status().is_ok_and(|s| s.success());
     let namespaces = ["--net", "--mount"];
     let as_root = ["--user", "--map-root-user", "--net", "--mount"];
-    let args: &[&str] = if try_it(&as_root) {
-        &as_root
-    } else if try_it(&namespaces) {
+    // Some servers need to be more than one user.
+    let args: &[&str] = if try_it(&namespaces) {
         &namespaces
+    } else if try_it(&as_root) {
+        &as_root
     } else {
         eprintln!(
             "SKIPPED: egress: no namespaces for the test itself (unshare of util-linux, user namespaces)"

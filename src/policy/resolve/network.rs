@@ -135,7 +135,18 @@ impl Resolver<'_> {
                 "write `env:NAME`",
             );
         }
+        let variable = table.variable.as_ref().map(|name| name.get_ref().clone());
+        if let (Some(at), Some(name)) = (&table.variable, &variable)
+            && (!is_variable(name) || super::super::decide::is_loader_variable(name.as_bytes()))
+        {
+            self.fail(
+                &layer.lines,
+                at,
+                format!("`{name}` cannot be set"),
+                "name a variable such as OPENAI_BASE_URL",
+            );
+        }
         let origin = origin(layer, &table.host, "network.inject");
-        Some(Inject { host, header: header.clone(), from_env: from?.to_owned(), origin })
+        Some(Inject { host, header: header.clone(), from_env: from?.to_owned(), variable, origin })
     }
 }

@@ -1,0 +1,123 @@
+#!/usr/bin/env bash
+# What the egress costs, in pairs within one run: throughput and latency against a direct connection over the same veth pair,
+# memory of 2,000 open connections, start-up with a policy of 50 hosts against one without a network.
+# Needs root (two network namespaces); run it on an idle machine. Usage: scripts/bench/egress.sh [WEFT]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+weft=$(realpath "${1:-target/release/weft}")
+[ -x "$weft" ] || { echo "weft: no binary at $weft: build it first: cargo build --release" >&2; exit 2; }
+work=$(mktemp -d /var/tmp/weft-bench-egress.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/ws"
+
+cat > "$work/server.py" <<'PY'
+"""Far side: a port that sends without end, and one that answers each byte."""
+import socket, threading, sys
+block = bytes(1 << 20)
+def send(c):
+    try:
+        while True: c.sendall(block)
+    except OSError: pass
+def echo(c):
+    c.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        for data in iter(lambda: c.recv(64), b""): c.sendall(data)
+    except OSError: pass
+    c.close()
+def serve(port, act):
+    l = socket.create_server(("93.184.216.50", port), backlog=4096)
+    while True: threading.Thread(target=act, args=(l.accept()[0],), daemon=True).start()
+threading.Thread(target=serve, args=(7001, send), daemon=True).start()
+threading.Thread(target=serve, args=(7002, echo), daemon=True).start()
+print("ready", flush=True)
+sys.stdin.read()
+PY
+
+cat > "$work/client.py" <<'PY'
+"""Near side, the same program inside and outside: reads a number of bytes, or connects and exchanges one byte."""
+import socket, sys, time
+what, host, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+if what == "bulk":
+    s = socket.create_connection((host, 7001))
+    buffer = bytearray(1 << 20)
+    s.recv_into(buffer)
+    began, left = time.perf_counter(), count
+    while left > 0: left -= s.recv_into(buffer)
+    print(count / (time.perf_counter() - began))
+elif what == "connect":
+    # The name is asked for once: connections are what is measured.
+    address, times = socket.getaddrinfo(host, 7002)[0][4], []
+    for _ in range(count):
+        began = time.perf_counter()
+        s = socket.create_connection(address)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        s.sendall(b"x"); s.recv(1)
+        times.append(time.perf_counter() - began)
+        s.close()
+    print(sorted(times)[len(times) // 2])
+else:
+    held = [socket.create_connection((host, 7002)) for _ in range(count)]
+    for s in held: s.sendall(b"x"); s.recv(1)
+    print("open", flush=True)
+    sys.stdin.read()
+PY
+
+cat > "$work/near.py" <<'PY'
+import os, statistics, subprocess, sys, time
+weft, work = sys.argv[1], sys.argv[2]
+python = "/usr/bin/python3"
+os.environ.update(HOME=work, PATH="/usr/local/bin:/usr/bin:/bin")
+os.chdir(work + "/ws")
+base = 'version = 1\nextends = ["coding-agent"]\n[filesystem]\nread = ["%s/client.py"]\n' % work
+def policy(name, text):
+    with open(f"{work}/{name}.toml", "w") as f: f.write(base + text)
+    return f"{work}/{name}.toml"
+far = policy("far", '[network]\nallow = [{ host = "far.test", ports = [7001, 7002], tls = false }]\n')
+none = policy("none", "")
+fifty = policy("fifty", "[network]\nallow = [\n" + "".join(f'  {{ host = "h{i}.example.com" }},\n' for i in range(50)) + "]\n")
+def inside(p, *args): return [weft, "run", "--policy", p, "--", *args]
+def client(direct, *args):
+    command = [python, work + "/client.py", args[0], "far.test", *args[1:]]
+    done = subprocess.run(command if direct else inside(far, *command), capture_output=True, text=True, check=True)
+    return float(done.stdout)
+def pairs(count, what):
+    for i in range(count):
+        first = i % 2 == 0
+        a = what(first); b = what(not first)
+        yield (a, b) if first else (b, a)
+bulk = [b / a for a, b in pairs(9, lambda direct: client(direct, "bulk", str(1 << 30)))]
+print(f"throughput   {statistics.median(bulk):.2f} of direct (median of {len(bulk)} pairs, {min(bulk):.2f} to {max(bulk):.2f})")
+delay = [(b - a) * 1000 for a, b in pairs(9, lambda direct: client(direct, "connect", "300"))]
+print(f"connection   {statistics.median(delay):+.3f} ms until the first byte (median of {len(delay)} pairs of medians of 300)")
+script = 'ulimit -n 4096; exec %s %s/client.py hold far.test 2000' % (python, work)
+run = subprocess.Popen(inside(far, "sh", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+assert run.stdout.readline() == "open\n"
+rss = next(line for line in open(f"/proc/{run.pid}/status") if line.startswith("VmRSS")).split()[1]
+print(f"memory       {int(rss) / 1024:.1f} MiB for 2,000 open connections")
+run.stdin.close(); run.wait()
+def start(p):
+    began = time.perf_counter()
+    subprocess.run(inside(p, "/bin/true"), check=True)
+    return (time.perf_counter() - began) * 1000
+for p in (none, fifty): start(p)
+starts = [b - a for a, b in pairs(200, lambda first: start(none if first else fifty))]
+print(f"start-up     {statistics.median(starts):+.2f} ms with 50 hosts (median of {len(starts)} pairs)")
+PY
+
+export weft work
+unshare --net --mount bash -ec '
+    mount --make-rprivate /
+    ip link set lo up
+    coproc far { exec unshare --net bash -ec "echo there; read go; ip link set far up; ip address add 93.184.216.50/24 dev far; exec /usr/bin/python3 $work/server.py"; }
+    read -r -u "${far[0]}" _
+    ip link add near type veth peer name far netns "$far_PID"
+    ip address add 93.184.216.1/24 dev near
+    ip link set near up
+    echo go >&"${far[1]}"
+    read -r -u "${far[0]}" _
+    printf "127.0.0.1 localhost\n93.184.216.50 far.test\n" > "$work/hosts"
+    mount --bind "$work/hosts" /etc/hosts
+    printf "hosts: files\n" > "$work/nsswitch"
+    mount --bind "$work/nsswitch" /etc/nsswitch.conf
+    /usr/bin/python3 "$work/near.py" "$weft" "$work"
+'
