@@ -7,7 +7,7 @@
 //! to the one before as a variable-length number (7 bits a byte) and its weight, a byte. An entry is one line of JSON.
 
 use super::model::{Summary, Verdict, number, text, word, words};
-use crate::files::write_atomic;
+use crate::files::write_lightly;
 use crate::json::{self, Node, Writer};
 use std::fs::File;
 use std::io;
@@ -158,7 +158,7 @@ pub fn write(path: &Path, skills: &[Summary], synced: u64) -> io::Result<()> {
     }
     starts.push(place(entries.len())?);
     let newest = skills.iter().map(|skill| skill.updated).max().unwrap_or(0);
-    write_atomic(path, |out| {
+    write_lightly(path, |out| {
         out.write_all(MAGIC)?;
         for number in [synced, newest, u64::from(documents), lists.len() as u64] {
             out.write_all(&number.to_le_bytes())?;
