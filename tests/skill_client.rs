@@ -612,3 +612,54 @@ fn scripts_resolve_by_key() {
         .weft(&["resolve", "demo", "--yes-if-signed-by", &format!("01{}", "0".repeat(62))])
         .refused("--yes-if-signed-by");
 }
+
+#[test]
+fn an_answer_that_did_not_change_is_not_sent_again() {
+    let world = World::new();
+    world.hub.add("demo", "1.0.0", &[("SKILL.md", PAGE)]);
+    world.hub.state().first = Some(Box::new(|seen| {
+        let known = seen.header("if-none-match") == Some("\"v1\"");
+        seen.path().ends_with("/versions").then(|| match known {
+            true => Act::Answer(304, vec![("etag", "\"v1\"".into())], Vec::new()),
+            false => Act::Answer(
+                200,
+                vec![("etag", "\"v1\"".into())],
+                br#"{"items":[{"version":"7.0.0","createdAt":1}],"nextCursor":null}"#.to_vec(),
+            ),
+        })
+    }));
+    for _ in 0..2 {
+        assert!(world.weft(&["versions", "demo"]).out.starts_with("7.0.0"));
+    }
+    let asked: Vec<bool> =
+        world.hub.server.seen().iter().map(|seen| seen.header("if-none-match").is_some()).collect();
+    assert_eq!(asked, [false, true]);
+    // A login is another reader: what was kept for nobody is not shown to it as its own.
+    world.login();
+    world.hub.server.forget();
+    good(&world.weft(&["versions", "demo"]));
+    assert!(world.hub.server.seen().iter().all(|seen| seen.header("if-none-match").is_none()));
+}
+
+#[test]
+fn a_login_by_code_waits_for_the_user() {
+    let world = World::new();
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    world.hub.state().first = Some(Box::new(move |seen| match seen.path() {
+        "/api/cli/device/code" => Some(Act::json(
+            r#"{"device_code":"d","user_code":"ABCD-EFGH","verification_uri":"http://127.0.0.1/device","expires_in":900,"interval":1}"#,
+        )),
+        "/api/cli/device/token" if asked.fetch_add(1, Ordering::SeqCst) == 0 => {
+            let body = br#"{"error":"authorization_pending"}"#.to_vec();
+            Some(Act::Answer(428, vec![("content-type", "application/json".into())], body))
+        }
+        "/api/cli/device/token" => Some(Act::json(format!(
+            r#"{{"access_token":"{TOKEN}","token_type":"bearer","scope":"read write"}}"#
+        ))),
+        _ => None,
+    }));
+    let said = world.weft(&["login"]);
+    good(&said);
+    assert!(said.err.contains("ABCD-EFGH") && said.out.contains("logged in as alice"), "{said:?}");
+    assert_eq!(world.weft(&["whoami"]).out, "alice\n");
+}

@@ -2,7 +2,7 @@
 //! in it is believed more than an answer from the network: everything is checked again when it is used.
 
 use crate::digest::Sha256;
-use crate::files::write_atomic;
+use crate::files::write_lightly;
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::DirBuilderExt;
@@ -60,7 +60,7 @@ impl Cache {
         let etag: String = etag.chars().filter(|c| c.is_ascii_graphic() || *c == ' ').take(200).collect();
         let kept = || -> io::Result<()> {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-            write_atomic(&self.folder.join(key), |out| {
+            write_lightly(&self.folder.join(key), |out| {
                 write!(out, "{HEADER}\n{}\netag {etag}\n\n", Sha256::of(body))?;
                 out.write_all(body)
             })?;

@@ -10,6 +10,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Pages that are followed; of two hundred skills each.
 const MOST_PAGES: usize = 2000;
+/// No registry has more skills, and a list of them stays in memory.
+const MOST_SKILLS: usize = 200_000;
+/// What is kept of a title or a tag, in characters, and of tags in number.
+const MOST_WORD: usize = 80;
+const MOST_TAGS: usize = 10;
 
 /// Where the list of a registry is kept.
 pub fn path(cache: &Path, hub: &Hub) -> PathBuf {
@@ -25,7 +30,8 @@ pub fn open(path: &Path, hub: &Hub, first: bool, progress: &dyn Fn(usize)) -> Re
     if hub.offline || !due {
         return Ok(old);
     }
-    let since = old.as_ref().map_or(0, |index| index.newest);
+    // An entry that is dated in the future must not hide all that come after it.
+    let since = old.as_ref().map_or(0, |index| index.newest.min(index.synced.saturating_mul(1000)));
     let news = match changed(hub, since, progress) {
         Ok(news) => news,
         // An old list is better than none.
@@ -57,14 +63,34 @@ fn changed(hub: &Hub, since: u64, progress: &dyn Fn(usize)) -> Result<Vec<Summar
     for _ in 0..MOST_PAGES {
         let (page, next) = hub.page(since, cursor.as_deref())?;
         let known = page.iter().any(|skill| skill.updated < since);
-        all.extend(page.into_iter().filter(|skill| skill.updated >= since));
+        all.extend(page.into_iter().filter(|skill| skill.updated >= since).map(bounded));
         progress(all.len());
         // Newest first: behind the first that is older, all are.
-        if next.is_none() || next == cursor || (known && !hub.has_catalog()) {
+        if next.is_none() || next == cursor || all.len() >= MOST_SKILLS || (known && !hub.has_catalog()) {
             break;
         }
         cursor = next;
     }
     all.reverse();
     Ok(all)
+}
+
+/// What is kept of a skill, so that a list of them has a size.
+fn bounded(mut skill: Summary) -> Summary {
+    for text in std::iter::once(&mut skill.title).chain(&mut skill.tags) {
+        cut(text, MOST_WORD);
+    }
+    cut(&mut skill.text, search::MOST_TEXT);
+    if let Some(version) = &mut skill.version {
+        cut(version, MOST_WORD);
+    }
+    skill.tags.truncate(MOST_TAGS);
+    skill
+}
+
+fn cut(text: &mut String, most: usize) {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+        text.shrink_to_fit();
+    }
 }

@@ -7,7 +7,7 @@
 //! to the one before as a variable-length number (7 bits a byte) and its weight, a byte. An entry is one line of JSON.
 
 use super::model::{Summary, Verdict, number, text, word, words};
-use crate::files::write_atomic;
+use crate::files::write_lightly;
 use crate::json::{self, Node, Writer};
 use std::fs::File;
 use std::io;
@@ -21,7 +21,7 @@ const BUCKETS: u32 = 1 << 18;
 /// So many of the best by vector are looked at by word.
 const CANDIDATES: usize = 300;
 /// Of a description this much is indexed: what it is for stands at its beginning.
-const MOST_TEXT: usize = 300;
+pub const MOST_TEXT: usize = 300;
 /// A larger file is not ours.
 const LARGEST: u64 = 1 << 30;
 
@@ -158,7 +158,7 @@ pub fn write(path: &Path, skills: &[Summary], synced: u64) -> io::Result<()> {
     }
     starts.push(place(entries.len())?);
     let newest = skills.iter().map(|skill| skill.updated).max().unwrap_or(0);
-    write_atomic(path, |out| {
+    write_lightly(path, |out| {
         out.write_all(MAGIC)?;
         for number in [synced, newest, u64::from(documents), lists.len() as u64] {
             out.write_all(&number.to_le_bytes())?;

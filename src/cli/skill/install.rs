@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 pub const SUSPICIOUS: &str = "suspicious";
 /// A name is a near miss of one that is used so much more.
 const MUCH: u64 = 10;
+/// What is downloaded so often is popular itself: nobody is asked for names like it.
+const POPULAR: u64 = 10_000;
 
 /// Install skills: fetched, held against their signature and their owner's key, scanned, and put in place in one step
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -293,6 +295,9 @@ fn ask_findings(record: &Record, findings: &[&Finding]) -> Vec<Accepted> {
 /// A name that differs by a letter from one that many more use is worth a second look.
 pub fn warn_of_near_miss(hub: &Hub, detail: &Detail) {
     let skill = &detail.skill;
+    if skill.downloads.is_some_and(|downloads| downloads >= POPULAR) {
+        return;
+    }
     let index = common::cache().ok().and_then(|cache| Index::open(&catalog::path(&cache, hub)));
     let others = match index {
         Some(index) => index.search(&skill.slug, 20),
