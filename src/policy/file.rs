@@ -279,7 +279,8 @@ const NETWORK: &[&str] =
 fn network(mut table: Fields<'_, '_>) -> NetworkTable {
     const HOST: &[&str] = &["host", "ports", "tls", "max_connections", "max_bytes_out", "rate"];
     let hosts = table.tables("allow", HOST, "a table, { host = \"…\" }");
-    let injects = table.tables("inject", &["host", "header", "from", "variable"], "a table, { host = \"…\" }");
+    let injects =
+        table.tables("inject", &["host", "header", "from", "variable"], "a table, { host = \"…\" }");
     let host = |mut table: Fields<'_, '_>| HostTable {
         host: table.must("host"),
         ports: table.numbers("ports"),
