@@ -2,8 +2,9 @@
 
 use super::http::Plain;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
-pub const AT_ONCE: usize = 0;
+pub const AT_ONCE: usize = 1;
 pub const STACK: usize = 0;
 
 /// There is none.
@@ -17,8 +18,7 @@ impl Secret {
 }
 
 /// None are kept.
-#[derive(Debug, Clone, Default)]
-pub struct Agents;
+pub type Agents = Arc<()>;
 
 /// Never made.
 #[expect(dead_code, reason = "has the parts of the one that works")]
