@@ -20,6 +20,8 @@ pub(super) mod role {
     pub const DNS_TCP: u8 = b'D';
     /// A socket that is not connected.
     pub const SOCKET: u8 = b'S';
+    /// A connection that was made for somebody inside; what it is, a port and an address follow.
+    pub const CONNECTION: u8 = b'C';
 }
 
 /// Connections that wait for weft to accept them.
@@ -77,6 +79,27 @@ fn bound(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
     net::set_backlog(&listener, BACKLOG)?;
     Ok(listener)
+}
+
+/// What a connection to an address inside is: one of the bytes of `role`. None where nothing listens.
+pub fn way(to: SocketAddr, settings: &Settings) -> Option<u8> {
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    match (to.ip(), to.port()) {
+        (ip, dns::PORT) if ip == RESOLVER => Some(role::DNS_TCP),
+        (ip, port) if ip == local && port == settings.proxy => Some(role::PROXY),
+        (_, port) => settings.ports.contains(&port).then_some(role::PORT),
+    }
+}
+
+/// Hands over a connection that was made for somebody inside, where there are no listeners.
+pub fn hand_over(weft: &OwnedFd, way: u8, to: SocketAddr, end: BorrowedFd<'_>) -> io::Result<()> {
+    let ip = match to.ip() {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    };
+    let [a, b] = to.port().to_be_bytes();
+    let message = [&[role::CONNECTION, a, b, way][..], &ip.octets()].concat();
+    socket::send(weft, &message, Some(end))
 }
 
 /// Answers one request of weft for a socket of this namespace: one byte, 4 or 6. False: weft asks no more.

@@ -11,6 +11,10 @@ mod conn;
 pub mod dns;
 mod elsewhere;
 pub mod http;
+#[cfg(feature = "net")]
+mod inject;
+#[cfg(not(feature = "net"))]
+#[path = "no_inject.rs"]
 mod inject;
 pub mod inside;
 pub mod names;

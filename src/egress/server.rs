@@ -235,9 +235,13 @@ impl Server {
     /// The inside sends listeners and sockets.
     fn hear(&mut self) {
         loop {
-            let mut message = [0; 3];
+            let mut message = [0; 20];
             let received = match socket::receive(&self.inside, &mut message) {
                 Ok(Some((3, fd))) => fd,
+                Ok(Some((20, Some(fd)))) if message[0] == role::CONNECTION => {
+                    self.handed(fd, &message);
+                    continue;
+                }
                 Ok(None) => return,
                 // The end, or what no version of weft sends.
                 Ok(Some(_)) | Err(_) => {
@@ -270,6 +274,24 @@ impl Server {
                 (_, None) => {}
             }
         }
+    }
+
+    /// A connection that was made for somebody inside.
+    fn handed(&mut self, fd: OwnedFd, message: &[u8; 20]) {
+        let [_, a, b, way, ip @ ..] = message;
+        let (ip, port) = (plain(Ipv6Addr::from(*ip).into()), u16::from_be_bytes([*a, *b]));
+        let via = match *way {
+            role::PROXY => Via::Proxy,
+            role::DNS_TCP => Via::Dns,
+            _ => Via::Transparent,
+        };
+        let socket = TcpStream::from(fd);
+        if self.conns.len() >= self.most || socket.set_nonblocking(true).is_err() {
+            net::reset_on_close(&socket);
+            return;
+        }
+        let _ = socket.set_nodelay(true);
+        self.accepted(socket, via, port, ip, SocketAddr::new(ip, port));
     }
 
     /// Asks the inside for a socket.

@@ -60,6 +60,20 @@ impl Settings {
         })
     }
 
+    /// The same without a way out.
+    #[must_use]
+    pub fn without_hosts(mut self) -> Self {
+        Arc::make_mut(&mut self.network).allow.clear();
+        self
+    }
+
+    /// The same without a way in.
+    #[must_use]
+    pub fn without_listen(mut self) -> Self {
+        Arc::make_mut(&mut self.network).listen.clear();
+        self
+    }
+
     /// There are hosts to be reached.
     pub fn goes_out(&self) -> bool {
         !self.network.allow.is_empty()

@@ -130,6 +130,9 @@ pub fn plan(
     let (mounts, landlock) = match &mut fallback {
         Some(fallback) => {
             fallback.most = limits.counted;
+            if let Some(egress) = &egress {
+                fallback.go_out(egress);
+            }
             (Mounts::none(), grants::of(fallback, probe))
         }
         None => {
@@ -158,7 +161,11 @@ pub fn plan(
             report: probe.listener,
             // Written down only where there is something to write to.
             execs: policy.audit.file.is_some(),
-            alone: fallback.as_ref().map(|it| Alone { inet: it.inet, count: it.most.is_some() }),
+            alone: fallback.as_ref().map(|it| Alone {
+                inet: it.inet,
+                egress: it.egress.is_some(),
+                count: it.most.is_some(),
+            }),
         },
         limits,
         own_network,
@@ -170,7 +177,10 @@ pub fn plan(
     })
 }
 
-/// The way out, if the policy names hosts, or the line that needs one where none can be.
+/// Landlock that knows TCP.
+const TCP: u32 = 4;
+
+/// The way out, if the policy names hosts, and the way in, if it names ports; or the line that needs one where none can be.
 fn egress(
     policy: &Policy,
     probe: &Probe,
@@ -179,34 +189,47 @@ fn egress(
 ) -> Result<Option<Settings>, Refusal> {
     let Some(made) = Settings::of(policy) else { return Ok(None) };
     let network = &policy.network;
-    let (why, help) = match &probe.no_namespaces {
-        _ if !own_network => {
-            ("the network is the host's: every port is reachable already".to_owned(), "leave it out")
+    let mut refuse = |origin: &Origin, key: &str, why: String, instead: &str, help: &str| {
+        if policy.sandbox.tolerates(key) {
+            unenforced.push((origin.clone(), format!("{why}: {instead}")));
+            return Ok(());
         }
-        Some(why) => (
-            format!("without namespaces ({why}) there is no way out of the sandbox that goes by host names"),
-            "allow user namespaces for this user, or use unrestricted = true",
-        ),
-        None if made.ports.len() > settings::MOST_PORTS => {
-            let Some(last) = network.allow.last() else { return Ok(None) };
-            let why = format!("the policy names {} ports, {} can be", made.ports.len(), settings::MOST_PORTS);
-            return Err(Refusal::new(last.origin.clone(), why, "name fewer"));
-        }
-        None => return Ok(Some(made)),
+        let help = format!("{help}; or list \"{key}\" in sandbox.best_effort: {instead} then");
+        Err(Refusal::new(origin.clone(), why, &help))
     };
-    let allow = network
-        .allow
-        .first()
-        .map(|rule| (&rule.origin, "network.allow", "the command has no network at all"));
-    let listen = network.listen.first().map(|set| (&set.origin, "network.listen", "no port is passed on"));
-    for (origin, key, instead) in allow.into_iter().chain(listen) {
-        if !policy.sandbox.tolerates(key) {
-            let help = format!("{help}; or list \"{key}\" in sandbox.best_effort: {instead} then");
-            return Err(Refusal::new(origin.clone(), why, &help));
-        }
-        unenforced.push((origin.clone(), format!("{why}: {instead}")));
+    let mut kept = made.clone();
+    if let Some(last) = network.allow.last().filter(|_| made.ports.len() > settings::MOST_PORTS) {
+        let why = format!("the policy names {} ports, {} can be", made.ports.len(), settings::MOST_PORTS);
+        return Err(Refusal::new(last.origin.clone(), why, "name fewer"));
     }
-    Ok(None)
+    if let Some(inject) = policy.inject.first().filter(|_| cfg!(not(feature = "net"))) {
+        let why = "this build has no TLS client".to_owned();
+        return Err(Refusal::new(inject.origin.clone(), why, "use a build with it, or take the entry out"));
+    }
+    if let (Some(why), Some(first)) = (&probe.no_namespaces, network.allow.first())
+        && probe.landlock < TCP
+    {
+        let have = probe.landlock;
+        let why =
+            format!("without namespaces ({why}) Landlock ABI {TCP} is needed to deny TCP, {have} is here");
+        let help = "boot Linux 6.7 or newer, or allow user namespaces for this user";
+        refuse(&first.origin, "network.allow", why, "the command has no network at all", help)?;
+        kept = kept.without_hosts();
+    }
+    if let Some(first) = network.listen.first() {
+        let instead = "no port is passed on";
+        if !own_network {
+            let why = "the network is the host's: every port is reachable already".to_owned();
+            refuse(&first.origin, "network.listen", why, instead, "leave it out")?;
+            kept = kept.without_listen();
+        } else if let Some(why) = &probe.no_namespaces {
+            let why = format!("without namespaces ({why}) nobody inside can listen");
+            refuse(&first.origin, "network.listen", why, instead, "allow user namespaces for this user")?;
+            kept = kept.without_listen();
+        }
+    }
+    let empty = kept.network.allow.is_empty() && kept.network.listen.is_empty();
+    Ok((!empty).then_some(kept))
 }
 
 /// The sandbox type that the policy gets, if it is one that this build has.
@@ -267,6 +290,7 @@ impl fmt::Display for Plan {
         }
         match (self.own_network, &self.fallback) {
             (true, None) => self.network(f)?,
+            (true, Some(_)) if self.egress.is_some() => self.network(f)?,
             (true, Some(_)) => writeln!(f, "network     none: not even a loopback")?,
             (false, _) => writeln!(f, "network     the host's, unrestricted")?,
         }
@@ -548,13 +572,24 @@ mod tests {
         assert!(
             own.map(Step::path).eq(["/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf"].map(Path::new))
         );
-        let alone = Probe { no_namespaces: Some("none".to_owned()), ..kernel() };
+        let alone = Probe { no_namespaces: Some("none".to_owned()), landlock: 3, ..kernel() };
+        assert!(
+            plan(&policy, &Probe { landlock: 7, ..alone.clone() }, std::iter::empty())
+                .expect("a plan")
+                .egress
+                .is_some()
+        );
+        policy.sandbox.best_effort = ["process.signals", "network.unix"]
+            .map(|value| Set { value, origin: origin(3, "sandbox.best_effort") })
+            .into();
         assert_eq!(refused(&policy, &alone).origin.key, "network.allow");
-        policy.sandbox.best_effort =
-            vec![Set { value: "network.allow", origin: origin(3, "sandbox.best_effort") }];
+        policy
+            .sandbox
+            .best_effort
+            .push(Set { value: "network.allow", origin: origin(3, "sandbox.best_effort") });
         let made = plan(&policy, &alone, std::iter::empty()).expect("a plan");
         assert!(made.own_network && made.egress.is_none());
-        assert_eq!(made.unenforced.len(), 1);
+        assert_eq!(made.unenforced.len(), 3);
     }
 
     #[test]

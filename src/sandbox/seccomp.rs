@@ -520,7 +520,7 @@ mod tests {
         }
     }
 
-    const ALONE: Option<Alone> = Some(Alone { inet: false, count: true });
+    const ALONE: Option<Alone> = Some(Alone { inet: false, egress: false, count: true });
 
     #[test]
     fn without_namespaces_nothing_more_is_allowed() {

@@ -106,6 +106,12 @@ pub fn socket(v6: bool) -> io::Result<OwnedFd> {
     Ok(own(check(unsafe { libc::socket(family, kind, 0) }.into())?))
 }
 
+/// A Unix stream socket that is not connected to anything.
+pub fn unix_socket() -> io::Result<OwnedFd> {
+    // SAFETY: integers only.
+    Ok(own(check(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) }.into())?))
+}
+
 /// Begins to connect; [`when::OUT`] says that it ended, `take_error` how.
 pub fn connect(socket: impl AsFd, to: SocketAddr) -> io::Result<()> {
     let fd = socket.as_fd().as_raw_fd();

@@ -2,12 +2,14 @@
 //! public lead to servers of the test. weft runs in there as it would outside: with the resolver, the trust store and the
 //! interfaces that it finds. Nothing leaves the namespace. Words on the command line choose cases by name.
 //!
-//! `world` makes the namespace and the servers, `reach` asks who can be reached, `hostile` misbehaves, `clients` are real programs.
+//! `world` makes the namespace and the servers, `reach` asks who can be reached, `hostile` misbehaves, `fallback` asks again without namespaces,
+//! `clients` are real programs.
 
 // A failure here is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod clients;
+mod fallback;
 mod hostile;
 mod reach;
 mod world;
@@ -29,7 +31,8 @@ fn main() -> ExitCode {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let world = World::make();
     let (mut ran, mut failed) = (0, Vec::new());
-    for (name, case) in [reach::CASES, hostile::CASES, clients::CASES].into_iter().flatten() {
+    for (name, case) in [reach::CASES, hostile::CASES, fallback::CASES, clients::CASES].into_iter().flatten()
+    {
         if !chosen.is_empty() && !chosen.iter().any(|word| name.contains(word.as_str())) {
             continue;
         }

@@ -20,9 +20,9 @@ pub const CASES: &[Case] = &[
     ("files_and_variables_inside_are_wefts", files),
 ];
 
-const PLAIN: &str = "allow = [{ host = \"api.test\", ports = [80, 443, 8080], tls = false }, { host = \"*.wild.test\", ports = [80], tls = false }]\ndeny = [\"b.a.wild.test\"]";
+pub const PLAIN: &str = "allow = [{ host = \"api.test\", ports = [80, 443, 8080], tls = false }, { host = \"*.wild.test\", ports = [80], tls = false }]\ndeny = [\"b.a.wild.test\"]";
 
-fn no_proxy(world: &World) {
+pub fn no_proxy(world: &World) {
     let said = world
         .sh(PLAIN, "curl -sS --noproxy '*' http://api.test/x http://api.test:8080/y http://a.wild.test/z");
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -34,7 +34,7 @@ fn no_proxy(world: &World) {
     assert_eq!(world.reached("93.184.216.34:80"), 2);
 }
 
-fn proxies(world: &World) {
+pub fn proxies(world: &World) {
     let said = world.sh(
         PLAIN,
         "curl -sS http://api.test/plain && curl -sS -p http://api.test/tunnel && curl -sS -x socks5h://127.0.0.1:61080 http://api.test/socks && curl -sS -d body=1 http://api.test/post",
@@ -50,7 +50,7 @@ fn proxies(world: &World) {
     assert!(said.code != Some(0), "{said:?}");
 }
 
-fn others(world: &World) {
+pub fn others(world: &World) {
     for (url, words) in [
         ("http://other.test/", "other.test:80: denied: network.allow does not name the host"),
         ("http://api.test:9999/", "allows port 80, 443, 8080 only"),
@@ -85,7 +85,7 @@ for n in (\"x.other.test\", \"more-data.wild.test\"):
 const TRICKS: &[&str] =
     &["private", "metadata", "shared", "loop", "six", "mapped", "nat64", "zero", "localhost", "127.0.0.1"];
 
-fn private(world: &World) {
+pub fn private(world: &World) {
     let policy = "allow = [{ host = \"*\", ports = [80], tls = false }, { host = \"*.test\", ports = [80], tls = false }]";
     let mut script = String::new();
     for name in TRICKS {
@@ -158,7 +158,7 @@ fn named(world: &World) {
     assert!(said.out.contains("`93.184.216.34` is denied"), "{said:?}");
 }
 
-fn rebinding(world: &World) {
+pub fn rebinding(world: &World) {
     let policy = "allow = [{ host = \"rebind.test\", ports = [80], tls = false }]";
     let said = world.sh(policy, "for i in 1 2 3 4 5; do curl -sS -m 20 http://rebind.test/; curl -sS -m 20 --noproxy '*' http://rebind.test/; done");
     assert_eq!(said.out.matches("this is 93.184.216.34:80").count(), 1, "{said:?}");
@@ -194,7 +194,7 @@ def say(what, parts, pause=0):
 right, wrong, none = hello("api.test"), hello("other.test"), hello(None)
 "#;
 
-fn hello(world: &World) {
+pub fn hello(world: &World) {
     let tls = "allow = [{ host = \"api.test\" }]";
     let script = format!(
         "{HELLO}\nsay('right', [right])\nsay('bytes', [right[i:i+1] for i in range(len(right))])\nsay('records', [split(right, 100)])\nsay('upper', [hello('API.test')])"
@@ -240,7 +240,7 @@ fn hello(world: &World) {
     assert!(said.out.contains("the rule is for TLS, and this is plain HTTP"), "{said:?}");
 }
 
-fn escapes(world: &World) {
+pub fn escapes(world: &World) {
     let script = format!(
         r#"
 import socket

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -37,6 +37,7 @@ pub struct World {
     seen: Arc<Mutex<Seen>>,
     children: Mutex<Vec<Child>>,
     next: AtomicU32,
+    fallback: AtomicBool,
 }
 
 /// How a run ended.
@@ -80,7 +81,13 @@ impl World {
             fs::write(&own, text).unwrap();
             must("mount", &["--bind", own.to_str().unwrap(), path]);
         }
-        let world = World { root, seen: Arc::default(), children: Mutex::default(), next: AtomicU32::new(0) };
+        let world = World {
+            root,
+            seen: Arc::default(),
+            children: Mutex::default(),
+            next: AtomicU32::new(0),
+            fallback: AtomicBool::new(false),
+        };
         world.resolver();
         for address in [API, OTHER, PRIVATE, METADATA, "127.0.0.1", "100.64.1.1"] {
             for port in [80, 443, 8080, 9999] {
@@ -134,10 +141,27 @@ impl World {
     }
 
     pub fn weft(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_weft"));
+        let mut command = match self.fallback.load(Ordering::Relaxed) {
+            false => Command::new(env!("CARGO_BIN_EXE_weft")),
+            true => {
+                let mut command = without_namespaces();
+                command.arg(env!("CARGO_BIN_EXE_weft"));
+                command
+            }
+        };
         command.args(args).current_dir(self.at("home/ws")).env_clear().stdin(Stdio::null());
         command.env("HOME", self.at("home")).env("PATH", PATH).env("LANG", "C.UTF-8");
         command
+    }
+
+    /// From now on runs have no namespaces, or have them again.
+    pub fn fall_back(&self, on: bool) {
+        self.fallback.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether that can be arranged.
+    pub fn can_fall_back(&self) -> bool {
+        without_namespaces().arg("true").env("PATH", PATH).status().is_ok_and(|status| status.success())
     }
 
     /// Runs a shell script inside.
@@ -224,6 +248,14 @@ impl World {
             }
         });
     }
+}
+
+/// In a user namespace of the test's own in which there can be no further one.
+fn without_namespaces() -> Command {
+    let mut command = Command::new("unshare");
+    let closed = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$@\"";
+    command.args(["--user", "--map-current-user", "--keep-caps", "sh", "-c", closed, "sh"]);
+    command
 }
 
 impl Drop for World {

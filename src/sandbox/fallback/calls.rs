@@ -8,6 +8,8 @@ use crate::sandbox::seccomp::{Clause, Rule, Test, Verdict};
 pub struct Alone {
     /// The network is the host's.
     pub inet: bool,
+    /// TCP goes through the keeper to weft's egress.
+    pub egress: bool,
     /// The keeper counts processes.
     pub count: bool,
 }
@@ -206,6 +208,13 @@ fn special(rule: &mut Rule, alone: Alone, refuse: Verdict) {
         }
         libc::SYS_socket => {
             rule.clauses = streams.map(|kind| on(Verdict::Allow, &[unix, kind])).into();
+            // A stand-in, until it is connected; and nothing that could listen.
+            for family in [libc::AF_INET, libc::AF_INET6].into_iter().filter(|_| alone.egress) {
+                for protocol in [0, libc::IPPROTO_TCP as u32] {
+                    let tests = [is(0, family as u32), kind(libc::SOCK_STREAM as u32), is(2, protocol)];
+                    rule.clauses.push(on(Verdict::Ask, &tests));
+                }
+            }
             rule.otherwise = Verdict::Refuse(libc::EAFNOSUPPORT);
         }
         // Flags of files that may only be read (chattr), projects, verity, encryption; btrfs subvolumes.

@@ -45,6 +45,8 @@ pub(super) struct Keeper<'a> {
     listener: Option<OwnedFd>,
     table: Table,
     weft: OwnedFd,
+    /// Where connections to the outside are handed over.
+    pub(super) egress: Option<OwnedFd>,
     helpers: usize,
     told: u32,
     /// The file that the call at hand was refused.
@@ -116,6 +118,7 @@ impl<'a> Keeper<'a> {
                 listener: None,
                 table: Table::new(inside.plan.calls),
                 weft,
+                egress: inside.egress.and_then(|egress| egress.try_clone().ok()),
                 helpers: 0,
                 told: 0,
                 refused: Cell::new(None),
@@ -375,6 +378,7 @@ impl<'a> Keeper<'a> {
             libc::SYS_faccessat => self.may(caller, Of::Path(int(0), 1, 0), int(2)),
             libc::SYS_faccessat2 => self.may(caller, Of::Path(int(0), 1, int(3)), int(2)),
             libc::SYS_readlinkat => self.read_link(caller, int(0), 1, args[2], args[3]),
+            libc::SYS_socket => self.stand_in(caller),
             libc::SYS_connect => self.connect(caller),
             libc::SYS_mmap => self.map(caller, int(4)),
             _ => self.ask_elder(caller),

@@ -21,6 +21,7 @@ mod walk;
 
 use super::plan::Refusal;
 use super::probe::Probe;
+use crate::egress::Settings;
 use crate::policy::path::Kind;
 use crate::policy::{NetworkMode, Origin, Policy};
 use rules::Rules;
@@ -42,6 +43,10 @@ pub struct Fallback {
     pub most: Option<u64>,
     /// The network is the host's. Otherwise there is none, not even a loopback.
     pub inet: bool,
+    /// TCP to the hosts that the policy names goes through the keeper to weft's egress.
+    pub egress: Option<Settings>,
+    /// Files about names: where the host's are, and what is opened instead.
+    pub own: Vec<(PathBuf, PathBuf, String)>,
 }
 
 /// Landlock with scopes for signals and abstract sockets.
@@ -113,7 +118,21 @@ impl Fallback {
             rules,
             most: None,
             inet: matches!(policy.network.mode, NetworkMode::Unrestricted(_)),
+            egress: None,
+            own: Vec::new(),
         })
+    }
+
+    /// Takes the way out that the policy asks for.
+    pub fn go_out(&mut self, settings: &Settings) {
+        for (number, (path, text)) in Settings::files().into_iter().enumerate() {
+            // There are no datagrams, so names are asked for by TCP.
+            let text = text.replace("options ", "options use-vc ");
+            if let Ok(real) = fs::canonicalize(path) {
+                self.own.push((real, self.scratch.join(format!(".own{number}")), text));
+            }
+        }
+        self.egress = Some(settings.clone());
     }
 
     /// What stands for `/dev/shm` inside.

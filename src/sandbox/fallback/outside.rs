@@ -53,6 +53,9 @@ impl Fallback {
             fs::create_dir(folder)?;
             fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
         }
+        for (_, own, text) in &self.own {
+            fs::write(own, text)?;
+        }
         Ok(())
     }
 
