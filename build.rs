@@ -15,6 +15,10 @@ mod schema;
 #[allow(dead_code)]
 #[path = "src/scan/program/code.rs"]
 mod code;
+/// What `src/scan/common.rs` reads too.
+mod kinds {
+    include!("src/scan/common/kinds.rs");
+}
 #[path = "build/needs.rs"]
 mod needs;
 #[path = "build/normal.rs"]
@@ -38,6 +42,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/rules/schema.rs");
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=src/scan/trigrams.rs");
+    println!("cargo::rerun-if-changed=src/scan/common");
     println!("cargo::rerun-if-changed=src/scan/program/code.rs");
     commit();
     if let Err(message) = tables() {
@@ -117,9 +122,12 @@ fn rules() -> Result<(), String> {
     unique(&all)?;
     let files = table::write(&all)?;
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("OUT_DIR is not set")?);
-    for (name, bytes) in
-        [("rules.rs", files.code.as_bytes()), ("matching.bin", &files.matching), ("words.bin", &files.words)]
-    {
+    for (name, bytes) in [
+        ("rules.rs", files.code.as_bytes()),
+        ("matching.bin", &files.matching),
+        ("words.bin", &files.words),
+        ("pairs.bin", &needs::pairs()),
+    ] {
         let target = folder.join(name);
         std::fs::write(&target, bytes).map_err(|e| format!("{}: {e}", target.display()))?;
     }

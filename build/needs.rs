@@ -1,7 +1,8 @@
 //! What a line must have in it for a pattern to match there: derived from the pattern, so that no rule depends on its
 //! author having thought of every literal. Only for the build; the binary gets the result.
 
-use super::program::Node;
+use super::kinds::{KINDS, kind};
+use super::program::{self, Node};
 use super::trigrams;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
@@ -14,9 +15,45 @@ const FACTORS: usize = 2;
 /// What a line must contain, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
-    Any(Vec<String>),
+    /// One of the strings, so far behind where the match starts.
+    Any(Vec<String>, Span),
     All(Vec<Need>),
     Or(Vec<Need>),
+}
+
+/// How many bytes behind the start of a match something stands: at least, and at most where that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub least: usize,
+    pub most: Option<usize>,
+}
+
+impl Span {
+    const START: Span = Span { least: 0, most: Some(0) };
+
+    /// Behind what is so long.
+    fn behind(self, length: Span) -> Span {
+        let most = self.most.zip(length.most).map(|(a, b)| a + b);
+        Span { least: self.least + length.least, most }
+    }
+
+    /// Where either stands.
+    pub fn with(self, other: Span) -> Span {
+        let most = self.most.zip(other.most).map(|(a, b)| a.max(b));
+        Span { least: self.least.min(other.least), most }
+    }
+
+    fn of(node: &Node) -> Span {
+        Span { least: program::least(node), most: program::most(node) }
+    }
+}
+
+/// A literal that leads to a branch of a pattern.
+pub struct Lead {
+    /// Its place in the list of literals.
+    pub literal: usize,
+    /// Where it stands in a match.
+    pub span: Span,
 }
 
 struct Info {
@@ -30,7 +67,7 @@ struct Info {
 /// What a pattern needs, or `None` where it needs nothing in particular.
 pub fn of(node: &Node) -> Option<Need> {
     let info = info(node);
-    info.exact.and_then(|e| any(&e, 2)).or(info.need)
+    info.exact.and_then(|e| any(&e, 2, Span::START)).or(info.need)
 }
 
 /// Literals of which every match has one: the declared ones with what has to be added to them, or others that are rarer.
@@ -45,10 +82,53 @@ pub fn literals(need: &Need, declared: &[String]) -> Vec<String> {
     all.iter().filter(|l| !all.iter().any(|o| o != *l && l.contains(o.as_str()))).cloned().collect()
 }
 
+/// Which of the literals stand where the need is met: in every match of a branch one of them at least, where it says.
+pub fn leads(need: &Need, literals: &[String]) -> Option<Vec<Lead>> {
+    match need {
+        Need::Any(list, span) => list
+            .iter()
+            .map(|s| {
+                // The longest says most.
+                let inside = literals.iter().enumerate().filter(|(_, l)| s.contains(l.as_str()));
+                let (literal, text) = inside.max_by_key(|(_, l)| l.len())?;
+                let at = s.find(text.as_str())?;
+                Some(Lead { literal, span: span.behind(Span { least: at, most: Some(at) }) })
+            })
+            .collect(),
+        Need::All(list) => {
+            let best = list.iter().filter(|n| covered(n, literals)).min_by_key(|n| cost(n, &[]))?;
+            leads(best, literals)
+        }
+        Need::Or(list) => {
+            let all: Option<Vec<Vec<Lead>>> = list.iter().map(|n| leads(n, literals)).collect();
+            Some(all?.into_iter().flatten().collect())
+        }
+    }
+}
+
+/// What is left of a need on a line that has one of the literals which lead to it: the parts that they say nothing of.
+pub fn rest(need: &Need, literals: &[String]) -> Option<Need> {
+    match need {
+        Need::Any(list, _) => (!list.iter().all(|s| literals.contains(s))).then(|| need.clone()),
+        Need::All(list) => {
+            let best = list.iter().filter(|n| covered(n, literals)).min_by_key(|n| cost(n, &[]));
+            let mut left: Vec<Need> = list
+                .iter()
+                .filter_map(|n| if Some(n) == best { rest(n, literals) } else { Some(n.clone()) })
+                .collect();
+            match left.len() {
+                0 | 1 => left.pop(),
+                _ => Some(Need::All(left)),
+            }
+        }
+        Need::Or(_) => Some(need.clone()),
+    }
+}
+
 /// Does every line that meets the need have one of the literals?
 fn covered(need: &Need, literals: &[String]) -> bool {
     match need {
-        Need::Any(list) => list.iter().all(|s| literals.iter().any(|l| s.contains(l.as_str()))),
+        Need::Any(list, _) => list.iter().all(|s| literals.iter().any(|l| s.contains(l.as_str()))),
         Need::All(list) => list.iter().any(|n| covered(n, literals)),
         Need::Or(list) => list.iter().all(|n| covered(n, literals)),
     }
@@ -59,7 +139,7 @@ fn complete(need: &Need, declared: &[String], out: &mut Vec<String>) {
         return;
     }
     match need {
-        Need::Any(list) => {
+        Need::Any(list, _) => {
             out.extend(list.iter().filter(|s| !declared.iter().any(|d| s.contains(d.as_str()))).cloned());
         }
         Need::All(list) => {
@@ -75,7 +155,7 @@ fn complete(need: &Need, declared: &[String], out: &mut Vec<String>) {
 /// How often a need is met by ordinary text, roughly; what is declared costs nothing more.
 fn cost(need: &Need, declared: &[String]) -> u64 {
     match need {
-        Need::Any(list) => list
+        Need::Any(list, _) => list
             .iter()
             .filter(|s| !declared.iter().any(|d| s.contains(d.as_str())))
             .map(|s| frequency(s))
@@ -92,6 +172,10 @@ fn frequency(text: &str) -> u64 {
     let table = frequencies();
     let pair = |i: usize| table.get(&bytes[i..i + 2]).copied().unwrap_or(4) as f64;
     let triple = |i: usize| table.get(&bytes[i..i + 3]).copied().unwrap_or(6) as f64;
+    if bytes.len() < 2 {
+        // Nothing to look for in every text; only to tell lines apart.
+        return 1 << 40;
+    }
     let mut rate = if bytes.len() < 3 { pair(0) } else { triple(0) };
     for i in 1..bytes.len().saturating_sub(2) {
         // How often the third byte follows when the two before it do.
@@ -134,13 +218,19 @@ fn frequencies() -> &'static HashMap<Vec<u8>, u32> {
     })
 }
 
-fn any(strings: &[String], least: usize) -> Option<Need> {
-    if strings.is_empty() || strings.iter().any(|s| s.len() < least) {
+fn any(strings: &[String], least: usize, span: Span) -> Option<Need> {
+    let tells = |s: &String| s.len() >= least || matches!(s.as_bytes(), [b] if trigrams::is_mark(*b));
+    if !strings.iter().all(tells) || strings.is_empty() {
         return None;
     }
     let set: BTreeSet<&String> = strings.iter().collect();
-    let kept = set.iter().filter(|s| !set.iter().any(|o| o != *s && s.contains(o.as_str())));
-    Some(Need::Any(kept.map(|s| (**s).clone()).collect()))
+    let (kept, longer): (Vec<&String>, Vec<&String>) =
+        set.iter().partition(|s| !set.iter().any(|o| o != *s && s.contains(o.as_str())));
+    // What is found by a part of it may start before that part.
+    let further =
+        longer.iter().flat_map(|s| kept.iter().filter_map(|k| s.find(k.as_str()))).max().unwrap_or(0);
+    let span = span.with(span.behind(Span { least: 0, most: Some(further) }));
+    Some(Need::Any(kept.into_iter().cloned().collect(), span))
 }
 
 fn info(node: &Node) -> Info {
@@ -180,7 +270,11 @@ fn info(node: &Node) -> Info {
             }
             let first =
                 sub.first.clone().or_else(|| sub.exact.clone()).filter(|e| e.iter().all(|s| !s.is_empty()));
-            Info { exact: None, need: least.or(sub.exact).and_then(|e| any(&e, 2)).or(sub.need), first }
+            Info {
+                exact: None,
+                need: least.or(sub.exact).and_then(|e| any(&e, 2, Span::START)).or(sub.need),
+                first,
+            }
         }
         Node::Row(list) => concat(list),
         Node::Either(list) => alternation(list),
@@ -191,15 +285,19 @@ fn concat(list: &[Node]) -> Info {
     let mut factors: Vec<Need> = Vec::new();
     let mut run = vec![String::new()];
     let mut whole = true;
+    // Where the run starts, and where the next part does.
+    let (mut run_at, mut at) = (Span::START, Span::START);
     for node in list {
         let part = info(node);
+        let next = at.behind(Span::of(node));
         match part.exact {
             Some(exact) => match cross(&run, &exact) {
                 Some(longer) => run = longer,
                 None => {
                     whole = false;
-                    factors.extend(any(&run, 2));
+                    factors.extend(any(&run, 2, run_at));
                     run = exact;
+                    run_at = at;
                 }
             },
             None => {
@@ -207,20 +305,27 @@ fn concat(list: &[Node]) -> Info {
                 // A short word is known better with the blank behind it.
                 let short = run.iter().any(|s| s.len() < 4);
                 let longer = part.first.filter(|_| short).and_then(|f| cross(&run, &f));
-                factors.extend(longer.and_then(|l| any(&l, 2)).or_else(|| any(&run, 2)));
-                factors.extend(part.need);
+                factors.extend(longer.and_then(|l| any(&l, 2, run_at)).or_else(|| any(&run, 2, run_at)));
+                factors.extend(part.need.map(|need| behind(need, at)));
                 run = vec![String::new()];
+                run_at = next;
             }
         }
+        at = next;
     }
     let first = list.first().map(info).and_then(|i| i.first);
     if whole {
         return Info { exact: Some(run), need: None, first: None };
     }
-    factors.extend(any(&run, 2));
+    factors.extend(any(&run, 2, run_at));
     factors.sort_by_key(|n| cost(n, &[]));
     factors.dedup();
+    // A mark tells something beside them.
+    let mark = |n: &Need| matches!(n, Need::Any(list, _) if list.iter().any(|s| s.len() < 2));
+    let marks = factors.iter().position(mark).unwrap_or(factors.len());
+    let extra = factors.get(marks).filter(|_| marks >= FACTORS).cloned();
     factors.truncate(FACTORS);
+    factors.extend(extra);
     let need = match factors.len() {
         0 => None,
         1 => factors.pop(),
@@ -237,21 +342,34 @@ fn alternation(list: &[Node]) -> Info {
         if strings.len() <= MOST {
             return Info { exact: Some(strings), need: None, first: None };
         }
-        return Info { exact: None, need: any(&strings, 2), first: None };
+        return Info { exact: None, need: any(&strings, 2, Span::START), first: None };
     }
     let mut words: Vec<String> = Vec::new();
+    let mut span: Option<Span> = None;
     let mut needs: Vec<Need> = Vec::new();
     for part in parts {
-        match part.exact.and_then(|e| any(&e, 2)).or(part.need) {
+        match part.exact.and_then(|e| any(&e, 2, Span::START)).or(part.need) {
             None => return Info { exact: None, need: None, first: None },
-            Some(Need::Any(list)) => words.extend(list),
+            Some(Need::Any(list, at)) => {
+                words.extend(list);
+                span = Some(span.map_or(at, |span| span.with(at)));
+            }
             Some(Need::Or(list)) => needs.extend(list),
             Some(need) => needs.push(need),
         }
     }
-    needs.extend(any(&words, 2));
+    needs.extend(span.and_then(|span| any(&words, 2, span)));
     let need = if needs.len() == 1 { needs.pop() } else { Some(Need::Or(needs)) };
     Info { exact: None, need, first: None }
+}
+
+/// The need of a part that starts there.
+fn behind(need: Need, at: Span) -> Need {
+    match need {
+        Need::Any(list, span) => Need::Any(list, at.behind(span)),
+        Need::All(list) => Need::All(list.into_iter().map(|n| behind(n, at)).collect()),
+        Need::Or(list) => Need::Or(list.into_iter().map(|n| behind(n, at)).collect()),
+    }
 }
 
 /// Every string of one after every string of the other.
@@ -263,11 +381,20 @@ fn cross(a: &[String], b: &[String]) -> Option<Vec<String>> {
     Some(joined.into_iter().collect())
 }
 
-/// The need as numbers, for `scan::trigrams` to read: a head of kind and length, then the entries. A literal is the rarest
-/// of its trigrams; one too short for any is left out with all that could stand for it.
-pub fn pack(need: &Need, out: &mut Vec<u16>) {
+/// The need of a branch as numbers, for `scan::trigrams` to read: how many follow, then a head of kind and length, then the
+/// entries. A string is the rarest of its trigrams; of two bytes or one, each counts if it is a mark that few lines have.
+pub fn pack(need: Option<&Need>, out: &mut Vec<u16>) {
+    let at = out.len();
+    out.push(0);
+    if let Some(need) = need {
+        pack_part(need, out);
+    }
+    out[at] = (out.len() - at - 1) as u16;
+}
+
+fn pack_part(need: &Need, out: &mut Vec<u16>) {
     match need {
-        Need::Any(list) => {
+        Need::Any(list, _) => {
             let packed: Option<BTreeSet<u16>> = list.iter().map(|l| rarest(l.as_bytes())).collect();
             // Where one of them cannot be told, any line may have it.
             let packed = packed.unwrap_or_default();
@@ -278,7 +405,7 @@ pub fn pack(need: &Need, out: &mut Vec<u16>) {
             let kind = if matches!(need, Need::All(_)) { trigrams::ALL } else { trigrams::OR };
             out.push(trigrams::head(kind, list.len()));
             for need in list {
-                pack(need, out);
+                pack_part(need, out);
             }
         }
     }
@@ -286,20 +413,40 @@ pub fn pack(need: &Need, out: &mut Vec<u16>) {
 
 fn rarest(literal: &[u8]) -> Option<u16> {
     let rate = |t: &&[u8]| frequencies().get(*t).copied().unwrap_or(0);
-    let rarest = literal.windows(3).min_by_key(rate)?;
-    Some(trigrams::number(rarest.try_into().ok()?))
+    match literal.windows(3).min_by_key(rate) {
+        Some(rarest) => Some(trigrams::number(rarest.try_into().ok()?)),
+        None => literal.iter().find(|b| trigrams::is_mark(**b)).map(|b| trigrams::mark(*b)),
+    }
 }
 
-/// Where the four bytes of a literal start that are the rarest of it; 0 where it has no more.
-pub fn rarest_window(literal: &[u8]) -> u8 {
+/// Where the windows of a literal start that are the rarest at even and at odd places of it; 0 where it has no four bytes.
+pub fn rarest_windows(literal: &[u8]) -> [u8; 2] {
+    if literal.len() < 4 {
+        return [0; 2];
+    }
     let rate = |at: &usize| {
-        let bytes = &literal[*at..*at + 4];
+        let bytes = &literal[*at..literal.len().min(*at + 4)];
         let text: String = bytes.iter().map(|b| char::from(*b)).collect();
         if text.is_ascii() { frequency(&text) } else { 0 }
     };
-    let last = literal.len().saturating_sub(4).min(usize::from(u8::MAX));
-    if literal.len() < 4 {
-        return 0;
+    let last = (literal.len() - 3).min(usize::from(u8::MAX - 1));
+    [0, 1].map(|parity| (parity..=last).step_by(2).min_by_key(rate).unwrap_or(parity) as u8)
+}
+
+/// How common pairs of bytes are, by their kinds: twelve times the binary logarithm of how often one of them stands in a
+/// million bytes.
+pub fn pairs() -> Vec<u8> {
+    let mut sums = [0f64; KINDS * KINDS];
+    let mut counts = [0f64; KINDS * KINDS];
+    for a in 0..128u8 {
+        for b in 0..128u8 {
+            // Counted with upper case folded.
+            if !a.is_ascii_uppercase() && !b.is_ascii_uppercase() {
+                let both = kind(a) * KINDS + kind(b);
+                sums[both] += f64::from(frequencies().get(&[a, b][..]).copied().unwrap_or(0));
+                counts[both] += 1.0;
+            }
+        }
     }
-    (0..=last).min_by_key(rate).unwrap_or(0) as u8
+    sums.iter().zip(counts).map(|(sum, count)| (12.0 * (1.0 + sum / count.max(1.0)).log2()) as u8).collect()
 }

@@ -25,7 +25,11 @@ pub fn source() -> String {
         let (first, second) = match parts.as_slice() {
             [one] => (*one, '\0'),
             [one, two] => (*one, *two),
-            [front @ .., last] => (by_parts[front], *last),
+            [lead, rest @ .., last] => {
+                // Of those that begin the same way, the one that marks compose to.
+                let joined = rest.iter().try_fold(*lead, |at, mark| compose(at, *mark));
+                (joined.unwrap_or_else(|| by_parts[&parts[..parts.len() - 1]]), *last)
+            }
             [] => continue,
         };
         let composes = second != '\0' && compose(first, second) == Some(*c);

@@ -701,7 +701,7 @@ fn characters(c: char, folded: bool) -> Set {
 }
 
 /// The least length of a match in bytes.
-fn least(node: &Node) -> usize {
+pub fn least(node: &Node) -> usize {
     match node {
         Node::Nothing | Node::Look(_) => 0,
         Node::Literal { text, .. } => text.len(),
@@ -709,6 +709,20 @@ fn least(node: &Node) -> usize {
         Node::Repeat { node, least: n, .. } => least(node).saturating_mul(*n as usize),
         Node::Row(nodes) => nodes.iter().map(least).sum(),
         Node::Either(nodes) => nodes.iter().map(least).min().unwrap_or(0),
+    }
+}
+
+/// The greatest length of a match in bytes, if there is one.
+pub fn most(node: &Node) -> Option<usize> {
+    match node {
+        Node::Nothing | Node::Look(_) => Some(0),
+        Node::Literal { text, .. } => Some(text.len()),
+        Node::Class(set) => Some(set.last().and_then(|r| char::from_u32(r.1)).map_or(4, char::len_utf8)),
+        Node::Repeat { node, most: n, .. } => Some(most(node)?.saturating_mul((*n)? as usize)),
+        Node::Row(nodes) => nodes.iter().map(most).sum(),
+        Node::Either(nodes) => {
+            nodes.iter().map(most).try_fold(0, |longest, length| Some(longest.max(length?)))
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //! need. `src/rules/builtin.rs` reads them; the two must agree byte for byte.
 
 use super::model::{Scope, Within};
+use super::needs::Span;
 use super::schema::{ComboSpec, MatcherSpec, RuleFile, RuleSpec};
 use super::{needs, program};
 use std::collections::BTreeMap;
@@ -47,10 +48,24 @@ pub struct Files {
 struct Ready<'r> {
     spec: &'r RuleSpec,
     literals: Vec<String>,
+    leads: Vec<Lead>,
     also: &'r [String],
     needs: Vec<u16>,
     program: Vec<u8>,
 }
+
+/// A literal of a rule, and what it leads to.
+struct Lead {
+    /// Its place among the literals of the rule.
+    literal: usize,
+    /// A bit for each branch of the pattern.
+    branches: u64,
+    /// How far behind the start of a match it stands.
+    span: Span,
+}
+
+/// As how far behind at most: no one knows.
+const ANYWHERE: u8 = u8::MAX;
 
 pub fn write(all: &RuleFile) -> Result<Files, String> {
     let mut rules: Vec<&RuleSpec> = all.rules.iter().collect();
@@ -61,7 +76,7 @@ pub fn write(all: &RuleFile) -> Result<Files, String> {
     let mut programs = program::Programs::default();
     let ready: Vec<Ready> =
         rules.iter().map(|rule| ready(rule, &mut programs)).collect::<Result<_, String>>()?;
-    // In the order of their windows, so that rules that start alike pack well and the prefilter has little to sort.
+    // Sorted, so that rules that start alike pack well.
     let mut literals: BTreeMap<&str, usize> = BTreeMap::new();
     for literal in ready.iter().flat_map(|r| &r.literals) {
         literals.insert(literal, 0);
@@ -89,7 +104,7 @@ pub fn write(all: &RuleFile) -> Result<Files, String> {
     out.bytes(&programs.words);
     out.number(literals.len() as u64);
     for literal in literals.keys() {
-        out.0.push(needs::rarest_window(literal.as_bytes()));
+        out.0.extend(needs::rarest_windows(literal.as_bytes()));
         out.text(literal);
     }
     out.number(ready.len() as u64);
@@ -130,6 +145,7 @@ fn ready<'r>(rule: &'r RuleSpec, programs: &mut program::Programs) -> Result<Rea
     let mut ready = Ready {
         spec: rule,
         literals: rule.literals.clone(),
+        leads: Vec::new(),
         also: &rule.also,
         needs: Vec::new(),
         program: Vec::new(),
@@ -142,10 +158,42 @@ fn ready<'r>(rule: &'r RuleSpec, programs: &mut program::Programs) -> Result<Rea
         let all =
             all.ok_or_else(|| format!("{}: its matches have nothing in common to look for", rule.id))?;
         ready.literals = needs::literals(&needs::Need::Or(all.clone()), &rule.literals);
-        all.iter().for_each(|need| needs::pack(need, &mut ready.needs));
+        if let Some(short) = ready.literals.iter().find(|literal| literal.len() < 2) {
+            return Err(format!("{}: some of its matches have no more than {short:?} in common", rule.id));
+        }
+        let mut told = false;
+        for (i, need) in all.iter().enumerate() {
+            let leads = needs::leads(need, &ready.literals)
+                .ok_or_else(|| format!("{}: no literal leads to branch {i}", rule.id))?;
+            for lead in leads {
+                join(&mut ready.leads, Lead { literal: lead.literal, branches: 1 << i, span: lead.span });
+            }
+            let rest = needs::rest(need, &ready.literals);
+            told |= rest.is_some();
+            needs::pack(rest.as_ref(), &mut ready.needs);
+        }
+        if !told {
+            ready.needs.clear();
+        }
         ready.also = &[];
+    } else {
+        let anywhere = Span { least: 0, most: None };
+        let lead = |literal| Lead { literal, branches: u64::MAX, span: anywhere };
+        ready.leads = (0..ready.literals.len()).map(lead).collect();
     }
     Ok(ready)
+}
+
+/// One entry for each literal, or two: what it leads to from a place that is known, and what from one that is not.
+fn join(leads: &mut Vec<Lead>, lead: Lead) {
+    let known = |span: Span| span.most.is_some_and(|most| most < usize::from(ANYWHERE));
+    match leads.iter_mut().find(|l| l.literal == lead.literal && known(l.span) == known(lead.span)) {
+        Some(old) => {
+            old.branches |= lead.branches;
+            old.span = old.span.with(lead.span);
+        }
+        None => leads.push(lead),
+    }
 }
 
 fn row(rule: &Ready, literals: &BTreeMap<&str, usize>, out: &mut Out) {
@@ -173,9 +221,13 @@ fn row(rule: &Ready, literals: &BTreeMap<&str, usize>, out: &mut Out) {
     out.text(native);
     out.list(&spec.signals);
     out.list(rule.also);
-    out.number(rule.literals.len() as u64);
-    for literal in &rule.literals {
-        out.number(literals.get(literal.as_str()).copied().unwrap_or(0) as u64);
+    out.number(rule.leads.len() as u64);
+    for lead in &rule.leads {
+        out.number(literals.get(rule.literals[lead.literal].as_str()).copied().unwrap_or(0) as u64);
+        let most = lead.span.most.and_then(|most| u8::try_from(most).ok()).unwrap_or(ANYWHERE);
+        let least = if most == ANYWHERE { 0 } else { lead.span.least as u8 };
+        out.0.extend([least, most]);
+        out.number(lead.branches);
     }
     out.number(rule.needs.len() as u64);
     out.0.extend(rule.needs.iter().flat_map(|need| need.to_le_bytes()));

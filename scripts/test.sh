@@ -11,6 +11,19 @@ need_packages gcc libc6-dev git ca-certificates curl python3 util-linux
 need_packages iproute2 openssl wget openssh-client python3-pip nodejs npm golang-go default-jdk-headless
 need_rust
 
+# The real clawhub program, which weft is tested beside: 0.23.3 brings the Node 22 it needs.
+if command -v npm >/dev/null; then
+    for set in "interop clawhub@0.20.0" "interop22 node@22 clawhub@0.23.3"; do
+        set -- $set
+        folder=target/$1
+        shift
+        [ -e "$folder/node_modules/.bin/clawhub" ] || step "npm $*" npm install --no-audit --no-fund --loglevel=error --prefix "$folder" "$@" ||
+            echo "SKIPPED: $* could not be fetched"
+    done
+else
+    echo "SKIPPED: npm is missing; tests/skill_interop.rs needs it for the clawhub program"
+fi
+
 step "format" cargo fmt --check
 step "lints" cargo clippy --all-targets --locked --quiet -- -D warnings
 step "tests" cargo test --locked --no-fail-fast

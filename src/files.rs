@@ -9,6 +9,16 @@ use std::path::{Path, PathBuf};
 /// A symbolic link is written through, permissions of an existing file stay. What is not a regular file
 /// (`/dev/stdout`, a FIFO) is written directly: it cannot be replaced.
 pub fn write_atomic(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    write(path, true, body)
+}
+
+/// As [`write_atomic`], for what can be had again: after a power cut the file may be empty or damaged, so its reader must
+/// be able to tell.
+pub fn write_lightly(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    write(path, false, body)
+}
+
+fn write(path: &Path, sync: bool, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let target = match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
         Ok(meta) if !meta.is_file() => {
@@ -21,7 +31,7 @@ pub fn write_atomic(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result
         Err(error) => return Err(error),
     };
     let (file, temporary) = temporary_beside(&target)?;
-    let written = fill(file, &target, body).and_then(|()| fs::rename(&temporary, &target));
+    let written = fill(file, &target, sync, body).and_then(|()| fs::rename(&temporary, &target));
     if written.is_err() {
         // The first error is the one worth telling.
         let _ = fs::remove_file(&temporary);
@@ -29,14 +39,19 @@ pub fn write_atomic(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result
     written
 }
 
-fn fill(file: File, target: &Path, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+fn fill(
+    file: File,
+    target: &Path,
+    sync: bool,
+    body: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     if let Ok(meta) = fs::metadata(target) {
         file.set_permissions(meta.permissions())?;
     }
     let mut out = BufWriter::new(file);
     body(&mut out)?;
     let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.sync_all()
+    if sync { file.sync_all() } else { Ok(()) }
 }
 
 fn temporary_beside(target: &Path) -> io::Result<(File, PathBuf)> {

@@ -10,6 +10,8 @@ pub mod digest;
 pub mod egress;
 pub mod fields;
 pub mod files;
+#[cfg(feature = "client")]
+pub mod hub;
 pub mod json;
 #[cfg(feature = "net")]
 pub mod net;

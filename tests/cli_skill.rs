@@ -28,7 +28,11 @@ fn skill_with(dir: &Dir, args: &[&str], input: &[u8]) -> Said {
 
 /// Installs `demo` of alice, as a registry would have sent it.
 fn installed(dir: &Dir, slug: &str, qualified: bool) {
-    let text = format!("---\nname: {slug}\ndescription: d\n---\n# Demo\n");
+    installed_with(dir, slug, qualified, "");
+}
+
+fn installed_with(dir: &Dir, slug: &str, qualified: bool, metadata: &str) {
+    let text = format!("---\nname: {slug}\ndescription: d\n{metadata}---\n# Demo\n");
     let files = [("SKILL.md", text.as_str()), ("scripts/run.sh", "#!/bin/sh\necho hi\n")];
     let files: Vec<_> = files
         .map(|(path, text)| (SafePath::new(path).unwrap(), text.as_bytes().to_vec()))
@@ -259,4 +263,46 @@ fn trust_is_given_moved_and_taken() {
     assert_eq!(skill(&dir, &["trust", "accept", hub, "bob", &export("old")]).code, 0);
     assert_eq!(skill(&dir, &["trust", "remove", hub, "bob"]).code, 0);
     skill(&dir, &["trust", "remove", hub, "bob"]).refused("nobody of that name is trusted");
+}
+
+/// What the skill declares narrows, and widens only together with what the user allows. Whether the kernel holds it is
+/// tested elsewhere; here it is what is asked of it.
+#[test]
+fn a_run_is_held_to_what_is_declared_and_allowed() {
+    let dir = Dir::new();
+    let metadata = "metadata:\n  openclaw:\n    requires: {bins: [cat], env: [DEMO_KEY]}\n  weft: {hosts: [api.example.com]}\n";
+    installed_with(&dir, "demo", false, metadata);
+    installed(&dir, "plain", false);
+    let explain = |args: &[&str]| {
+        let all: Vec<&str> =
+            ["run"].iter().chain(args).chain(&["--explain", "--format", "json"]).copied().collect();
+        skill(&dir, &all)
+    };
+    let said = explain(&["--allow-env", "DEMO_KEY", "demo"]);
+    if said.code != 0 && said.err.contains("kernel") {
+        return eprintln!("SKIPPED: {}", said.err);
+    }
+    for (args, with) in [
+        (&["--allow-env", "HOME_KEY", "demo"][..], "it declares DEMO_KEY"),
+        (&["--allow-env", "DEMO_KEY", "plain"], "it declares none"),
+        (&["--allow-host", "evil.example", "demo"], "it declares api.example.com"),
+        (&["none"], "no such skill is installed"),
+    ] {
+        explain(args).refused(with);
+    }
+    skill(&dir, &["run"]).refused("no skill to run");
+    skill(&dir, &["run", "demo"]).refused("no command to run");
+    // Without an explanation: the command and its code, and the program that was not declared.
+    let said = skill(&dir, &["run", "demo", "--", "cat", "SKILL.md"]);
+    if said.code == 125 || said.err.contains("cannot hold") {
+        return eprintln!("SKIPPED: {}", said.err);
+    }
+    assert!(said.code == 0 && said.out.contains("name: demo"), "{said:?}");
+    let said = skill(&dir, &["run", "plain", "--", "sh", "-c", "id -u >/dev/null && exit 7"]);
+    assert_eq!(said.code, 7, "{said:?}");
+    let said = skill(&dir, &["run", "demo", "--", "sh", "-c", "id -u || exit 8"]);
+    assert_eq!(said.code, 8, "{said:?}");
+    dir.file("skills/demo/extra.py", "x");
+    let said = skill(&dir, &["run", "demo", "--", "cat", "SKILL.md"]);
+    assert!(said.code == 1 && said.err.contains("added: extra.py"), "{said:?}");
 }

@@ -51,8 +51,15 @@ if [ $shipped = no ]; then
     # Without the crt1.o and libc.a that come with a shipped target: the system's, from musl-tools.
     command -v musl-gcc >/dev/null || die "static.sh: rustup has nothing for $target and there is no musl-gcc: install musl-tools"
     mkdir -p "$folder/lib"
-    # Nothing unwinds; the standard library asks for the library by name nevertheless.
-    [ -e "$folder/lib/libunwind.a" ] || ar rc "$folder/lib/libunwind.a"
+    # Nothing unwinds; the standard library asks for the library by name nevertheless, and walks the stack with it for backtraces,
+    # which end at once here.
+    printf '%s\n' 'int _Unwind_Backtrace(void *f, void *a) { (void)f; (void)a; return 5; }' \
+        'unsigned long _Unwind_GetIP(void *c) { (void)c; return 0; }' \
+        'unsigned long _Unwind_GetIPInfo(void *c, int *b) { (void)c; *b = 0; return 0; }' \
+        'unsigned long _Unwind_GetCFA(void *c) { (void)c; return 0; }' \
+        'void *_Unwind_FindEnclosingFunction(void *p) { (void)p; return 0; }' > "$folder/lib/unwind.c"
+    musl-gcc -Os -c -o "$folder/lib/unwind.o" "$folder/lib/unwind.c"
+    ar rcs "$folder/lib/libunwind.a" "$folder/lib/unwind.o"
     flags="$flags -Clink-self-contained=no -Clinker=musl-gcc -L$folder/lib"
 fi
 RUSTFLAGS="$flags ${RUSTFLAGS:-}" "$cargo" "$@"

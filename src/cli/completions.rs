@@ -183,6 +183,9 @@ fn candidates(words: &[String], top: &CommandInfoWithArgs) -> Option<Vec<(String
             Some(pick(single.chain(rules.combos.iter().map(|combo| (combo.id, combo.name))), last))
         }
         (["policy", "show" | "check" | "test"], _) => policies(last),
+        // Names of skills and words, never files.
+        (["skill", "publish"] | ["skill", "trust", "accept"], _) => None,
+        (["skill", ..], _) => Some(Vec::new()),
         _ if command.positionals.is_empty() => Some(Vec::new()),
         _ => None,
     }
@@ -215,7 +218,8 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
         "--color" => vec!["auto", "always", "never"],
         "--diff" => vec!["HEAD", "main", "main..."],
         "--jobs" | "--max-size" | "--stdin-name" | "--agent" | "--timeout" | "--run" | "--head"
-        | "--lines" => Vec::new(),
+        | "--lines" | "--registry" | "--limit" | "--accept" | "--reason" | "--token" | "--slug"
+        | "--version" | "--owner" | "--changelog" | "--tag" | "--key" | "--yes-if-signed-by" => Vec::new(),
         _ => return None,
     };
     let found = pick(all.into_iter().map(|value| (value, "")), start);
@@ -254,6 +258,22 @@ mod tests {
         assert_eq!(ask("doctor --format ").unwrap(), ["text", "json"]);
         assert_eq!(ask("policy show ski").unwrap(), ["skill"]);
         assert_eq!(ask("completions z").unwrap(), ["zsh"]);
+        #[cfg(feature = "client")]
+        for (line, words) in [
+            ("skill ins", Some(vec!["install"])),
+            ("skill install --regi", Some(vec!["--registry"])),
+            ("skill install --registry ", Some(vec![])),
+            ("skill search ", Some(vec![])),
+            ("skill search x --format j", Some(vec!["json"])),
+            ("skill publish ", None),
+            ("skill publish . --key ", Some(vec![])),
+        ] {
+            assert_eq!(
+                ask(line),
+                words.map(|words| words.into_iter().map(str::to_owned).collect()),
+                "{line}"
+            );
+        }
         assert_eq!(ask("security explain pi-00").unwrap()[0], "PI-001");
         assert_eq!(ask("security scan "), None);
         assert_eq!(ask("security scan --rules "), None);

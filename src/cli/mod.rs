@@ -53,10 +53,10 @@ pub struct Weft {
 #[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
 enum Command {
     Security(security::Security),
-    #[cfg(feature = "client")]
-    Skill(skill::Skill),
     Run(run::Run),
     Policy(policy::PolicyCommand),
+    #[cfg(feature = "client")]
+    Skill(skill::Skill),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -88,6 +88,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     if args.next_if(|first| first == completions::ASK).is_some() {
         return completions::answer(args);
     }
+    // Before the tables of all commands are made: scripts ask this often, and it is most of what it would cost.
+    if args.peek().is_some_and(|first| first == "--version" || first == "-V") {
+        return print(&version());
+    }
     let top = Weft::get_args_info();
     let words = match args::read(args, &top)? {
         Asked::Help(path) => return print(&help::render(&top, &path)),
@@ -98,10 +102,10 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     let weft = Weft::from_args(&["weft"], &words).map_err(|exit| values::failure(&exit.output))?;
     match weft.command {
         Command::Security(command) => security::run(command),
-        #[cfg(feature = "client")]
-        Command::Skill(command) => skill::run(command),
         Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
+        #[cfg(feature = "client")]
+        Command::Skill(command) => skill::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),
@@ -109,15 +113,25 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     }
 }
 
-/// `weft 0.1.0 (0123456789ab; features: scan)`
+/// `weft 0.1.0 (0123456789ab; features: scan, client)`
 fn version() -> String {
-    let features: Vec<&str> = [("scan", cfg!(feature = "scan")), ("client", cfg!(feature = "client"))]
-        .into_iter()
-        .filter_map(|(name, on)| on.then_some(name))
-        .collect();
-    let commit = option_env!("WEFT_COMMIT").unwrap_or("unknown commit");
-    let features = if features.is_empty() { "none".to_owned() } else { features.join(", ") };
-    format!("weft {} ({commit}; features: {features})\n", env!("CARGO_PKG_VERSION"))
+    const COMMIT: &str = match option_env!("WEFT_COMMIT") {
+        Some(commit) => commit,
+        None => "unknown commit",
+    };
+    let mut text = String::with_capacity(100);
+    for part in ["weft ", env!("CARGO_PKG_VERSION"), " (", COMMIT, "; features: "] {
+        text.push_str(part);
+    }
+    let features = match (cfg!(feature = "scan"), cfg!(feature = "client")) {
+        (true, true) => "scan, client",
+        (true, false) => "scan",
+        (false, true) => "client",
+        (false, false) => "none",
+    };
+    text.push_str(features);
+    text.push_str(")\n");
+    text
 }
 
 /// Writes to standard output and notices when it cannot.

@@ -39,11 +39,11 @@ pub fn width() -> usize {
     columns.filter(|columns| (40..=500).contains(columns)).unwrap_or(100)
 }
 
-/// How long a scan may take before it is worth a progress line, and how often the line changes.
+/// How long something may take before it is worth a progress line, and how often the line changes.
 const PATIENCE: Duration = Duration::from_millis(400);
 const EVERY_MICROS: u64 = 100_000;
 
-/// A line on standard error that counts files; only on a terminal, and gone at the end.
+/// A line on standard error that counts what is done; only on a terminal, and gone at the end.
 pub struct Progress {
     started: Instant,
     on: bool,
@@ -59,6 +59,11 @@ impl Progress {
 
     /// Called from any thread, as often as it likes.
     pub fn update(&self, files: u64, bytes: u64) {
+        self.show(&|| format!("scanning: {files} files, {} MB", bytes / 1_000_000));
+    }
+
+    /// Shows a line, if it is time for one.
+    pub fn show(&self, line: &dyn Fn() -> String) {
         if !self.on || self.started.elapsed() < PATIENCE {
             return;
         }
@@ -67,7 +72,7 @@ impl Progress {
         let due = now.saturating_sub(last) >= EVERY_MICROS;
         // Of several threads that find the line due, one draws it.
         if due && self.drawn.compare_exchange(last, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            let line = format!("\r\u{1b}[Kscanning: {files} files, {} MB", bytes / 1_000_000);
+            let line = format!("\r\u{1b}[K{}", line());
             let _ = io::stderr().write_all(line.as_bytes());
         }
     }

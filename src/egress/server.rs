@@ -11,6 +11,7 @@ use super::{Event, Kind, Settings, Shared, dns};
 use crate::audit::Action;
 use crate::policy::host::{Class, Host, class, plain};
 use crate::policy::{Decision, decide};
+use crate::sort;
 use crate::sys::net::{self, Happened, Poll, when};
 use crate::sys::socket;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -179,7 +180,7 @@ impl Server {
             self.accept_or_not();
         }
         let mut rest: Vec<Box<Conn>> = std::mem::take(&mut self.conns).into_values().collect();
-        rest.sort_by_key(|conn| conn.serial);
+        sort::by_key(&mut rest, |conn| conn.serial);
         for mut conn in rest {
             self.over(&mut conn, "the run is over");
         }

@@ -3,6 +3,7 @@
 use super::names::{self, RESOLVER};
 use crate::policy::host::{Class, HostPattern, class};
 use crate::policy::{Inject, Network, NetworkMode, Policy};
+use crate::sort;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -47,7 +48,7 @@ impl Settings {
         let proxy = (PROXY..=u16::MAX).find(|port| !taken(port)).unwrap_or(PROXY);
         let mut addresses: Vec<(IpAddr, u8)> =
             network.allow.iter().filter_map(|rule| address(&rule.host)).collect();
-        addresses.sort();
+        sort::plain(&mut addresses);
         addresses.dedup();
         addresses.truncate(MOST_ADDRESSES);
         Some(Self {

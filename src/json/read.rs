@@ -56,6 +56,13 @@ impl Node {
         }
     }
 
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.value {
+            Value::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
     pub fn as_array(&self) -> Option<&[Node]> {
         match &self.value {
             Value::Array(items) => Some(items),
@@ -313,6 +320,7 @@ mod tests {
         assert_eq!(list[0].as_u64(), Some(1));
         assert_eq!(list[2].as_str(), Some("xü😀"));
         assert_eq!(list[2].at, 19);
+        assert_eq!((list[1].as_u64(), list[3].as_bool()), (None, Some(true)));
         assert_eq!(list.len(), 5);
     }
 

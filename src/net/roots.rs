@@ -1,6 +1,7 @@
 //! Whom TLS believes: the certificates the user names, those of the system, or Mozilla's as they were when weft was built.
 
 use super::{Kind, NetError};
+use crate::sort;
 use std::env;
 use std::fs;
 use std::io::{self, Read};
@@ -83,7 +84,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut all: Vec<PathBuf> =
         fs::read_dir(folder)?.take(MOST_FILES).flatten().map(|entry| entry.path()).collect();
-    all.sort();
+    sort::plain(&mut all);
     Ok(all)
 }
 

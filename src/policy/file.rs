@@ -245,7 +245,7 @@ fn file(top: &mut Fields<'_, '_>) -> File {
         extends: top.list("extends").unwrap_or_default(),
         sandbox: sandbox(top.table("sandbox", &["type", "privileged", "best_effort"])),
         filesystem: filesystem(top.table("filesystem", &["read", "write", "exec", "protect", "deny"])),
-        network: network(top.table("network", NETWORK)),
+        network: network(top),
         process: process(top),
         env: env(top.table("env", &["allow", "deny", "set"])),
         tools: tools(top.table("tools", &["allow", "deny"])),
@@ -273,11 +273,11 @@ fn filesystem(mut table: Fields<'_, '_>) -> FilesystemTable {
     }
 }
 
-const NETWORK: &[&str] =
-    &["allow", "deny", "listen", "unrestricted", "max_connections", "max_bytes_out", "inject"];
-
-fn network(mut table: Fields<'_, '_>) -> NetworkTable {
+fn network(top: &mut Fields<'_, '_>) -> NetworkTable {
+    const KEYS: &[&str] =
+        &["allow", "deny", "listen", "unrestricted", "max_connections", "max_bytes_out", "inject"];
     const HOST: &[&str] = &["host", "ports", "tls", "max_connections", "max_bytes_out", "rate"];
+    let mut table = top.table("network", KEYS);
     let hosts = table.tables("allow", HOST, "a table, { host = \"…\" }");
     let injects =
         table.tables("inject", &["host", "header", "from", "variable"], "a table, { host = \"…\" }");

@@ -15,8 +15,8 @@ static WORDS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/words.bin"));
 #[derive(Clone, Copy, Debug)]
 pub struct Literal {
     pub text: &'static str,
-    /// Where the four bytes start that are the rarest of it; 0 for a shorter one.
-    pub window: u8,
+    /// Where the windows start that `scan::spot` knows it by.
+    pub windows: [u8; 2],
 }
 
 struct Builtin {
@@ -53,10 +53,14 @@ impl Reader {
     }
 
     fn number(&mut self) -> usize {
+        self.long() as usize
+    }
+
+    fn long(&mut self) -> u64 {
         let mut number = 0;
-        for shift in (0..usize::BITS).step_by(7) {
+        for shift in (0..u64::BITS).step_by(7) {
             let byte = self.byte();
-            number |= usize::from(byte & 0x7f) << shift;
+            number |= u64::from(byte & 0x7f) << shift;
             if byte & 0x80 == 0 {
                 break;
             }
@@ -106,7 +110,7 @@ fn builtin() -> &'static Builtin {
         let ranges = from.list(|r| kept(r.list(|r| (r.number() as u32, r.number() as u32))));
         let begins = from.list(|r| u64::from_le_bytes(r.array()));
         let words = from.bytes();
-        let literals = from.list(|r| Literal { window: r.byte(), text: r.text() });
+        let literals = from.list(|r| Literal { windows: r.array(), text: r.text() });
         let mut number = 0;
         let rules = (0..from.number()).map(|_| rule(&mut from, &literals, next(&mut number))).collect();
         let combos = (0..from.number()).map(|_| combo(&mut from, next(&mut number))).collect();
@@ -128,8 +132,12 @@ fn rule(from: &mut Reader, literals: &[Literal], words: Words) -> Rule {
     let native = from.text();
     let signals = from.texts();
     let also = from.texts();
-    let literal_ids = kept(from.list(|r| r.number() as u16));
-    let text = |id: &u16| literals.get(usize::from(*id)).map_or("", |literal| literal.text);
+    let leads = kept(from.list(|r| {
+        let literal = r.number() as u16;
+        let [least, most] = r.array();
+        Lead { literal, least, most, branches: r.long() }
+    }));
+    let text = |lead: &Lead| literals.get(usize::from(lead.literal)).map_or("", |literal| literal.text);
     Rule {
         id,
         name,
@@ -137,8 +145,8 @@ fn rule(from: &mut Reader, literals: &[Literal], words: Words) -> Rule {
         severity: one_of(&Severity::ALL, severity),
         confidence: one_of(&Confidence::ALL, confidence),
         persona: one_of(&Persona::ALL, persona),
-        literals: kept(literal_ids.iter().map(text).collect()),
-        literal_ids,
+        literals: kept(leads.iter().map(text).collect()),
+        leads,
         also,
         needs: kept(from.pairs()),
         program: from.bytes(),

@@ -63,7 +63,7 @@ fn kept_rule(rule: RuleSpec) -> Rule {
         literals: kept_list(rule.literals),
         also: kept_list(rule.also),
         needs: &[],
-        literal_ids: &[],
+        leads: &[],
         program: &[],
         matcher: match rule.matcher {
             MatcherSpec::Literal => Matcher::Literal,

@@ -325,6 +325,23 @@ impl Scope {
     }
 }
 
+/// A literal of a built-in rule, and what it leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lead {
+    /// Its number in the built-in table.
+    pub literal: u16,
+    /// How many bytes behind the start of a match it stands at least.
+    pub least: u8,
+    /// And at most; [`Lead::ANYWHERE`]: no one knows.
+    pub most: u8,
+    /// The branches of the pattern, a bit each.
+    pub branches: u64,
+}
+
+impl Lead {
+    pub const ANYWHERE: u8 = u8::MAX;
+}
+
 /// How a rule finds its match once one of its literals was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Matcher {
@@ -377,9 +394,9 @@ pub struct Rule {
     /// What the line of a match contains besides, derived from the pattern when weft was built: see
     /// `scan::trigrams`. Empty for a user's rule.
     pub needs: &'static [u16],
-    /// The same literals by their numbers in the built-in table, which knows the best window of each. Empty for a user's
-    /// rule.
-    pub literal_ids: &'static [u16],
+    /// The same literals by their numbers in the built-in table, which knows the best window of each, and what each leads
+    /// to. Empty for a user's rule.
+    pub leads: &'static [Lead],
     /// What the pattern was compiled to when weft was built: see `scan::program`. Empty for a user's rule, whose pattern
     /// regex-lite runs.
     pub program: &'static [u8],

@@ -2,7 +2,7 @@
 //! little; finds nothing itself.
 
 use super::spot::{Spotter, Word, exact};
-use memchr::{memchr, memmem};
+use memchr::memchr;
 use std::sync::OnceLock;
 
 pub const BACKSLASH: u32 = 1;
@@ -57,7 +57,7 @@ pub const RELEASES: [&str; 4] = ["/releases/", "/raw/", "/archive/", "/downloads
 pub const INSTALLS: [&str; 4] = ["install ", " add ", "npm i ", "npx "];
 
 /// The words of the decoders, and the clue each list of them is.
-const WORDS: [(u32, &[&str]); 14] = [
+const WORDS: [(u32, &[&str]); 15] = [
     (
         REVERSE,
         &[
@@ -97,7 +97,8 @@ const WORDS: [(u32, &[&str]); 14] = [
             "ENTRYPOINT [",
         ],
     ),
-    (KEYED, &[" xor", "_xor", "xor_", "(xor", " ^ ", " ^= "]),
+    (KEYED, &[" xor", "_xor", "xor_", "(xor", " ^ ", " ^= ", "XOR"]),
+    (IFS, &["IFS"]),
     (BASE64, &["ase64", "b64", "atob(", "ASE64"]),
     (CHARCODE, &["CharCode", "CodePoint", "chr(", "Chr(", "[char]", "CHAR("]),
     (
@@ -131,23 +132,24 @@ const WORDS: [(u32, &[&str]); 14] = [
     (INSTALL, &INSTALLS),
 ];
 
-fn words() -> impl Iterator<Item = Word> {
+/// The words of all clues, each of at least three bytes.
+pub fn words() -> impl Iterator<Item = Word> {
     WORDS.iter().flat_map(|(clue, texts)| exact(*clue, texts)).chain(super::checks::clues())
 }
 
+/// The clues of a text, found in a pass of its own.
 pub fn look(text: &str) -> Clues {
     static SPOTTER: OnceLock<Spotter> = OnceLock::new();
     let spotter = SPOTTER.get_or_init(|| Spotter::new(words()));
+    of(text, spotter.values(text.as_bytes()))
+}
+
+/// The clues of a text that has words of these values.
+pub fn of(text: &str, words: u32) -> Clues {
     let bytes = text.as_bytes();
-    let mut clues = spotter.values(bytes);
+    let mut clues = words;
     for (byte, clue) in [(b'\\', BACKSLASH), (b'%', PERCENT), (b'+', JOIN)] {
         if memchr(byte, bytes).is_some() {
-            clues |= clue;
-        }
-    }
-    // Too short for the spotter to tell them from other words cheaply.
-    for (word, clue) in [("IFS", IFS), ("XOR", KEYED)] {
-        if memmem::find(bytes, word.as_bytes()).is_some() {
             clues |= clue;
         }
     }

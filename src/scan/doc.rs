@@ -64,6 +64,19 @@ impl Doc {
     /// A file without layers yet.
     pub fn new(path: Arc<str>, text: String, place: Place, lang: Lang, segments: Vec<Segment>) -> Doc {
         let (clues, work) = (clues::look(&text), Work::for_text(text.len()));
+        Doc::looked_at(path, text, place, lang, segments, clues, work)
+    }
+
+    /// A file that has been looked at, with the work that took.
+    pub fn looked_at(
+        path: Arc<str>,
+        text: String,
+        place: Place,
+        lang: Lang,
+        segments: Vec<Segment>,
+        clues: Clues,
+        work: Work,
+    ) -> Doc {
         Doc {
             path,
             text,

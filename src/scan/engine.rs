@@ -9,14 +9,17 @@
 //! [`Engine::scan_reference`] finds by trying every rule on every line, the tests compare. Cost is bounded: see
 //! [`Engine::scan`].
 
+mod lines;
+
+use super::clues::{self, Clues};
 use super::doc::Segment;
 use super::matchers::{self, Native};
-use super::prefilter::{self, Prefilter};
-use super::program::Scratch;
-use super::trigrams::Trigrams;
+use super::program::{Scratch, Starts};
+use super::spot::{self, Spotter, Word};
 use super::work::Work;
-use crate::rules::{self, Literal, Matcher, Rule, RuleSet};
+use crate::rules::{self, Lead, Matcher, Rule, RuleSet};
 use crate::sort;
+use lines::Lines;
 use regex_lite::Regex;
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -40,12 +43,24 @@ struct Ready {
     native: Option<Native>,
 }
 
+/// A rule that a literal leads to.
+#[derive(Clone, Copy)]
+struct User {
+    rule: u16,
+    /// How far behind the start of a match the literal stands; see [`Lead`].
+    least: u8,
+    most: u8,
+    branches: u64,
+}
+
 /// A rule set ready to scan with.
 pub struct Engine {
     rules: Vec<Ready>,
-    prefilter: Prefilter,
-    /// The rules that have a literal, literal by literal.
-    users: Vec<u16>,
+    spotter: Spotter,
+    /// How many of its words are literals; the others are clues.
+    literals: usize,
+    /// What the literals lead to, literal by literal.
+    users: Vec<User>,
     /// Where those of each start.
     starts: Vec<u32>,
 }
@@ -53,9 +68,11 @@ pub struct Engine {
 impl Engine {
     pub fn new(set: &RuleSet) -> Engine {
         // The built-in literals keep their numbers; a user's follow them.
-        let mut literals: Vec<Literal> = rules::literals().to_vec();
+        let builtin = rules::literals().iter();
+        let mut literals: Vec<Word> =
+            builtin.map(|l| Word { text: l.text, value: 0, folded: true, windows: l.windows }).collect();
         let mut rules: Vec<Ready> = Vec::with_capacity(set.rules.len());
-        let mut uses: Vec<(u16, u16)> = Vec::new();
+        let mut uses: Vec<(u16, User)> = Vec::new();
         for rule in set.rules.iter().filter(|r| r.matcher != Matcher::Check) {
             let Ok(number) = u16::try_from(rules.len()) else { break };
             let native = match rule.matcher {
@@ -63,12 +80,18 @@ impl Engine {
                 _ => None,
             };
             rules.push(Ready { rule, regex: OnceLock::new(), native });
-            uses.extend(rule.literal_ids.iter().map(|literal| (*literal, number)));
-            if rule.literal_ids.is_empty() {
+            uses.extend(rule.leads.iter().map(|lead| {
+                let Lead { literal, least, most, branches } = *lead;
+                (literal, User { rule: number, least, most, branches })
+            }));
+            if rule.leads.is_empty() {
                 for literal in rule.literals {
                     let Ok(at) = u16::try_from(literals.len()) else { break };
-                    uses.push((at, number));
-                    literals.push(prefilter::guessed(literal));
+                    uses.push((
+                        at,
+                        User { rule: number, least: 0, most: Lead::ANYWHERE, branches: u64::MAX },
+                    ));
+                    literals.extend(spot::folded(0, &[*literal]));
                 }
             }
         }
@@ -81,53 +104,44 @@ impl Engine {
             starts[i] += starts[i - 1];
         }
         let mut next = starts.clone();
-        let mut users = vec![0; uses.len()];
+        let mut users = vec![User { rule: 0, least: 0, most: 0, branches: 0 }; uses.len()];
         for (literal, user) in uses {
             let place = &mut next[usize::from(literal)];
             users[*place as usize] = user;
             *place += 1;
         }
-        Engine { rules, prefilter: Prefilter::new(&literals), users, starts }
+        let count = literals.len();
+        let spotter = Spotter::new(literals.into_iter().chain(clues::words()));
+        Engine { rules, spotter, literals: count, users, starts }
     }
 
     /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position. Where that
-    /// takes more than `work` has left, those found until then; `work` knows.
-    pub fn scan(&self, text: &str, segments: &[Segment], work: &Work, out: &mut Vec<Match>) {
-        // The literals arrive nearly in order, so the last lines a rule was tried on tell most repeats apart.
-        let mut tried: Vec<Range<usize>> = vec![0..0; self.rules.len()];
-        let mut counts: Vec<usize> = vec![0; self.rules.len()];
-        let mut line = 0..0;
-        let mut state = State { trigrams: (0..0, Trigrams::of(b"")), scratch: Scratch::default() };
+    /// takes more than `work` has left, those found until then; `work` knows. The same pass tells the clues of the text.
+    pub fn scan(&self, text: &str, segments: &[Segment], work: &Work, out: &mut Vec<Match>) -> Clues {
         let first = out.len();
+        let mut lines = Lines::new(self, text, segments, out);
         let mut enough = false;
-        self.prefilter.scan(text.as_bytes(), |literal, at| {
-            if enough {
+        let mut seen = 0;
+        let words = self.spotter.words();
+        let mut early = self.spotter.twos(text.as_bytes()).into_iter().peekable();
+        self.spotter.each(text.as_bytes(), &mut |word, at| {
+            if word >= self.literals {
+                seen |= words[word].value;
                 return;
             }
-            if !(line.start <= at && at < line.end) {
-                line = line_at(text, at);
+            while let Some((literal, at)) = early.next_if(|two| two.1 <= at) {
+                enough = enough || !lines.hit(literal, at, work);
             }
-            let (from, to) = (self.starts[literal] as usize, self.starts[literal + 1] as usize);
-            for &user in &self.users[from..to] {
-                let user = usize::from(user);
-                let already = &tried[user];
-                if already.start <= at && at < already.end || counts[user] >= MOST {
-                    continue;
-                }
-                let ready = &self.rules[user];
-                if line.len() <= CELL {
-                    tried[user] = line.clone();
-                    counts[user] += ready.run(text, line.clone(), segments, &mut state, out);
-                } else {
-                    for cell in cells(text, line.clone()).filter(|c| c.start <= at && at < c.end) {
-                        tried[user] = cell.clone();
-                        counts[user] += ready.run(text, cell, segments, &mut state, out);
-                    }
-                }
-                enough |= !work.spend(state.scratch.take_steps());
-            }
+            enough = enough || !lines.hit(word, at, work);
         });
+        for (literal, at) in early {
+            enough = enough || !lines.hit(literal, at, work);
+        }
+        while !enough && lines.any() {
+            enough = !lines.next_cell(work);
+        }
         sort(out, first);
+        clues::of(text, seen)
     }
 
     /// The same by trying every rule on every line: slow, and what [`Engine::scan`] is held against.
@@ -169,16 +183,9 @@ impl Engine {
 
 /// How a pattern is run. The reference names where patterns are, so that a binary without it carries none.
 enum Way<'s> {
-    /// With a bit for each branch that can match.
-    Program(u64, &'s mut Scratch),
+    /// The branches that can match, and where.
+    Program(u64, &'s [Starts], &'s mut Scratch),
     Pattern(fn(&Rule) -> &'static str),
-}
-
-/// What is kept from line to line.
-struct State {
-    /// Of the line last looked at.
-    trigrams: (Range<usize>, Trigrams),
-    scratch: Scratch,
 }
 
 /// By position, then rule; what two cells both found is one match.
@@ -225,32 +232,6 @@ fn floor(text: &str, mut at: usize) -> usize {
 }
 
 impl Ready {
-    /// Tries the rule on a piece of text that has one of its literals.
-    fn run(
-        &self,
-        text: &str,
-        piece: Range<usize>,
-        segments: &[Segment],
-        state: &mut State,
-        out: &mut Vec<Match>,
-    ) -> usize {
-        if !self.may_cover(&piece, segments) {
-            return 0;
-        }
-        let mut wanted = u64::MAX;
-        if !self.rule.needs.is_empty() {
-            if state.trigrams.0 != piece {
-                state.trigrams = (piece.clone(), Trigrams::of(&text.as_bytes()[piece.clone()]));
-            }
-            wanted = state.trigrams.1.may_meet(self.rule.needs);
-            state.scratch.charge(8 + self.rule.needs.len() / 4);
-            if wanted == 0 {
-                return 0;
-            }
-        }
-        self.try_on(text, piece, segments, Way::Program(wanted, &mut state.scratch), out)
-    }
-
     /// Tries the rule on a line or cell.
     fn try_on(
         &self,
@@ -282,11 +263,11 @@ impl Ready {
             (Matcher::Native(_), Some(native)) => native(haystack, self.rule.literals, &mut push),
             (Matcher::Regex(pattern), _) => {
                 let pattern = match way {
-                    Way::Program(wanted, scratch) if !self.rule.program.is_empty() => {
-                        rules::program_of(self.rule).find_all(haystack, wanted, scratch, &mut push);
+                    Way::Program(wanted, starts, scratch) if !self.rule.program.is_empty() => {
+                        rules::program_of(self.rule).find_all(haystack, wanted, starts, scratch, &mut push);
                         return out.len() - before;
                     }
-                    Way::Program(_, scratch) => {
+                    Way::Program(_, _, scratch) => {
                         // It follows every state at once.
                         scratch.charge(STATES * haystack.len());
                         pattern

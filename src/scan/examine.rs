@@ -8,6 +8,7 @@ use super::finding::{Decoded, Finding, Skip, SkipReason, Snippet};
 use super::ignore::Ignores;
 use super::text::TextNote;
 use super::window::Window;
+use super::work::Work;
 use super::{context, decode, lang, magic, padding, segment};
 use crate::rules::{Persona, Rule, RuleSet, Severity};
 use crate::sort;
@@ -121,9 +122,10 @@ impl<'r> Examiner<'r> {
     fn find(&self, path: &Arc<str>, text: String, hits: &mut Vec<Hit>) -> Doc {
         let (place, file_lang) = lang::classify(path, head(&text));
         let segments = segment::segment(&text, place, file_lang);
-        let mut doc = Doc::new(path.clone(), text, place, file_lang, segments);
         let mut found = Vec::new();
-        self.engine.scan(&doc.text, &doc.segments, &doc.work, &mut found);
+        let work = Work::for_text(text.len());
+        let clues = self.engine.scan(&text, &segments, &work, &mut found);
+        let mut doc = Doc::looked_at(path.clone(), text, place, file_lang, segments, clues, work);
         hits.extend(found.drain(..).map(|(rule, range)| Hit { rule, layer: None, range, note: None }));
 
         let (decoded, bounded) = decode::decode_with(&doc.text, &doc.segments, doc.clues, &doc.work);

@@ -9,7 +9,7 @@
 
 pub mod code;
 
-use super::prefilter::same;
+use super::spot::same;
 use code::*;
 use std::ops::Range;
 
@@ -41,11 +41,29 @@ enum Kind {
 pub struct Scratch {
     turns: Vec<Turn>,
     /// The branches that can match in the text: what each begins with, and where it starts.
-    branches: Vec<(Begin, u16)>,
+    branches: Vec<Branch>,
     /// A bit for each pair of instruction and place that has been tried; empty until it is needed.
     tried: Vec<u64>,
     remember: bool,
     steps: usize,
+}
+
+/// A branch that can match in the text: what it begins with, where it starts in the code, and its bit.
+#[derive(Clone, Copy)]
+struct Branch {
+    begin: Begin,
+    code: u16,
+    bit: u64,
+}
+
+/// Places where matches of some branches may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Starts {
+    pub first: usize,
+    /// Inclusive.
+    pub last: usize,
+    /// A bit for each branch.
+    pub branches: u64,
 }
 
 /// A program with the classes it refers to.
@@ -70,31 +88,33 @@ impl Program<'_> {
         self.code.get(2).copied().map_or(0, usize::from)
     }
 
-    /// Calls `found` for every match in `text`, leftmost and not overlapping. `wanted` has a bit for each branch that
-    /// can match there.
+    /// Calls `found` for every match in `text`, leftmost and not overlapping. A match starts in one of the `starts`, which
+    /// are sorted and apart from each other, and is of a branch that is named there and in `wanted`.
     pub fn find_all(
         &self,
         text: &str,
         wanted: u64,
+        mut starts: &[Starts],
         scratch: &mut Scratch,
-        mut found: impl FnMut(Range<usize>),
+        found: &mut dyn FnMut(Range<usize>),
     ) {
         scratch.branches.clear();
         let entries = self.code.get(HEADER..).unwrap_or_default().chunks_exact(BRANCH_ENTRY);
         let mut any: Begin = 0;
         for (i, entry) in entries.take(self.branches()).enumerate() {
             let &[a, b, c, d] = entry else { continue };
-            if wanted >> i & 1 != 0 {
+            let bit = 1 << i;
+            if wanted & bit != 0 {
                 let begin = u16::from_le_bytes([a, b]);
                 let begin = self.tables.begins.get(usize::from(begin)).copied().unwrap_or(Begin::MAX);
                 any |= begin;
-                scratch.branches.push((begin, u16::from_le_bytes([c, d])));
+                scratch.branches.push(Branch { begin, code: u16::from_le_bytes([c, d]), bit });
             }
         }
         let mut from = 0;
         scratch.remember = false;
         let mut limit = STEPS + STEPS_A_BYTE * text.len();
-        while let Some(range) = self.find(text.as_bytes(), from, any, scratch, &mut limit) {
+        while let Some(range) = self.find(text.as_bytes(), from, any, &mut starts, scratch, &mut limit) {
             // No program matches nothing (`build.rs` sees to it), so this goes on.
             from = range.end.max(range.start + 1);
             // What was tried on the way to a match has not failed.
@@ -104,35 +124,44 @@ impl Program<'_> {
         }
     }
 
+    /// The next match from `from` on; leaves in `starts` those that may lead to more.
     fn find(
         &self,
         text: &[u8],
         from: usize,
         any: Begin,
+        starts: &mut &[Starts],
         scratch: &mut Scratch,
         limit: &mut usize,
     ) -> Option<Range<usize>> {
         let &[flags, least, ..] = self.code else { return None };
         let last = text.len().checked_sub(usize::from(least))?;
-        let stop = if flags & ANCHORED != 0 { 0 } else { last };
-        let mut start = from;
-        while start <= stop {
-            let skipped = text.get(start..=stop)?.iter().position(|byte| begins(any, *byte))?;
-            scratch.steps += skipped / 8;
-            start += skipped;
-            let byte = *text.get(start)?;
-            // No character starts in the middle of one.
-            if byte & 0xc0 != 0x80 {
-                for i in 0..scratch.branches.len() {
-                    let (begin, at) = scratch.branches[i];
-                    if begins(begin, byte)
-                        && let Some(end) = self.run(text, usize::from(at), start, scratch, limit)
-                    {
-                        return Some(start..end);
+        let last = if flags & ANCHORED != 0 { 0 } else { last };
+        while let Some(here) = starts.first() {
+            let mut start = from.max(here.first);
+            let stop = last.min(here.last);
+            while start <= stop {
+                let Some(skipped) = text.get(start..=stop)?.iter().position(|byte| begins(any, *byte)) else {
+                    break;
+                };
+                scratch.steps += skipped / 8;
+                start += skipped;
+                let byte = *text.get(start)?;
+                // No character starts in the middle of one.
+                if byte & 0xc0 != 0x80 {
+                    for i in 0..scratch.branches.len() {
+                        let branch = scratch.branches[i];
+                        if begins(branch.begin, byte)
+                            && branch.bit & here.branches != 0
+                            && let Some(end) = self.run(text, usize::from(branch.code), start, scratch, limit)
+                        {
+                            return Some(start..end);
+                        }
                     }
                 }
+                start += 1;
             }
-            start += 1;
+            *starts = &starts[1..];
         }
         None
     }

@@ -6,39 +6,48 @@
 /// Bits of the set.
 const BITS: u32 = 12;
 
-/// The trigrams of a line, ASCII case folded.
+/// The trigrams of a line, ASCII case folded, and its marks.
 #[derive(Debug, Clone)]
-pub struct Trigrams {
+pub struct Trigrams<'t> {
     bits: [u64; 1 << (BITS - 6)],
+    line: &'t [u8],
 }
 
-impl Trigrams {
-    pub fn of(line: &[u8]) -> Trigrams {
-        let mut bits = [0; 1 << (BITS - 6)];
-        let mut window = 0u32;
-        for (i, byte) in line.iter().enumerate() {
-            window = (window >> 8) | (u32::from(byte | 0x20) << 16);
-            if i >= 2 {
-                let slot = slot(window);
-                bits[usize::from(slot >> 6)] |= 1 << (slot & 63);
-            }
-        }
-        Trigrams { bits }
+impl<'t> Trigrams<'t> {
+    /// Of no line.
+    pub const fn empty() -> Trigrams<'t> {
+        Trigrams { bits: [0; 1 << (BITS - 6)], line: &[] }
     }
 
-    /// May the trigram of this number stand in the line?
+    /// Forgets what was in it and takes this line.
+    pub fn take(&mut self, line: &'t [u8]) {
+        self.bits.fill(0);
+        self.line = line;
+        let mut window = 0u32;
+        for byte in line {
+            // The first two windows have zeros in them: no trigram that is asked for has.
+            window = (window >> 8) | (u32::from(byte | 0x20) << 16);
+            let slot = slot(window);
+            self.bits[usize::from(slot >> 6)] |= 1 << (slot & 63);
+        }
+    }
+
+    /// May the trigram of this number stand in the line? Or the mark.
     fn has(&self, slot: u16) -> bool {
+        if slot & MARK != 0 {
+            return memchr::memchr(slot as u8, self.line).is_some();
+        }
         self.bits[usize::from(slot >> 6) & (self.bits.len() - 1)] & (1 << (slot & 63)) != 0
     }
 
-    /// A bit for each of the needs, one a branch of a pattern, that the line may have.
-    pub fn may_meet(&self, mut needs: &[u16]) -> u64 {
+    /// Of the branches asked for, those whose need the line may meet.
+    pub fn may_meet(&self, mut needs: &[u16], branches: u64) -> u64 {
         let mut met = 0;
         let mut bit = 1;
-        while !needs.is_empty() {
-            let (one, rest) = self.meets(needs);
+        while let Some((length, rest)) = needs.split_first() {
+            let (need, rest) = rest.split_at(usize::from(*length).min(rest.len()));
             needs = rest;
-            if one {
+            if branches & bit != 0 && (need.is_empty() || self.meets(need).0) {
                 met |= bit;
             }
             bit <<= 1;
@@ -89,4 +98,38 @@ const fn slot(window: u32) -> u16 {
 /// The number of a trigram.
 pub fn number([a, b, c]: [u8; 3]) -> u16 {
     slot(u32::from_le_bytes([a | 0x20, b | 0x20, c | 0x20, 0]))
+}
+
+/// Bit of a number that is that of a mark.
+const MARK: u16 = 1 << 15;
+
+/// The number of a byte that stands for itself.
+pub const fn mark(byte: u8) -> u16 {
+    MARK | byte as u16
+}
+
+/// Bytes that few lines have, so that one alone tells something.
+pub fn is_mark(byte: u8) -> bool {
+    matches!(
+        byte,
+        b'|' | b';'
+            | b'&'
+            | b'<'
+            | b'>'
+            | b'$'
+            | b'`'
+            | b'\\'
+            | b'@'
+            | b'%'
+            | b'*'
+            | b'!'
+            | b'?'
+            | b'='
+            | b'{'
+            | b'['
+            | b'~'
+            | b'^'
+            | b'#'
+            | b'+'
+    )
 }

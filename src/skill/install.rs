@@ -107,7 +107,19 @@ pub fn install(
         signed: offer.signed.clone(),
         installed: before.as_deref(),
     };
-    let allowed = Allowed { frozen: consent.frozen, downgrade: consent.allow_downgrade };
+    let locks = workspace.hub_lock()?;
+    // What a committed lock says counts for the bytes it was said of.
+    let locked = locks.entry(&key).filter(|entry| {
+        consent.frozen
+            && entry.version == offer.version
+            && entry.content_hash == staged.content_hash
+            && origin(&entry.registry).as_deref() == Some(&registry)
+    });
+    let allowed = Allowed {
+        frozen: consent.frozen,
+        downgrade: consent.allow_downgrade,
+        locked: locked.and_then(|entry| entry.public_key),
+    };
     let verdict = judge::judge(&book::load(book_path)?, &claim, allowed, offer.rotations, now().as_secs())?;
     may_replace(workspace, &key, &registry, consent.overwrite)?;
     let report = gate(&staged.folder)?;
@@ -126,7 +138,9 @@ pub fn install(
         moderation: offer.moderation.map(str::to_owned),
         accepted: Vec::new(),
     };
-    record.accepted = admitted(&report, &record, consent, ask)?;
+    let mut accept = consent.accept.clone();
+    accept.extend(locked.iter().flat_map(|entry| entry.accepted.clone()));
+    record.accepted = admitted(&report, &record, accept, ask)?;
     let target = workspace.target(&key);
     if !consent.dry_run {
         commit(workspace, book_path, &staged, &record, &claim, allowed, offer.rotations, consent.overwrite)?;
@@ -261,7 +275,12 @@ fn worst(report: &Report) -> Option<Severity> {
 }
 
 /// Critical and high never come in; of medium, every rule must be accepted.
-fn admitted(report: &Report, record: &Record, consent: &Consent, ask: Ask) -> Result<Vec<Accepted>, Problem> {
+fn admitted(
+    report: &Report,
+    record: &Record,
+    accept: Vec<Accepted>,
+    ask: Ask,
+) -> Result<Vec<Accepted>, Problem> {
     let blocked = report.findings.iter().filter(|finding| finding.severity >= Severity::High);
     if let Some(first) = blocked.clone().max_by_key(|finding| finding.severity) {
         let more = match blocked.count() - 1 {
@@ -278,8 +297,8 @@ fn admitted(report: &Report, record: &Record, consent: &Consent, ask: Ask) -> Re
         open.entry(finding.rule).or_insert(finding);
     }
     // Only what was found is noted: an acceptance in store would be one of something unseen.
-    let mut accepted: Vec<Accepted> =
-        consent.accept.iter().filter(|accepted| open.contains_key(accepted.id.as_str())).cloned().collect();
+    let mut accepted = accept;
+    accepted.retain(|accepted| open.contains_key(accepted.id.as_str()));
     open.retain(|rule, _| !accepted.iter().any(|accepted| accepted.id == *rule));
     if !open.is_empty() {
         let asked = ask(record, &open.values().copied().collect::<Vec<_>>());

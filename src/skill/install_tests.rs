@@ -244,6 +244,65 @@ fn trust_is_asked_and_kept() {
 }
 
 #[test]
+fn a_committed_lock_makes_the_same_elsewhere() {
+    let (here, there) = (Dir::new(), Dir::new());
+    let alice = SecretKey::from_seed([1; 32]).unwrap();
+    let (one, two) = (harmless(1), harmless(2));
+    let done = here.install(&signed(&one, "1.0.0", &alice, 1, None), &yes()).unwrap();
+    fs::create_dir_all(there.0.join(".weft")).unwrap();
+    fs::copy(here.0.join(".weft/hub.lock"), there.0.join(".weft/hub.lock")).unwrap();
+    let frozen = Consent { frozen: true, ..yes() };
+    // Its key counts for its bytes, and for no others.
+    let next = signed(&two, "1.1.0", &alice, 2, Some(done.record.content_hash));
+    assert!(refused(&there, &next, &frozen).contains("--frozen"));
+    let again = there.install(&signed(&one, "1.0.0", &alice, 1, None), &frozen).unwrap();
+    assert_eq!(again.record.content_hash, done.record.content_hash);
+    assert_eq!(there.read(".weft/hub.lock"), here.read(".weft/hub.lock"));
+    assert!(book::load(&there.book()).unwrap().pins.is_empty());
+}
+
+#[test]
+fn a_workspace_of_somebody_else_leads_nowhere_else() {
+    let (dir, victim) = (Dir::new(), Dir::new());
+    fs::create_dir_all(victim.0.join("demo")).unwrap();
+    fs::write(victim.0.join("demo/mine.md"), "mine").unwrap();
+    let before = victim.picture();
+    // The folder of the skills.
+    std::os::unix::fs::symlink(&victim.0, dir.0.join("skills")).unwrap();
+    assert!(Workspace::open(&dir.0, Path::new("skills")).unwrap_err().denied);
+    assert!(Workspace::open(&dir.0, &victim.0).is_ok());
+    fs::remove_file(dir.0.join("skills")).unwrap();
+    // An owner's folder, on the way in and on the way out.
+    fs::create_dir_all(dir.0.join("skills")).unwrap();
+    std::os::unix::fs::symlink(&victim.0, dir.0.join("skills/@alice")).unwrap();
+    let zip = harmless(1);
+    let consent = Consent { overwrite: true, ..yes() };
+    assert!(refused(&dir, &Offer { qualified: true, ..offer(&zip, "1.0.0") }, &consent).contains("a link"));
+    let record = Record {
+        key: "@alice/demo".into(),
+        ..Dir::new().install(&offer(&zip, "1.0.0"), &yes()).unwrap().record
+    };
+    assert!(dir.workspace().lock().unwrap().remove(&record).unwrap_err().denied);
+    // A stage with a journal that wants to move something, somewhere.
+    let stage = dir.0.join("skills/.weft-stage-1-0");
+    fs::create_dir_all(stage.join(".old")).unwrap();
+    let aim = format!("{}/moved", victim.0.display());
+    for key in ["../../moved", &aim] {
+        let journal = format!(
+            "{{\"install\":true,\"device\":0,\"inode\":0,\"key\":\"{key}\",\"registry\":\"x\",\"slug\":\"x\",\"version\":\"1\",\
+             \"installed_at\":0,\"content_hash\":\"{0}\",\"fingerprint\":\"{0}\",\"verdict\":\"x\",\"accepted\":[]}}",
+            Sha256::of(b"")
+        );
+        fs::create_dir_all(stage.join(".old")).unwrap();
+        fs::write(stage.join(".journal.json"), journal).unwrap();
+        drop(dir.workspace().lock().unwrap());
+        assert!(!stage.exists());
+    }
+    assert!(!dir.0.join("../moved").exists());
+    assert_eq!(victim.picture(), before);
+}
+
+#[test]
 fn changes_of_the_user_are_kept() {
     let dir = Dir::new();
     let (one, two) = (harmless(1), harmless(2));
@@ -363,20 +422,17 @@ fn medium_findings_ask_and_are_noted() {
     let rule = report.findings[0].rule;
     let record = dir.install(&offer(&harmless(1), "1.0.0"), &yes()).unwrap().record;
     let mut none = |_: &Record, _: &[&Finding]| Vec::new();
-    let problem = admitted(&report, &record, &yes(), &mut none).unwrap_err();
+    let problem = admitted(&report, &record, vec![], &mut none).unwrap_err();
     assert!(problem.denied && problem.fix.contains(&format!("--accept {rule}")), "{problem}");
     let accept = |reason: &str| Accepted { id: rule.to_owned(), reason: reason.to_owned() };
-    let consent = Consent {
-        accept: vec![accept("read it"), Accepted { id: "XX-999".into(), reason: "x".into() }],
-        ..yes()
-    };
-    assert_eq!(admitted(&report, &record, &consent, &mut none).unwrap(), [accept("read it")]);
-    assert!(admitted(&report, &record, &Consent { accept: vec![accept(" ")], ..yes() }, &mut none).is_err());
+    let given = vec![accept("read it"), Accepted { id: "XX-999".into(), reason: "x".into() }];
+    assert_eq!(admitted(&report, &record, given, &mut none).unwrap(), [accept("read it")]);
+    assert!(admitted(&report, &record, vec![accept(" ")], &mut none).is_err());
     let mut asks = 0;
     let mut ask = |_: &Record, findings: &[&Finding]| {
         asks += findings.len();
         vec![accept("the user said so")]
     };
-    assert_eq!(admitted(&report, &record, &yes(), &mut ask).unwrap(), [accept("the user said so")]);
+    assert_eq!(admitted(&report, &record, vec![], &mut ask).unwrap(), [accept("the user said so")]);
     assert_eq!(asks, 1);
 }

@@ -1,5 +1,6 @@
 //! The note in a stage that says what is about to happen, so that the next command can finish it. Not a log.
 
+use super::path::SafePath;
 use super::record::{Accepted, Record};
 use crate::digest::Sha256;
 use crate::json::{self, Node, Writer};
@@ -65,6 +66,8 @@ impl Journal {
             Some(key) => Some(PublicKey::parse(&key).ok()?),
             None => None,
         };
+        // It says where a folder is moved to: nowhere but among the skills, whoever wrote it.
+        SafePath::new(&maybe("key")?).ok().filter(|path| !path.is_hidden())?;
         Some(Journal {
             install: root.get("install")?.value == json::Value::Bool(true),
             id: (number("device")?, number("inode")?),
@@ -122,7 +125,14 @@ mod tests {
         };
         let journal = Journal { install: false, id: (0, 0), record: bare };
         assert_eq!(Journal::parse(&String::from_utf8(journal.text()).unwrap()), Some(journal));
-        for bad in ["", "{}", &text[..text.len() - 1], &text.replace("install\":", "x\":")] {
+        for bad in [
+            "",
+            "{}",
+            &text[..text.len() - 1],
+            &text.replace("install\":", "x\":"),
+            &text.replace("@a/b", "../b"),
+            &text.replace("@a/b", "/b"),
+        ] {
             assert_eq!(Journal::parse(bad), None);
         }
     }

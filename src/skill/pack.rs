@@ -4,6 +4,7 @@ use super::tree::collate;
 use super::unpack::Limits;
 use super::{Problem, path::SafePath};
 use crate::scan::archive::inflate::crc32;
+use crate::sort;
 use miniz_oxide::deflate::compress_to_vec;
 
 /// 1980-01-01, the earliest day a zip can say.
@@ -14,7 +15,7 @@ const UTF8: u16 = 1 << 11;
 /// no extra fields. What [`unpack`](super::unpack) would refuse by its default limits is an error here.
 pub fn pack(files: &[(SafePath, Vec<u8>)]) -> Result<Vec<u8>, Problem> {
     let mut sorted: Vec<&(SafePath, Vec<u8>)> = files.iter().collect();
-    sorted.sort_by(|a, b| collate(a.0.as_str(), b.0.as_str()));
+    sort::by(&mut sorted, |a, b| collate(a.0.as_str(), b.0.as_str()));
     let mut out = Vec::new();
     let mut directory = Vec::new();
     for (path, content) in &sorted {

@@ -3,6 +3,7 @@
 //! when is `store`'s.
 
 use super::Problem;
+use super::path::SafePath;
 use crate::digest::Sha256;
 use crate::fields::{self, Fields};
 use crate::json::{self, Node, Value, Writer};
@@ -112,6 +113,11 @@ impl ClawLock {
         let skills = skills.ok_or_else(|| damaged(path, "`skills` is not an object"))?;
         if let Some((key, _)) = skills.iter().find(|(_, entry)| entry.as_object().is_none()) {
             return Err(damaged(path, &format!("the entry `{key}` is not an object")));
+        }
+        // Keys are folders below the skills.
+        let leads_out = |key: &str| SafePath::new(key).map_or(true, |path| path.is_hidden());
+        if let Some((key, _)) = skills.iter().find(|(key, _)| leads_out(key)) {
+            return Err(damaged(path, &format!("the entry `{key}` is not the name of a skill")));
         }
         if has_twins(&root) {
             return Err(damaged(path, "a name is there twice"));
@@ -407,7 +413,7 @@ impl HubLock {
 }
 
 /// A TOML basic string.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

@@ -109,6 +109,10 @@ fn damaged_locks_stop() {
         "{\"version\":1,\"skills\":{\"a\":1}}",
         "{\"version\":1,\"skills\":{},\"skills\":{}}",
         "{\"version\":1,\"skills\":{\"a\":{\"version\":\"1\",\"version\":\"2\"}}}",
+        "{\"version\":1,\"skills\":{\"../../home\":{}}}",
+        "{\"version\":1,\"skills\":{\"/etc\":{}}}",
+        "{\"version\":1,\"skills\":{\".git\":{}}}",
+        "{\"version\":1,\"skills\":{\"\":{}}}",
         "\0\0\0\0",
     ] {
         let problem = claw(bad).unwrap_err();

@@ -39,6 +39,16 @@ impl Workspace {
             return Err(Problem::new("the workspace is not a folder", shown(&root), ""));
         }
         let skills = root.join(folder);
+        // A workspace may come from somebody else; where it leads out, the user has to say so.
+        let outside = skills.canonicalize().is_ok_and(|real| !real.starts_with(&root));
+        if outside && folder.is_relative() {
+            let fix = "name the folder itself: --dir, with its path in full";
+            return Err(Problem::denied(
+                "the folder of the skills leads out of the workspace",
+                shown(&skills),
+                fix,
+            ));
+        }
         Ok(Workspace { root, skills })
     }
 
@@ -65,6 +75,17 @@ impl Workspace {
     pub fn hub_lock(&self) -> Result<HubLock, Problem> {
         let path = self.hub_path();
         read_text(&path)?.map_or_else(|| Ok(HubLock::default()), |text| HubLock::parse(&text, &path))
+    }
+
+    /// The folder a skill is put into. An owner's folder that is a link is not followed.
+    fn parent_of<'p>(&'p self, target: &'p Path) -> Result<&'p Path, Problem> {
+        let parent = target.parent().unwrap_or(&self.skills);
+        let is_link = |path: &Path| fs::symlink_metadata(path).is_ok_and(|meta| meta.is_symlink());
+        let between = parent.ancestors().take_while(|path| *path != self.skills);
+        match between.take(16).find(|path| is_link(path)) {
+            Some(link) => Err(Problem::denied("a link, not followed", shown(link), "remove it")),
+            None => Ok(parent),
+        }
     }
 
     fn claw_path(&self) -> PathBuf {
@@ -113,7 +134,8 @@ impl Workspace {
         if tree::content_hash(&here).is_ok_and(|hash| hash == *installed) {
             return Ok(Drift::None);
         }
-        let listing = read_text(&self.listing_path(installed))?;
+        // One that cannot be read is as good as none.
+        let listing = read_text(&self.listing_path(installed)).unwrap_or_default();
         let then = listing
             .filter(|text| Sha256::of(text.as_bytes()) == *installed)
             .and_then(|text| tree::parse_listing(&text));
@@ -178,6 +200,8 @@ pub struct Staged {
     pub folder: PathBuf,
     pub files: Vec<FileHash>,
     pub content_hash: Sha256,
+    /// The text that the hash is of.
+    listing: String,
     /// What SKILL.md says; an error where its frontmatter cannot be read.
     pub manifest: Result<Manifest, ManifestError>,
     /// Tells other commands that this stage is in use.
@@ -263,11 +287,7 @@ impl Workspace {
             }
         }
         sync_folders(&folder).map_err(failed)?;
-        // Named by what is in it: it is the same whoever writes it.
-        let path = self.listing_path(&staged.content_hash);
-        if !path.exists() {
-            write_synced(&path, listing.as_bytes())?;
-        }
+        staged.listing = listing;
         fault::step("staged");
         Ok(staged)
     }
@@ -297,6 +317,7 @@ impl Workspace {
                 folder,
                 files: Vec::new(),
                 content_hash: Sha256::of(b""),
+                listing: String::new(),
                 manifest: Ok(Manifest::default()),
                 _lock: lock,
                 keep: Cell::new(false),
@@ -322,16 +343,18 @@ impl Locked<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => false,
             Err(error) => return Err(failed(error)),
         };
-        let parent = target.parent().unwrap_or(&workspace.skills);
-        if fs::symlink_metadata(parent).is_ok_and(|meta| meta.is_symlink()) && parent != workspace.skills {
-            return Err(Problem::denied("a link, not followed", shown(parent), "remove it"));
-        }
+        let parent = workspace.parent_of(&target)?;
         fs::create_dir_all(parent).map_err(failed)?;
         write_synced(&staged.folder.join(RECORDS).join("origin.json"), &origin_text(record))?;
         sync_folder(&staged.folder).map_err(failed)?;
         let id = id_of(&staged.folder).map_err(failed)?;
         let journal = Journal { install: true, id, record: record.clone() };
         let files = self.prepare(locks, &journal)?;
+        // Named by what is in it: it is the same whoever writes it.
+        let path = workspace.listing_path(&staged.content_hash);
+        if read_text(&path).ok().flatten().as_deref() != Some(&staged.listing) {
+            write_synced(&path, staged.listing.as_bytes())?;
+        }
         write_synced(&staged.stage.join(journal::NAME), &journal.text())?;
         fault::step("journal");
         if old {
@@ -365,10 +388,10 @@ impl Locked<'_> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(failed(error)),
         };
+        let parent = workspace.parent_of(&target)?;
         let staged = workspace.new_stage(&record.key)?;
         let journal = Journal { install: false, id: id.unwrap_or_default(), record: record.clone() };
         let files = self.prepare(locks, &journal)?;
-        let parent = target.parent().unwrap_or(&workspace.skills);
         if id.is_none() {
             return self.note(&staged, files, &workspace.skills, &|| Ok(()));
         }

@@ -4,6 +4,7 @@
 use super::nfc;
 use super::path::SafePath;
 use crate::digest::{Hasher, Sha256};
+use crate::sort;
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
@@ -81,7 +82,7 @@ pub fn listing(files: &[FileHash]) -> Result<String, Collision> {
         return Err(collision);
     }
     let mut sorted: Vec<&FileHash> = files.iter().collect();
-    sorted.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    sort::by(&mut sorted, |a, b| a.path.cmp(&b.path));
     let mut text = String::from(TREE_V1);
     for file in sorted {
         text.push_str(&file.sha256.to_string());
@@ -115,7 +116,7 @@ pub fn parse_listing(text: &str) -> Option<Vec<FileHash>> {
 /// by line feeds. It may hold files that collide.
 pub fn fingerprint(files: &[FileHash]) -> Sha256 {
     let mut sorted: Vec<&FileHash> = files.iter().collect();
-    sorted.sort_by(|a, b| collate(a.path.as_str(), b.path.as_str()));
+    sort::by(&mut sorted, |a, b| collate(a.path.as_str(), b.path.as_str()));
     let mut hasher = Hasher::default();
     for (index, file) in sorted.into_iter().enumerate() {
         if index > 0 {

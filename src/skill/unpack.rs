@@ -8,6 +8,7 @@ use crate::digest::Sha256;
 use crate::scan::archive::inflate::{Ending, crc32, inflate};
 use crate::scan::archive::zip_headers::{Central, Local, u16_at, u32_at};
 use crate::scan::names;
+use crate::sort;
 use std::fmt;
 use std::io;
 
@@ -133,7 +134,7 @@ pub fn check<'a>(zip: &'a [u8], limits: &Limits) -> Result<Vec<Entry<'a>>, Refus
         return Err(Refusal::Empty);
     }
     // In the order of the file: then what is between two members can be seen.
-    members.sort_by_key(|member| member.central.offset);
+    sort::by_key(&mut members, |member| member.central.offset);
     let end = members.first().map_or(zip.len(), |member| member.directory_start);
     let mut at = 0;
     let mut entries = Vec::new();

@@ -30,6 +30,8 @@ pub struct Allowed {
     /// No trust on first use.
     pub frozen: bool,
     pub downgrade: bool,
+    /// The key that a committed lock names for exactly these bytes: with `frozen` it counts, and is not pinned.
+    pub locked: Option<PublicKey>,
 }
 
 /// The answer when it is yes.
@@ -124,6 +126,7 @@ pub fn judge(
             notes.push(format!("the owner's key changed, and the old key says so: {}", key.fingerprint()));
             Some(new_pin("rotation"))
         }
+        None if allowed.frozen && allowed.locked == Some(key) => None,
         None if allowed.frozen => {
             let fix = format!("weft skill trust accept {} {} {key}", claim.registry, claim.owner);
             return no("nobody is trusted on first use with --frozen".into(), &fix);

@@ -152,7 +152,8 @@ fn is_word(value: &str) -> bool {
 /// The origin of a registry's URL: scheme and host in lower case, the port only where it is not the scheme's own; no
 /// path. `None` for what is not http or https, or has a user in it.
 pub fn origin(url: &str) -> Option<String> {
-    let (scheme, rest) = url.split_once("://")?;
+    // The dialect in front of a registry's URL is no part of where it is.
+    let (scheme, rest) = url.strip_prefix("weft+").unwrap_or(url).split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let own_port = match scheme.as_str() {
         "https" => "443",
@@ -260,6 +261,7 @@ mod tests {
             ("http://127.0.0.1:8099", Some("http://127.0.0.1:8099")),
             ("http://[::1]:8099/x", Some("http://[::1]:8099")),
             ("http://[::1]", Some("http://[::1]")),
+            ("weft+https://hub.example/api", Some("https://hub.example")),
             ("https://user@hub.example", None),
             ("ftp://hub.example", None),
             ("hub.example", None),

@@ -73,22 +73,56 @@ pub struct Run {
 }
 
 pub fn run(command: &Run) -> Result<Exit, Failure> {
-    // Before anything is opened: whatever else this process was started with is not for the command.
-    launch::close_inherited().map_err(|error| unready("close inherited descriptors", &error))?;
-    if command.command.is_empty() && !command.explain {
-        return Err(Failure::usage("no command to run", "", "write it after --: weft run -- bash"));
-    }
-    if command.format.is_some() && !command.explain {
-        return Err(Failure::usage("--format is for --explain", "", "leave it out, or add --explain"));
-    }
+    close_inherited()?;
+    let wanted = Wanted {
+        explain: command.explain,
+        format: command.format,
+        timeout: command.timeout,
+        net_log: command.net_log,
+        words: &command.command,
+    };
+    wanted.check("weft run -- bash")?;
     let prepared = Prepared::new(command.policy.as_deref(), command.agent.as_ref(), &command.workspace)?;
-    let probe = Probe::here();
-    let mut plan = prepare::plan(&prepared, &probe, command.timeout)?;
-    if command.explain {
-        return explain::print(&prepared, &plan, command.format.unwrap_or_default());
-    }
-    if command.policy.is_none() {
+    if command.policy.is_none() && !command.explain {
         say(&format!("policy: {}", prepared.name));
+    }
+    run_prepared(prepared, &wanted)
+}
+
+/// What is to be done with a policy.
+pub(super) struct Wanted<'a> {
+    pub explain: bool,
+    pub format: Option<Format>,
+    pub timeout: Option<Timeout>,
+    pub net_log: bool,
+    /// The command and its arguments.
+    pub words: &'a [String],
+}
+
+impl Wanted<'_> {
+    /// What argh cannot say.
+    pub fn check(&self, example: &str) -> Result<(), Failure> {
+        if self.words.is_empty() && !self.explain {
+            return Err(Failure::usage("no command to run", "", format!("write it after --: {example}")));
+        }
+        if self.format.is_some() && !self.explain {
+            return Err(Failure::usage("--format is for --explain", "", "leave it out, or add --explain"));
+        }
+        Ok(())
+    }
+}
+
+/// Before anything is opened: whatever else this process was started with is not for the command.
+pub(super) fn close_inherited() -> Result<(), Failure> {
+    launch::close_inherited().map_err(|error| unready("close inherited descriptors", &error))
+}
+
+/// Runs the command under a policy that was prepared, or explains it.
+pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Exit, Failure> {
+    let probe = Probe::here();
+    let mut plan = prepare::plan(&prepared, &probe, wanted.timeout)?;
+    if wanted.explain {
+        return explain::print(&prepared, &plan, wanted.format.unwrap_or_default());
     }
     prepared.say_skipped();
     if plan.is_bare() {
@@ -96,16 +130,16 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         say(&format!("warning: no sandbox, nothing holds the command to the policy{}", by_line(&origin)));
     }
     say_unenforced(&plan);
-    let words: Vec<OsString> = command.command.iter().map(|word| to_os(word)).collect();
+    let words: Vec<OsString> = wanted.words.iter().map(|word| to_os(word)).collect();
     let mut recorder = Recorder::open(&prepared.policy, &plan)?;
-    recorder.net_log = command.net_log;
+    recorder.net_log = wanted.net_log;
     recorder.begin(&prepared, &plan, &words)?;
     let mut ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
     if let Err(error) = &ended
         && plan.has_namespaces()
         && launch::namespaces_refused(error)
     {
-        plan = again(&prepared, probe, command.timeout, error, &mut recorder)?;
+        plan = again(&prepared, probe, wanted.timeout, error, &mut recorder)?;
         ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
     }
     conclude(recorder, ended, &prepared.policy, &plan, &words)

@@ -9,9 +9,13 @@ use crate::policy::vars::{Places, is_agent_name};
 use crate::policy::{Policy, units};
 use crate::sandbox::plan::{self as planning, Plan, Refusal};
 use crate::sandbox::probe::Probe;
+#[cfg(feature = "client")]
+use crate::{cli::policy::failure, policy::load_text};
 use argh::FromArgValue;
 use std::env;
 use std::ffi::OsString;
+#[cfg(feature = "client")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -58,6 +62,18 @@ impl Prepared {
         let mut places = workspace_places(workspace)?;
         places.agent = agent.map(|agent| agent.0.clone());
         let (policy, name) = choose(policy, &places)?;
+        Prepared::at(&places, policy, name)
+    }
+
+    /// A policy whose text is at hand, for a workspace that was chosen.
+    #[cfg(feature = "client")]
+    pub fn of_text(name: &str, text: &str, workspace: &Path) -> Result<Prepared, Failure> {
+        let places = places(Some(workspace))?;
+        let policy = load_text(name, text, &places).map_err(|errors| failure(&errors))?;
+        Prepared::at(&places, policy, name.to_owned())
+    }
+
+    fn at(places: &Places, policy: Policy, name: String) -> Result<Prepared, Failure> {
         let here = env::current_dir().ok().filter(|here| here.starts_with(&places.workspace));
         let start = match here {
             Some(here) => here,

@@ -86,6 +86,7 @@ fn end_at(bytes: &[u8], at: usize) -> Option<End<'_>> {
 }
 
 /// One entry of the directory.
+#[cfg_attr(not(feature = "client"), allow(dead_code))] // The client unpacks with what the scanner only looks at.
 #[derive(Debug)]
 pub struct Central<'a> {
     pub name: &'a [u8],
@@ -166,6 +167,7 @@ impl<'a> Central<'a> {
 }
 
 /// A local header.
+#[cfg_attr(not(feature = "client"), allow(dead_code))] // The client unpacks with what the scanner only looks at.
 #[derive(Debug)]
 pub struct Local<'a> {
     pub name: &'a [u8],

@@ -52,7 +52,9 @@ pub fn find(text: &str) -> Vec<Mark> {
     static SPOTTER: OnceLock<Spotter> = OnceLock::new();
     let spotter = SPOTTER.get_or_init(|| Spotter::new(words()));
     let mut out: Vec<Mark> = Vec::new();
-    spotter.each(text.as_bytes(), |word, at| {
+    let words = spotter.words();
+    spotter.each(text.as_bytes(), &mut |word, at| {
+        let word = &words[word];
         out.push(Mark { range: at..at + word.text.len(), kind: word.value });
     });
     sort::by_key(&mut out, |mark| mark.range.start);

@@ -24,6 +24,11 @@ const fn within(x: u64, low: u8, high: u8) -> u64 {
 pub(super) fn next_wordy(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(x) = word(text, at) {
+        // Most blocks have a blank or a quote in them: a byte below all that is looked for.
+        if x.wrapping_sub(ONES * b'+' as u64) & !x & HIGH != 0 {
+            at += BLOCK;
+            continue;
+        }
         // With the case bit set, letters are one range; it ends at what `_` becomes.
         let letters = within((x & !HIGH) | (ONES << 5), 0x61, 0x7f);
         let digits = within(x & !HIGH, b'+', b'9');
@@ -39,6 +44,12 @@ pub(super) fn next_wordy(text: &[u8], from: usize) -> Option<usize> {
 pub(super) fn next_numeric(text: &[u8], from: usize) -> Option<usize> {
     let mut at = from;
     while let Some(x) = word(text, at) {
+        // Most have no byte with the upper half of a digit.
+        let halves = (x ^ (ONES * 0x30)) & (ONES * 0xf0);
+        if halves.wrapping_sub(ONES) & !halves & HIGH == 0 {
+            at += BLOCK;
+            continue;
+        }
         let digits = within(x & !HIGH, b'0', b'9') & !x;
         if digits & digits.wrapping_sub(1) != 0 {
             return Some(at);

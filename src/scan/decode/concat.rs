@@ -27,8 +27,19 @@ pub(super) fn find(sink: &mut Sink) {
         match segment.lang {
             // Neighbours are one literal: over a line end, or side by side.
             Lang::Python | Lang::Compiled => {
-                for end in ["\"\n", "'\n", "\"\r", "'\r", "\" \"", "' '", "\" \\", "' \\"] {
-                    sites.extend(memmem::find_iter(part, end).map(|at| segment.range.start + at));
+                // Where the last pair with a blank between ended, for either quote: it does not begin another.
+                let mut pairs = [0; 2];
+                for at in memchr2_iter(b'"', b'\'', part) {
+                    let pair = &mut pairs[usize::from(part[at] == b'"')];
+                    let ends = match part.get(at + 1..) {
+                        Some([b'\n' | b'\r', ..] | [b' ', b'\\', ..]) => true,
+                        Some([b' ', next, ..]) if *next == part[at] && at >= *pair => {
+                            *pair = at + 3;
+                            true
+                        }
+                        _ => false,
+                    };
+                    sites.extend(ends.then_some(segment.range.start + at));
                 }
             }
             Lang::Sql => sites.extend(

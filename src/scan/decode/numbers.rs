@@ -173,23 +173,26 @@ fn read(sink: &mut Sink, origin: &Range<usize>, values: &[u8], name: &'static st
         if !sink.spend(line.len() * 8 + values.len()) {
             return false;
         }
-        let named = [
-            "CharCode",
-            "bytes",
-            "Bytes",
-            "byte[]",
-            "Buffer",
-            "chr",
-            "char",
-            "Uint8Array",
-            "decode",
-            "xxd",
-            "payload",
-        ]
-        .iter()
-        .any(|w| line.contains(w));
+        let named = || {
+            [
+                "CharCode",
+                "bytes",
+                "Bytes",
+                "byte[]",
+                "Buffer",
+                "chr",
+                "char",
+                "Uint8Array",
+                "decode",
+                "xxd",
+                "payload",
+            ]
+            .iter()
+            .any(|w| line.contains(w))
+        };
         let letters = text.bytes().filter(|b| b.is_ascii_alphanumeric() || *b == b' ').count();
-        if plain::is_telling(&text) || (named && text.len() >= MIN_NUMBERS && letters * 3 >= text.len() * 2) {
+        if plain::is_telling(&text) || (text.len() >= MIN_NUMBERS && letters * 3 >= text.len() * 2 && named())
+        {
             chain.insert(0, name);
             sink.put(origin.clone(), &chain, text, Lang::Unknown);
             return true;

@@ -115,7 +115,7 @@ const WORDS: [&str; 98] = [
 pub(super) fn words(text: &str) -> usize {
     let mut count = 0;
     let mut last = usize::MAX;
-    spotter().each(judged(text), |_, at| {
+    spotter().each(judged(text), &mut |_, at| {
         // A word may be seen at either of its pairs, and words may start alike.
         count += usize::from(at != last);
         last = at;

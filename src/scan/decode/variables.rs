@@ -133,6 +133,11 @@ fn used(part: &str) -> HashSet<&str> {
         if bytes[at] == b'{' && at > 0 && bytes[at - 1] == b'$' {
             continue;
         }
+        // What most braces open is no name.
+        let named = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'{');
+        if !bytes.get(at + 1).is_some_and(named) {
+            continue;
+        }
         let brace = bytes[at] == b'{' || bytes.get(at + 1) == Some(&b'{');
         let open = at + 1 + usize::from(brace && bytes[at] == b'$');
         let name = name_at(&part[open..]);

@@ -13,8 +13,8 @@ pub fn public_ip_url(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<
         from = mark + 3;
         let scheme = bytes[..mark].iter().rev().take_while(|b| b.is_ascii_alphabetic()).count();
         let start = mark - scheme;
-        let word = line[start..mark].to_ascii_lowercase();
-        if !["http", "https", "ftp", "hxxp", "hxxps", "ws", "wss", "tcp"].contains(&word.as_str()) {
+        let known = ["http", "https", "ftp", "hxxp", "hxxps", "ws", "wss", "tcp"];
+        if !known.iter().any(|word| line[start..mark].eq_ignore_ascii_case(word)) {
             continue;
         }
         let rest = &line[from..];

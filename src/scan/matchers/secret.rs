@@ -1,6 +1,7 @@
 //! Secrets in text: the forms that providers give their keys, assignments of values that look random, passwords, private
 //! keys and seed phrases. What is a placeholder is no secret.
 
+use crate::scan::spot::same;
 use crate::sort;
 use std::ops::Range;
 
@@ -73,15 +74,18 @@ const GOOGLE: [Form; 3] = [Form("AIza", 35), Form("ya29.", 40), Form("GOCSPX-", 
 /// A key in the form of one of the providers whose prefix is among the rule's literals.
 pub fn provider(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
     let mut found: Vec<Range<usize>> = Vec::new();
-    for Form(prefix, least) in FORMS.iter().chain(&GOOGLE) {
-        if !literals.iter().any(|l| prefix.len() >= l.len() && prefix[..l.len()].eq_ignore_ascii_case(l)) {
+    let bytes = line.as_bytes();
+    for start in 0..bytes.len() {
+        let inside = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+        if !may_start(bytes[start]) || start > 0 && inside(&bytes[start - 1]) {
             continue;
         }
-        for (start, _) in line.match_indices(prefix) {
-            let boundary = line[..start]
-                .chars()
-                .next_back()
-                .is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != '-');
+        for Form(prefix, least) in FORMS.iter().chain(&GOOGLE) {
+            let declared = |l: &&str| prefix.len() >= l.len() && prefix[..l.len()].eq_ignore_ascii_case(l);
+            if !bytes[start..].starts_with(prefix.as_bytes()) || !literals.iter().any(declared) {
+                continue;
+            }
+            let boundary = line[..start].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
             let body = body(&line[start + prefix.len()..]);
             let strict = match *prefix {
                 "key-" | "dapi" => {
@@ -96,6 +100,45 @@ pub fn provider(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Rang
         }
     }
     push_all(found, push);
+}
+
+/// Does a form start with this byte?
+const fn may_start(byte: u8) -> bool {
+    FIRSTS[byte as usize]
+}
+
+static FIRSTS: [bool; 256] = {
+    let mut firsts = [false; 256];
+    let mut i = 0;
+    while i < FORMS.len() {
+        firsts[FORMS[i].0.as_bytes()[0] as usize] = true;
+        i += 1;
+    }
+    let mut i = 0;
+    while i < GOOGLE.len() {
+        firsts[GOOGLE[i].0.as_bytes()[0] as usize] = true;
+        i += 1;
+    }
+    firsts
+};
+
+/// Where names (lower case) stand in a line in any case, and which; each leaves what it covers to the others.
+fn names<'n>(line: &str, names: &[&'n str]) -> Vec<(usize, &'n str)> {
+    let bytes = line.as_bytes();
+    let first_bit = |byte: u8| 1u32 << (byte & 31);
+    let firsts = names.iter().filter_map(|n| n.bytes().next()).fold(0, |bits, b| bits | first_bit(b));
+    let mut found = Vec::new();
+    for (at, byte) in bytes.iter().enumerate() {
+        if firsts & first_bit(*byte) == 0 {
+            continue;
+        }
+        for name in names {
+            if bytes.get(at..at + name.len()).is_some_and(|piece| same(piece, name.as_bytes())) {
+                found.push((at, *name));
+            }
+        }
+    }
+    found
 }
 
 /// Leftmost first, the longest where several start at one place.
@@ -134,16 +177,15 @@ pub fn aws(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
             }
         }
     }
-    let lower = line.to_ascii_lowercase();
-    for name in ["aws_secret_access_key", "aws_secret_key", "secretaccesskey", "aws_secret"] {
-        for (start, _) in lower.match_indices(name) {
-            if let Some(value) = value_after(line, start + name.len())
-                && value.len() == 40
-                && line[value.clone()].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/' || b == b'+')
-                && is_random(&line[value.clone()])
-            {
-                found.push(start..value.end);
-            }
+    for (start, name) in
+        names(line, &["aws_secret_access_key", "aws_secret_key", "secretaccesskey", "aws_secret"])
+    {
+        if let Some(value) = value_after(line, start + name.len())
+            && value.len() == 40
+            && line[value.clone()].bytes().all(|b| b.is_ascii_alphanumeric() || b == b'/' || b == b'+')
+            && is_random(&line[value.clone()])
+        {
+            found.push(start..value.end);
         }
     }
     push_all(found, push);
@@ -151,27 +193,22 @@ pub fn aws(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
 
 /// A name that says "secret", `=` or `:`, and a value in quotes (or bare) that looks random.
 pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
-    let lower = line.to_ascii_lowercase();
     let mut found = Vec::new();
-    for name in literals {
-        for (start, _) in lower.match_indices(name) {
-            let name_end = start
-                + name.len()
-                + lower[start + name.len()..]
-                    .bytes()
-                    .take_while(|b| b.is_ascii_alphanumeric() || *b == b'_')
-                    .count();
-            if let Some(value) = value_after(line, name_end)
-                && (20..=200).contains(&value.len())
-                && line[value.clone()]
-                    .bytes()
-                    .all(|b| b.is_ascii_graphic() && !b"$<>{}()[]\"'`,;\\".contains(&b))
-                && mixes(&line[value.clone()])
-                && is_random(&line[value.clone()])
-                && !is_reference(&line[value.clone()])
-            {
-                found.push(start..value.end);
-            }
+    for (start, name) in names(line, literals) {
+        let name_end = start
+            + name.len()
+            + line.as_bytes()[start + name.len()..]
+                .iter()
+                .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+                .count();
+        if let Some(value) = value_after(line, name_end)
+            && (20..=200).contains(&value.len())
+            && line[value.clone()].bytes().all(|b| b.is_ascii_graphic() && !b"$<>{}()[]\"'`,;\\".contains(&b))
+            && mixes(&line[value.clone()])
+            && is_random(&line[value.clone()])
+            && !is_reference(&line[value.clone()])
+        {
+            found.push(start..value.end);
         }
     }
     push_all(found, push);
@@ -179,21 +216,18 @@ pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Ra
 
 /// A password assigned, or in an address.
 pub fn password(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
-    let lower = line.to_ascii_lowercase();
     let mut found = Vec::new();
-    for name in ["password", "passwd"] {
-        for (start, _) in lower.match_indices(name) {
-            if let Some(value) = value_after(line, start + name.len())
-                && (8..=64).contains(&value.len())
-                && value.start > 0
-                && matches!(line.as_bytes()[value.start - 1], b'"' | b'\'')
-                && is_password(&line[value.clone()])
-            {
-                found.push(start..value.end);
-            }
+    for (start, name) in names(line, &["password", "passwd"]) {
+        if let Some(value) = value_after(line, start + name.len())
+            && (8..=64).contains(&value.len())
+            && value.start > 0
+            && matches!(line.as_bytes()[value.start - 1], b'"' | b'\'')
+            && is_password(&line[value.clone()])
+        {
+            found.push(start..value.end);
         }
     }
-    for (mark, _) in line.match_indices("://") {
+    for mark in memchr::memmem::find_iter(line.as_bytes(), "://") {
         let rest = &line[mark + 3..];
         let end = rest
             .find(|c: char| c.is_whitespace() || matches!(c, '/' | '"' | '\'' | '`' | '<' | '>' | ')'))

@@ -19,7 +19,7 @@ static RULE: Rule = Rule {
     literals: &["ngrok.io"],
     also: &[],
     needs: &[],
-    literal_ids: &[],
+    leads: &[],
     program: &[],
     matcher: Matcher::Literal,
     scope: Scope::ANY,

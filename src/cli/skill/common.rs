@@ -1,0 +1,128 @@
+//! What the commands that ask a registry share: the registry, questions, progress, pages. What is on disk is `local`'s.
+
+use super::local::told;
+use crate::cli::error::Failure;
+use crate::cli::policy::{Format, out};
+use crate::cli::term::Progress;
+use crate::hub::{Hub, Place, Ref, Verdict};
+use crate::json::Writer;
+use crate::policy::vars::Places;
+use crate::scan::report::visible::visible;
+use std::io::{self, BufRead, IsTerminal, Write};
+use std::path::PathBuf;
+
+/// Where answers of registries are kept.
+pub fn cache() -> Result<PathBuf, Failure> {
+    let places = Places::discover(None).map_err(|what| Failure::usage(what, "", ""))?;
+    Ok(places.cache.join("weft/hub"))
+}
+
+/// The registry that the options and the environment mean.
+pub fn hub(registry: Option<&str>, offline: bool) -> Result<Hub, Failure> {
+    let cache = cache()?;
+    Hub::open(&Place { registry, offline, cache: Some(&cache) }).map_err(told)
+}
+
+pub fn name(text: &str) -> Result<Ref, Failure> {
+    Ref::parse(text).map_err(told)
+}
+
+/// A remark on standard error; nobody is harmed if there is nobody to read it.
+pub fn note(text: &str) {
+    let _ = io::stderr().write_all(format!("weft: {}\n", visible(text)).as_bytes());
+}
+
+/// A line of progress for a download.
+pub struct Download {
+    progress: Progress,
+    label: String,
+}
+
+impl Download {
+    pub fn new(label: impl Into<String>) -> Download {
+        Download { progress: Progress::new(true), label: label.into() }
+    }
+
+    pub fn update(&self, got: u64, of: Option<u64>) {
+        self.progress.show(&|| {
+            let share =
+                of.filter(|of| *of > 0).map_or(String::new(), |of| format!(" ({} %)", got * 100 / of));
+            format!("{}: {} KB{share}", visible(&self.label), got / 1000)
+        });
+    }
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        self.progress.finish();
+    }
+}
+
+/// Can somebody be asked?
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// One line from whoever sits at the terminal; none where nobody does.
+pub fn ask(question: &str) -> Option<String> {
+    if !is_interactive() {
+        return None;
+    }
+    let mut err = io::stderr();
+    err.write_all(format!("{} ", visible(question)).as_bytes()).and_then(|()| err.flush()).ok()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).ok()?;
+    Some(line.trim().to_owned())
+}
+
+pub fn yes(question: &str) -> bool {
+    ask(&format!("{question} [y/N]")).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
+}
+
+/// Prints a page as text, or one JSON document.
+pub fn answer(
+    format: Format,
+    text: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    json: impl FnOnce(&mut Writer) -> io::Result<()>,
+) -> Result<(), Failure> {
+    out(|page| match format {
+        Format::Text => text(page),
+        Format::Json => {
+            Writer::new(page).object_lines(json)?;
+            page.write_all(b"\n")
+        }
+    })
+}
+
+/// `suspicious` and the like, where it says something.
+pub fn shown(verdict: Verdict) -> Option<&'static str> {
+    (verdict != Verdict::Unknown).then(|| verdict.as_str())
+}
+
+/// A time in milliseconds as a day: `2026-11-24`.
+pub fn day(milliseconds: u64) -> String {
+    let days = milliseconds / 86_400_000;
+    // Years from March, so that the leap day comes last (Howard Hinnant's civil calendar, in our own words).
+    let z = days + 719_468;
+    let era = z / 146_097;
+    let of_era = z % 146_097;
+    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year + era * 400 + u64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn times_are_days() {
+        for (ms, day) in
+            [(0, "1970-01-01"), (1_709_164_800_000, "2024-02-29"), (1_795_500_599_376, "2026-11-24")]
+        {
+            assert_eq!(super::day(ms), day);
+        }
+    }
+}
