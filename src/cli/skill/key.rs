@@ -27,7 +27,7 @@ const MAX_PASSPHRASE: u64 = 4096;
     help_triggers("--help"),
     example = "{command_name}",
     example = "{command_name} work --passphrase-file - < passphrase",
-    note = "The key is in ~/.config/weft/keys (or below $$XDG_CONFIG_HOME), readable by you alone. Keep a copy elsewhere: without it you can neither publish nor rotate."
+    note = "The key is in ~/.config/weft/keys (or below $XDG_CONFIG_HOME), readable by you alone. Keep a copy elsewhere: without it you can neither publish nor rotate."
 )]
 pub struct Keygen {
     /// protect the key with the first line of this file; - is standard input

@@ -20,7 +20,7 @@ use std::io::{self, Write};
     note = "What `clawhub` installed is listed too; weft has checked nothing of it."
 )]
 pub struct List {
-    /// the folder with .clawhub and .weft in it; else $$CLAWHUB_WORKDIR, else the current folder
+    /// the folder with .clawhub and .weft in it; else $CLAWHUB_WORKDIR, else the current folder
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// the folder of the skills in the workspace (default: skills)

@@ -19,7 +19,7 @@ pub struct Pin {
     /// why, for whoever wonders later
     #[argh(option, arg_name = "TEXT")]
     reason: Option<String>,
-    /// the folder with .clawhub and .weft in it; else $$CLAWHUB_WORKDIR, else the current folder
+    /// the folder with .clawhub and .weft in it; else $CLAWHUB_WORKDIR, else the current folder
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// the skill
@@ -31,7 +31,7 @@ pub struct Pin {
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand, name = "unpin", help_triggers("--help"), example = "{command_name} weather")]
 pub struct Unpin {
-    /// the folder with .clawhub and .weft in it; else $$CLAWHUB_WORKDIR, else the current folder
+    /// the folder with .clawhub and .weft in it; else $CLAWHUB_WORKDIR, else the current folder
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// the skill

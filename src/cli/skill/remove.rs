@@ -25,7 +25,7 @@ pub struct Remove {
     /// also when files of it were changed, or it is not known whether
     #[argh(switch)]
     overwrite: bool,
-    /// the folder with .clawhub and .weft in it; else $$CLAWHUB_WORKDIR, else the current folder
+    /// the folder with .clawhub and .weft in it; else $CLAWHUB_WORKDIR, else the current folder
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// the folder of the skills in the workspace (default: skills)

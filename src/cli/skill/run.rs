@@ -43,7 +43,7 @@ pub struct Run {
     /// let out to a host that the manifest declares (metadata.weft.hosts), port 443 with TLS; may be repeated
     #[argh(option, arg_name = "HOST")]
     allow_host: Vec<String>,
-    /// the folder with .clawhub and .weft in it; else $$CLAWHUB_WORKDIR, else the current folder
+    /// the folder with .clawhub and .weft in it; else $CLAWHUB_WORKDIR, else the current folder
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// the folder of the skills in the workspace (default: skills)

@@ -30,7 +30,7 @@ pub struct Verify {
     /// every skill, which is also meant where none is named
     #[argh(switch)]
     all: bool,
-    /// the folder with .clawhub and .weft in it; else $$CLAWHUB_WORKDIR, else the current folder
+    /// the folder with .clawhub and .weft in it; else $CLAWHUB_WORKDIR, else the current folder
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// the folder of the skills in the workspace (default: skills)
