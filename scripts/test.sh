@@ -8,7 +8,15 @@ cd "$(dirname "$0")/.."
 need_packages gcc libc6-dev git ca-certificates curl python3 util-linux
 # Clients that the test of the egress runs. Those with a server of their own (openssh-server, postgresql) would start one here: they
 # are for whoever wants them, and skipped else.
-need_packages iproute2 openssl wget openssh-client python3-pip nodejs npm golang-go default-jdk-headless
+want "ip -V" iproute2
+want "openssl version" openssl
+want "wget --version" wget
+want "ssh -V" openssh-client
+want "/usr/bin/python3 -m pip --version" python3-pip
+want "node --version" nodejs
+want "npm --version" npm
+want "go version" golang-go
+want "javac -version" default-jdk-headless
 need_rust
 
 # The real clawhub program, which weft is tested beside: 0.23.3 brings the Node 22 it needs.

@@ -35,6 +35,14 @@ need_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
+# Installs a Debian package unless the command that it brings works already, wherever that is from. Where it cannot be installed,
+# what needs it is skipped, and that is said.
+want() {
+    local command=$1 package=$2
+    $command >/dev/null 2>&1 && return 0
+    (need_packages "$package") || echo "SKIPPED: what needs $package: it could not be installed"
+}
+
 # The oldest compiler that builds weft, as Cargo.toml says.
 rust_wanted() { sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml; }
 
