@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod clock;
 pub mod decimal;
 pub mod digest;
 pub mod egress;

@@ -1,8 +1,8 @@
 //! One entry of the audit log and its line of JSON. Not the file it goes to.
 
+use crate::clock;
 use crate::json::{Node, Value, Writer, parse};
 use std::io;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What was asked or what happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,9 +106,8 @@ impl SandboxAuditEntry {
         reason: &str,
         rule: Option<String>,
     ) -> SandboxAuditEntry {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         SandboxAuditEntry {
-            timestamp: u64::try_from(since.as_micros()).unwrap_or(u64::MAX),
+            timestamp: u64::try_from(clock::now().as_micros()).unwrap_or(u64::MAX),
             run: bounded(run),
             agent_id: bounded(agent),
             policy: policy.to_owned(),
@@ -212,7 +211,7 @@ fn bounded(text: &str) -> String {
 pub fn time(micros: u64) -> String {
     let seconds = micros / 1_000_000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = civil(days);
+    let (year, month, day) = clock::civil(days);
     format!(
         "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
         second / 3600,
@@ -230,28 +229,8 @@ fn micros(text: &str) -> Option<u64> {
         return None;
     }
     let seconds = number(11..13)? * 3600 + number(14..16)? * 60 + number(17..19)?;
-    let micros = (days(year, month, day) * 86_400 + seconds) * 1_000_000 + number(20..26)?;
+    let micros = (clock::days(year, month, day) * 86_400 + seconds) * 1_000_000 + number(20..26)?;
     (time(micros) == text).then_some(micros)
-}
-
-/// Days since 1970 to year, month, day: years are counted from March, so that the leap day is the last.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let in_year = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * in_year + 2) / 153;
-    let day = in_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + u64::from(month <= 2), month, day)
-}
-
-fn days(year: u64, month: u64, day: u64) -> u64 {
-    let year = year - u64::from(month <= 2);
-    let (era, in_era) = (year / 400, year % 400);
-    let month = (month + 9) % 12;
-    let in_year = (153 * month + 2) / 5 + day - 1;
-    era * 146_097 + in_era * 365 + in_era / 4 - in_era / 100 + in_year - 719_468
 }
 
 #[cfg(test)]

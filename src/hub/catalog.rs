@@ -2,11 +2,11 @@
 
 use super::search::{self, Index};
 use super::{HOUR, Hub, Summary};
+use crate::clock;
 use crate::digest::Sha256;
 use crate::skill::Problem;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Pages that are followed; of two hundred skills each.
 const MOST_PAGES: usize = 2000;
@@ -25,7 +25,7 @@ pub fn path(cache: &Path, hub: &Hub) -> PathBuf {
 /// yet. `progress` is told how many skills came.
 pub fn open(path: &Path, hub: &Hub, first: bool, progress: &dyn Fn(usize)) -> Result<Option<Index>, Problem> {
     let old = Index::open(path);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    let now = clock::now().as_secs();
     let due = old.as_ref().map_or(first, |index| now.saturating_sub(index.synced) >= HOUR);
     if hub.offline || !due {
         return Ok(old);

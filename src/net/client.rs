@@ -2,11 +2,12 @@
 
 use super::agent::{Options, agent};
 use super::{Kind, NetError, Retry, Url, proxy, retry};
+use crate::clock;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use ureq::Agent;
 use ureq::http::{self, HeaderMap, header};
 
@@ -102,7 +103,7 @@ impl Client {
                 Ok(response) => {
                     let again = retry::worth(response.status)
                         && (request.repeatable || retry::untouched(response.status));
-                    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+                    let now = clock::now().as_secs();
                     (again, response.header("retry-after").and_then(|header| retry::after(header, now)))
                 }
                 Err(error) => {

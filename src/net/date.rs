@@ -1,5 +1,7 @@
 //! The one date format of HTTP headers, read into seconds. Not a calendar library.
 
+use crate::clock;
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -14,11 +16,7 @@ pub fn parse(text: &str) -> Option<u64> {
     let mut clock = time.split(':');
     let mut part = |most| number(clock.next()?, most);
     let (hour, minute, second) = (part(23)?, part(59)?, part(60)?);
-    // Days since the epoch, with years that begin in March so that the leap day comes last.
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
-    let days = days.checked_sub(719_468)?;
-    Some(days * 86_400 + hour * 3600 + minute * 60 + second)
+    Some(clock::days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]

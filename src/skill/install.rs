@@ -5,6 +5,7 @@ use super::Problem;
 use super::collect::RECORDS;
 use super::record::{Accepted, Record, is_name, key_of};
 use super::store::{Drift, Staged, Workspace};
+use crate::clock;
 use crate::digest::Sha256;
 use crate::json::{self, Node};
 use crate::rules::{Persona, RuleSet, Severity};
@@ -17,7 +18,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// As the scanner's gate: more of a file is not read, and then is a finding.
 const MAX_GATE: u64 = 64 << 20;
@@ -120,7 +120,8 @@ pub fn install(
         downgrade: consent.allow_downgrade,
         locked: locked.and_then(|entry| entry.public_key),
     };
-    let verdict = judge::judge(&book::load(book_path)?, &claim, allowed, offer.rotations, now().as_secs())?;
+    let verdict =
+        judge::judge(&book::load(book_path)?, &claim, allowed, offer.rotations, clock::now().as_secs())?;
     may_replace(workspace, &key, &registry, consent.overwrite)?;
     let report = gate(&staged.folder)?;
     let mut record = Record {
@@ -129,7 +130,7 @@ pub fn install(
         owner: offer.owner.map(str::to_owned),
         slug: offer.slug.to_owned(),
         version: offer.version.to_owned(),
-        installed_at: u64::try_from(now().as_millis()).unwrap_or(u64::MAX),
+        installed_at: u64::try_from(clock::now().as_millis()).unwrap_or(u64::MAX),
         content_hash: staged.content_hash,
         fingerprint: staged.fingerprint(),
         public_key: verdict.key,
@@ -167,7 +168,7 @@ fn commit(
 ) -> Result<(), Problem> {
     let locked = workspace.lock()?;
     book::change(book_path, |book| {
-        let verdict: Verdict = judge::judge(book, claim, allowed, rotations, now().as_secs())?;
+        let verdict: Verdict = judge::judge(book, claim, allowed, rotations, clock::now().as_secs())?;
         may_replace(workspace, &record.key, claim.registry, overwrite)?;
         locked.commit(staged, record)?;
         if let Some(pin) = verdict.pin {
@@ -320,11 +321,6 @@ fn admitted(
     accepted.sort_by(|a, b| a.id.cmp(&b.id));
     accepted.dedup_by(|a, b| a.id == b.id);
     Ok(accepted)
-}
-
-/// Since 1970.
-fn now() -> std::time::Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]

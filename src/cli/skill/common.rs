@@ -4,6 +4,7 @@ use super::local::told;
 use crate::cli::error::Failure;
 use crate::cli::policy::{Format, out};
 use crate::cli::term::Progress;
+use crate::clock;
 use crate::hub::{Hub, Place, Ref, Verdict};
 use crate::json::Writer;
 use crate::policy::vars::Places;
@@ -101,17 +102,7 @@ pub fn shown(verdict: Verdict) -> Option<&'static str> {
 
 /// A time in milliseconds as a day: `2026-11-24`.
 pub fn day(milliseconds: u64) -> String {
-    let days = milliseconds / 86_400_000;
-    // Years from March, so that the leap day comes last (Howard Hinnant's civil calendar, in our own words).
-    let z = days + 719_468;
-    let era = z / 146_097;
-    let of_era = z % 146_097;
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
+    let (year, month, day) = clock::civil(milliseconds / 86_400_000);
     format!("{year:04}-{month:02}-{day:02}")
 }
 

@@ -1,10 +1,11 @@
 //! `weft skill keygen` and `key`: the user's own signing keys.
 
-use super::local::{now, told};
+use super::local::told;
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::{Format, out};
 use crate::cli::print;
+use crate::clock;
 use crate::files::write_atomic;
 use crate::json::Writer;
 use crate::trust::statement::origin;
@@ -250,7 +251,7 @@ fn rotate(command: &Rotate) -> Result<Exit, Failure> {
         owner: command.owner.clone(),
         old: *old.public(),
         new: *new.public(),
-        created: now(),
+        created: clock::now().as_secs(),
     };
     let Some(letter) = rotation.write(&old, &new) else {
         return Err(Failure::usage(
@@ -267,7 +268,11 @@ fn rotate(command: &Rotate) -> Result<Exit, Failure> {
 
 fn revoke(command: &Revoke) -> Result<Exit, Failure> {
     let key = unlocked(&command.name, command.passphrase_file.as_ref())?;
-    let revocation = Revocation { public_key: *key.public(), created: now(), reason: command.reason.clone() };
+    let revocation = Revocation {
+        public_key: *key.public(),
+        created: clock::now().as_secs(),
+        reason: command.reason.clone(),
+    };
     let Some(letter) = revocation.write(&key) else {
         return Err(Failure::usage("bad value", "--reason", "one line of up to 500 characters"));
     };

@@ -7,7 +7,6 @@ use crate::skill::record::{ClawEntry, HubEntry};
 use crate::skill::store::Workspace;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A problem as the command line tells it: 1 where a check says no, 2 where something is wrong.
 pub fn told(problem: Problem) -> Failure {
@@ -89,9 +88,4 @@ pub fn find(workspace: &Workspace, name: &str) -> Result<Entry, Failure> {
             Err(Failure::usage("no such skill is installed", name, fix))
         }
     }
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

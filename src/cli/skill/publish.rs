@@ -6,6 +6,7 @@ use super::local::told;
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
+use crate::clock;
 use crate::hub::reference::is_slug;
 use crate::hub::{Hub, Publication, Ref, Release, Version};
 use crate::rules::Severity;
@@ -22,7 +23,6 @@ use crate::trust::{SecretKey, Signature, Statement};
 use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Publish a skill: scanned, signed and uploaded
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -297,7 +297,7 @@ fn sign(
         content_hash: hash,
         seq: previous.as_ref().map_or(1, |statement| statement.seq.saturating_add(1)),
         previous: previous.map(|statement| statement.content_hash),
-        created: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs()),
+        created: clock::now().as_secs(),
         public_key: *key.public(),
     };
     let bad = |error: crate::trust::statement::BadStatement| {

@@ -1,10 +1,11 @@
 //! `weft skill trust`: whose keys this machine believes.
 
-use super::local::{now, told};
+use super::local::told;
 use crate::cli::args::to_os;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::{Format, out};
 use crate::cli::print;
+use crate::clock;
 use crate::json::Writer;
 use crate::scan::report::visible::visible;
 use crate::skill::Problem;
@@ -130,7 +131,7 @@ fn accept(url: &str, owner: &str, key: &str, path: &std::path::Path) -> Result<S
             registry: registry.clone(),
             owner: owner.to_owned(),
             public_key: key,
-            since: now(),
+            since: clock::now().as_secs(),
             how,
         });
         Ok(())
@@ -182,7 +183,7 @@ fn letter(file: &str, path: &std::path::Path) -> Result<String, Failure> {
                     registry: rotation.registry.clone(),
                     owner: rotation.owner.clone(),
                     public_key: rotation.new,
-                    since: now(),
+                    since: clock::now().as_secs(),
                     how: "rotation".to_owned(),
                 });
                 Ok(())
