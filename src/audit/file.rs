@@ -1,7 +1,8 @@
 //! The append-only file: each line carries the SHA-256 of the line before, so that a change in the middle shows.
 //! Not protection from whoever may write the file: it stands outside every sandbox for that.
 
-use super::{AuditError, SandboxAuditEntry, hex};
+use super::{AuditError, SandboxAuditEntry};
+use crate::digest::to_hex;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -124,7 +125,7 @@ fn chain_end(line: &[u8]) -> (u64, String) {
 }
 
 pub(super) fn line_hash(line: &[u8]) -> String {
-    hex(&Sha256::digest(line))
+    to_hex(&Sha256::digest(line))
 }
 
 fn open(path: &Path) -> io::Result<File> {

@@ -112,12 +112,3 @@ impl Log {
         self.file.as_ref().map(AuditFile::path)
     }
 }
-
-/// The digest as 64 hex digits.
-pub(crate) fn hex(digest: &[u8]) -> String {
-    use std::fmt::Write;
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}

@@ -135,5 +135,5 @@ pub fn hash(policy: &Policy) -> String {
     facts.0.dedup();
     let mut hasher = Sha256::new();
     facts.0.iter().for_each(|fact| hasher.update(fact));
-    crate::audit::hex(&hasher.finalize())
+    crate::digest::to_hex(&hasher.finalize())
 }

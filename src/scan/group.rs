@@ -4,6 +4,7 @@ use super::combine::{Evidence, combine};
 use super::examine::{Outcome, plain};
 use super::finding::{Finding, Report};
 use super::ignore::Ignores;
+use crate::digest::to_hex;
 use crate::rules::RuleSet;
 use crate::sort;
 use sha2::{Digest, Sha256};
@@ -123,10 +124,7 @@ fn fingerprints(findings: &mut [Finding]) {
         }
         let digest: [u8; 32] = hasher.finalize().into();
         let nth = repeats.entry(digest).or_default();
-        let mut hex = String::with_capacity(36);
-        for byte in &digest[..16] {
-            hex.push_str(&format!("{byte:02x}"));
-        }
+        let mut hex = to_hex(&digest[..16]);
         if *nth > 0 {
             hex.push_str(&format!(":{nth}"));
         }
