@@ -26,3 +26,4 @@ pub mod sort;
 pub mod sys;
 #[cfg(feature = "client")]
 pub mod trust;
+pub mod words;

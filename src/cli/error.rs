@@ -2,6 +2,7 @@
 
 use crate::scan::names;
 use crate::scan::report::visible::visible;
+use crate::words;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -62,34 +63,20 @@ impl Failure {
 
     /// A file could not be read or written.
     pub fn file(what: &str, path: &Path, error: &io::Error) -> Failure {
-        let fix = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => {
-                "check the path"
-            }
-            io::ErrorKind::PermissionDenied => "check its permissions",
-            io::ErrorKind::IsADirectory => "name a file in it",
-            io::ErrorKind::StorageFull => "make room on the disk",
-            _ => "",
-        };
         Failure::usage(
-            format!("{what}: {}", reason(error)),
+            format!("{what}: {}", words::reason(error)),
             names::escape(path.as_os_str().as_encoded_bytes()),
-            fix,
+            words::about_file(error),
         )
     }
 
     /// Standard output could not be written. A closed pipe is no error of ours: `| head` is a normal thing to do.
     pub fn stdout(error: &io::Error) -> Failure {
-        let mut failure = Failure::usage(format!("cannot write: {}", reason(error)), "standard output", "");
+        let mut failure =
+            Failure::usage(format!("cannot write: {}", words::reason(error)), "standard output", "");
         failure.quiet = error.kind() == io::ErrorKind::BrokenPipe;
         failure
     }
-}
-
-/// The system's words without "(os error 2)".
-pub fn reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_lowercase()
 }
 
 impl fmt::Display for Failure {

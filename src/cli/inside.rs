@@ -1,12 +1,13 @@
 //! Questions that only the kernel can answer, asked from inside the walls of a plan: each in a child of its own, where the
 //! command of a run would be. Not which questions.
 
-use super::error::{Exit, Failure, reason};
+use super::error::{Exit, Failure};
 use super::run::prepare::{self, Prepared};
 use crate::sandbox::launch;
 use crate::sandbox::plan::Plan;
 use crate::sandbox::probe::Probe;
 use crate::sys::attempt;
+use crate::words::reason;
 use std::io::{self, Read, Write};
 
 /// More answers do not fit into a pipe that nobody reads yet.

@@ -10,6 +10,7 @@ use crate::audit::Action;
 use crate::policy::host::Host;
 use crate::policy::{Decision, decide};
 use crate::sys::net::{self, when};
+use crate::words::reason;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
@@ -317,7 +318,7 @@ impl Server {
                     conn.deadline = Some(Instant::now() + long);
                     return Fate::Keep;
                 }
-                Err(why) => error = plain(&why),
+                Err(why) => error = reason(&why),
             }
         }
         self.fail(conn, Why::Failed(error))
@@ -330,7 +331,7 @@ impl Server {
             Ok(None) if bits & when::GONE != 0 => Some("the connection was closed".to_owned()),
             Ok(None) if bits & when::OUT == 0 => return Fate::Keep,
             Ok(None) => None,
-            Ok(Some(error)) | Err(error) => Some(plain(&error)),
+            Ok(Some(error)) | Err(error) => Some(reason(&error)),
         };
         match failed {
             Some(_) if conn.via == Via::Inbound && !conn.addresses.is_empty() => self.next_socket(conn),
@@ -531,7 +532,7 @@ impl Server {
                 Fate::Keep
             }
             Err(_) if !conn.addresses.is_empty() => self.next_socket(conn),
-            Err(error) => self.fail(conn, Why::Failed(plain(&error))),
+            Err(error) => self.fail(conn, Why::Failed(reason(&error))),
         }
     }
 
@@ -616,10 +617,4 @@ fn leaving(conn: &mut Conn, told: bool, scratch: &mut [u8]) -> Fate {
     }
     let _ = conn.client.socket.shutdown(Shutdown::Write);
     if conn.drain(scratch) { Fate::End } else { Fate::Keep }
-}
-
-/// An error without its number.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }

@@ -16,6 +16,7 @@ pub use client::{Client, Method, Request, Response};
 pub use retry::{MAX_WAIT, Retry};
 pub use url::Url;
 
+use crate::words;
 use std::fmt;
 
 /// What went wrong, by what can be done about it.
@@ -57,13 +58,7 @@ impl NetError {
 
 impl fmt::Display for NetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        for part in [&self.at, &self.fix] {
-            if !part.is_empty() {
-                write!(f, ": {part}")?;
-            }
-        }
-        Ok(())
+        words::phrase(f, &self.what, &self.at, &self.fix)
     }
 }
 

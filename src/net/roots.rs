@@ -2,6 +2,7 @@
 
 use super::{Kind, NetError};
 use crate::sort;
+use crate::words;
 use std::env;
 use std::fs;
 use std::io::{self, Read};
@@ -90,11 +91,9 @@ fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn unreadable(variable: &str, path: &Path, error: &io::Error) -> NetError {
     let at = format!("{variable}={}", path.display());
-    let reason = error.to_string();
-    let reason = reason.split(" (os error").next().unwrap_or(&reason).to_lowercase();
     NetError::new(
         Kind::Input,
-        format!("cannot read certificates: {reason}"),
+        format!("cannot read certificates: {}", words::reason(error)),
         at,
         "correct or unset the variable",
     )

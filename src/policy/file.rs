@@ -1,10 +1,11 @@
 //! The policy file as it is written: the TOML schema, and mistakes told by line, column and the nearest valid word.
 //! Not what it means: `resolve` gives it that.
 
-use super::error::{Error, reason};
+use super::error::Error;
 use super::{AuditLevel, MonitorAction, SandboxType, Syscalls};
 use crate::fields::{self, Fields, What};
 use crate::rules::schema::nearest;
+use crate::words::reason;
 use std::fs::{self, File as OsFile};
 use std::io::Read;
 use std::ops::Range;

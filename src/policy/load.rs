@@ -2,10 +2,11 @@
 
 use super::Source;
 use super::builtin;
-use super::error::{Error, Errors, reason};
+use super::error::{Error, Errors};
 use super::file::{self, File, Lines, Text};
 use super::vars::{Places, expand};
 use crate::rules::schema::nearest;
+use crate::words::reason;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -14,6 +14,7 @@ use crate::egress;
 use crate::sys::fs as sys;
 use crate::sys::process::{self, Side, Status};
 use crate::sys::{seccomp as listener, signal, socket};
+use crate::words;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -533,8 +534,7 @@ pub fn namespaces_refused(error: &Error) -> bool {
 
 /// Step and error of a failure in one phrase: `create namespaces: no space left on device`.
 pub fn why(error: &Error) -> String {
-    let text = error.text.split(" (os error").next().unwrap_or_default().to_lowercase();
-    format!("{}: {text}", error.step)
+    format!("{}: {}", error.step, words::without_number(&error.text))
 }
 
 /// Turns the words of a command line into what [`run`] takes.

@@ -1,5 +1,7 @@
 //! What goes wrong with skills, keys and their files, as a person is told it.
 
+use crate::scan::names;
+use crate::words;
 use std::fmt;
 use std::io;
 use std::path::Path;
@@ -29,20 +31,14 @@ impl Problem {
 
     /// A file or folder could not be read or written.
     pub fn file(what: &str, path: &Path, error: &io::Error) -> Problem {
-        let failure = crate::cli::error::Failure::file(what, path, error);
-        Problem::new(failure.what, failure.at, failure.fix)
+        let at = names::escape(path.as_os_str().as_encoded_bytes());
+        Problem::new(format!("{what}: {}", words::reason(error)), at, words::about_file(error))
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.what)?;
-        for part in [&self.at, &self.fix] {
-            if !part.is_empty() {
-                write!(f, ": {part}")?;
-            }
-        }
-        Ok(())
+        words::phrase(f, &self.what, &self.at, &self.fix)
     }
 }
 

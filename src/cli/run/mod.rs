@@ -204,7 +204,7 @@ fn conclude(
         End::NotFound => say(&format!("no such command inside: {name}{}", recorder.hint())),
         End::NotExecutable(errno) => {
             let error = io::Error::from_raw_os_error(errno);
-            let why = super::error::reason(&error);
+            let why = crate::words::reason(&error);
             say(&format!("the command cannot be executed: {name}: {why}{}", recorder.hint()));
         }
         End::Command(_) | End::TimedOut => {}
@@ -238,5 +238,5 @@ pub(super) fn say(text: &str) {
 /// weft could not get as far as running anything.
 fn unready(doing: &str, error: &io::Error) -> Failure {
     let what = format!("the sandbox could not be set up, nothing was run: {doing}");
-    Failure { exit: Exit::Run(125), ..Failure::usage(what, super::error::reason(error), "") }
+    Failure { exit: Exit::Run(125), ..Failure::usage(what, crate::words::reason(error), "") }
 }

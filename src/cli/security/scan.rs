@@ -3,7 +3,7 @@
 use super::filter;
 use crate::cli::args::PathArg;
 use crate::cli::config::{self, ScanConfig};
-use crate::cli::error::{Exit, Failure, reason};
+use crate::cli::error::{Exit, Failure};
 use crate::cli::term::{self, Color, Progress};
 use crate::cli::values::{Categories, FailOn, Jobs, Size, Word};
 use crate::files::write_atomic;
@@ -13,6 +13,7 @@ use crate::scan::finding::Report;
 use crate::scan::report::{self, Format, RenderOptions, fails};
 use crate::scan::walk::WalkOptions;
 use crate::scan::{self, ScanRequest, baseline::Baseline, diff};
+use crate::words::reason;
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
 use std::io::{self, BufWriter, Read, Write};

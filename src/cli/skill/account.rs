@@ -2,10 +2,11 @@
 
 use super::common::{hub, note};
 use super::local::told;
-use crate::cli::error::{Exit, Failure, reason};
+use crate::cli::error::{Exit, Failure};
 use crate::cli::print;
 use crate::hub::config::{self, Config};
 use crate::scan::report::visible::visible;
+use crate::words::reason;
 use argh::{ArgsInfo, FromArgs};
 use std::io::{self, Read};
 
