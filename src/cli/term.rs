@@ -1,5 +1,6 @@
 //! The terminal: is there one, does it want colour, how wide is it, and a progress line that vanishes.
 
+use crate::scan::report::visible::visible;
 use std::env;
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -37,6 +38,11 @@ fn dumb() -> bool {
 pub fn width() -> usize {
     let columns = env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
     columns.filter(|columns| (40..=500).contains(columns)).unwrap_or(100)
+}
+
+/// A line of weft's own on standard error; with that closed there is nowhere to say it, and nobody is harmed.
+pub fn say(text: &str) {
+    let _ = io::stderr().write_all(format!("weft: {}\n", visible(text)).as_bytes());
 }
 
 /// How long something may take before it is worth a progress line, and how often the line changes.

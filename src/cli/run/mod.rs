@@ -11,6 +11,7 @@ use prepare::{Agent, Prepared, Timeout};
 use super::args::{PathArg, to_os};
 use super::error::{Exit, Failure};
 use super::policy::Format;
+use crate::cli::term::say;
 use crate::policy::Policy;
 use crate::sandbox::launch::{self, End};
 use crate::sandbox::plan::Plan;
@@ -20,7 +21,7 @@ use crate::sys::process::Status;
 use argh::{ArgsInfo, FromArgs};
 use record::Recorder;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 
 /// Run a command in a sandbox that the kernel holds to a policy
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -226,13 +227,6 @@ fn limits_by_signal(end: End, policy: &Policy) -> Option<&'static str> {
         libc::SIGXFSZ if process.max_file_size.is_some() => Some("process.max_file_size"),
         _ => None,
     }
-}
-
-/// A line of weft's own among what the command says.
-pub(super) fn say(text: &str) {
-    let text = crate::scan::report::visible::visible(text);
-    // With standard error closed there is nowhere to say it; the log has it.
-    let _ = io::stderr().write_all(format!("weft: {text}\n").as_bytes());
 }
 
 /// weft could not get as far as running anything.

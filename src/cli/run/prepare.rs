@@ -1,9 +1,10 @@
 //! From options to a policy and a plan: which workspace, which policy, which agent. Runs nothing.
 
-use super::{say, unready};
+use super::unready;
 use crate::cli::args::PathArg;
 use crate::cli::error::Failure;
 use crate::cli::policy::{choose, places};
+use crate::cli::term::say;
 use crate::cli::values::say as fix;
 use crate::policy::vars::{Places, is_agent_name};
 use crate::policy::{Policy, units};

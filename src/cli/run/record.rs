@@ -2,9 +2,10 @@
 
 use super::network;
 use super::prepare::Prepared;
-use super::{say, unready};
+use super::unready;
 use crate::audit::{Action, AuditError, Log};
 use crate::cli::error::{Exit, Failure};
+use crate::cli::term::say;
 use crate::decimal::fixed;
 use crate::egress::{Event as Network, Kind};
 use crate::policy::commands::Command;

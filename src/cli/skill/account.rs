@@ -1,9 +1,10 @@
 //! `weft skill login`, `logout` and `whoami`: the token, in the file that the `clawhub` program keeps too.
 
-use super::common::{hub, note};
+use super::common::hub;
 use super::local::told;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::print;
+use crate::cli::term::say;
 use crate::hub::config::{self, Config};
 use crate::scan::report::visible::visible;
 use crate::words::reason;
@@ -61,7 +62,7 @@ pub fn login(command: &Login) -> Result<Exit, Failure> {
         Some(token) => token.to_owned(),
         None => {
             let device = hub.start_login().map_err(told)?;
-            note(&format!("open {} and enter {}", device.address, device.code));
+            say(&format!("open {} and enter {}", device.address, device.code));
             hub.wait_for_login(&device).map_err(told)?
         }
     };

@@ -28,11 +28,6 @@ pub fn name(text: &str) -> Result<Ref, Failure> {
     Ref::parse(text).map_err(told)
 }
 
-/// A remark on standard error; nobody is harmed if there is nobody to read it.
-pub fn note(text: &str) {
-    let _ = io::stderr().write_all(format!("weft: {}\n", visible(text)).as_bytes());
-}
-
 /// A line of progress for a download.
 pub struct Download {
     progress: Progress,

@@ -1,10 +1,11 @@
 //! `weft skill install`: fetch, check, decide, and put in place; or make again what hub.lock says.
 
-use super::common::{self, Download, answer, ask, hub, note};
+use super::common::{self, Download, answer, ask, hub};
 use super::local::{told, workspace};
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
+use crate::cli::term::say;
 use crate::hub::reference::near_miss;
 use crate::hub::search::Index;
 use crate::hub::{Detail, Hub, Ref, Verdict, catalog, get};
@@ -253,7 +254,7 @@ fn moderation(
     };
     if fetched.verdict != Verdict::Suspicious {
         if fetched.verdict == Verdict::Pending {
-            note(&format!("{label}: the registry has not finished its own checks"));
+            say(&format!("{label}: the registry has not finished its own checks"));
         }
         return Ok(common::shown(fetched.verdict).map(str::to_owned));
     }
@@ -280,7 +281,7 @@ fn ask_findings(record: &Record, findings: &[&Finding]) -> Vec<Accepted> {
     }
     let mut accepted = Vec::new();
     for finding in findings {
-        note(&format!(
+        say(&format!(
             "{} {}:{}: {}: {}",
             record.key, finding.path, finding.span.line, finding.rule, finding.message
         ));
@@ -310,7 +311,7 @@ pub fn warn_of_near_miss(hub: &Hub, detail: &Detail) {
         .map(|other| other.slug.as_str())
         .collect();
     if let Some(near) = near_miss(&skill.slug, &popular) {
-        note(&format!("`{}` is nearly `{near}`, which many more use: is it the one you mean?", skill.slug));
+        say(&format!("`{}` is nearly `{near}`, which many more use: is it the one you mean?", skill.slug));
     }
 }
 
@@ -410,9 +411,9 @@ fn frozen(
 /// What came in, on standard output.
 pub fn show(format: Format, dry_run: bool, done: &[Installed]) -> Result<(), Failure> {
     for installed in done {
-        installed.notes.iter().for_each(|text| note(&format!("{}: {text}", installed.record.key)));
+        installed.notes.iter().for_each(|text| say(&format!("{}: {text}", installed.record.key)));
         if installed.oms_signature {
-            note(&format!("{}: skill.oms.sig is there; weft does not verify it", installed.record.key));
+            say(&format!("{}: skill.oms.sig is there; weft does not verify it", installed.record.key));
         }
     }
     answer(

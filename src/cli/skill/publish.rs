@@ -1,11 +1,12 @@
 //! `weft skill publish`: folder, manifest, scan, hash, signature, upload; the registry repeats every check.
 
-use super::common::{answer, ask, hub, is_interactive, note};
+use super::common::{answer, ask, hub, is_interactive};
 use super::install::short;
 use super::local::told;
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
+use crate::cli::term::say;
 use crate::clock;
 use crate::hub::reference::is_slug;
 use crate::hub::{Hub, Publication, Ref, Release, Version};
@@ -122,7 +123,7 @@ pub fn run(command: &Publish) -> Result<Exit, Failure> {
     }
     let version = version(command, &manifest, before.as_ref())?;
     let signed = if command.allow_unsigned {
-        note("NOT SIGNED: whoever installs this cannot know that it is yours. For trying things out only.");
+        say("NOT SIGNED: whoever installs this cannot know that it is yours. For trying things out only.");
         None
     } else {
         Some(sign(command, &hub, &name, &version, hash, before.as_ref())?)
@@ -192,7 +193,7 @@ fn manifest(folder: &Path, files: &[(SafePath, Vec<u8>)]) -> Result<Manifest, Fa
     })?;
     let name = folder.canonicalize().ok().and_then(|folder| Some(folder.file_name()?.to_str()?.to_owned()));
     for rule in manifest.breaks(name.as_deref()) {
-        note(&format!("{}: {rule}", path.as_str()));
+        say(&format!("{}: {rule}", path.as_str()));
     }
     Ok(manifest)
 }
@@ -281,7 +282,7 @@ fn sign(
                 return Err(told(Problem::denied(what, name.to_string(), "ask whoever runs it")));
             }
             if statement.public_key != *key.public() {
-                note(&format!(
+                say(&format!(
                     "the latest version was signed by another key, {}: users need `weft skill key rotate`",
                     statement.public_key.fingerprint()
                 ));

@@ -1,11 +1,12 @@
 //! `weft skill resolve`: an agent wants a skill; is it here, and if not, may it come? For scripts and for people.
 
-use super::common::{self, answer, hub, name, note, yes};
+use super::common::{self, answer, hub, name, yes};
 use super::install::{choose, consent, one, show, warn_of_near_miss};
 use super::local::{told, workspace};
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
+use crate::cli::term::say;
 use crate::hub::Ref;
 use crate::scan::report::visible::visible;
 use crate::skill::Problem;
@@ -84,7 +85,7 @@ pub fn run(command: &Resolve) -> Result<Exit, Failure> {
         }
         None => {
             warn_of_near_miss(&hub, &detail);
-            note(&format!(
+            say(&format!(
                 "{label} from {}: {}",
                 hub.registry,
                 detail.skill.text.lines().next().unwrap_or("")

@@ -5,6 +5,7 @@ use super::local::told;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
 use crate::cli::term;
+use crate::cli::term::say;
 use crate::hub::search::{keywords, sort};
 use crate::hub::{Summary, Verdict, catalog};
 use crate::scan::report::visible::visible;
@@ -60,7 +61,7 @@ pub fn run(command: &Search) -> Result<Exit, Failure> {
         Ok(index) => index,
         // The registry's own search may still answer.
         Err(problem) if !command.sync && !command.offline => {
-            common::note(&problem.to_string());
+            say(&problem.to_string());
             None
         }
         Err(problem) => return Err(told(problem)),
@@ -75,7 +76,7 @@ pub fn run(command: &Search) -> Result<Exit, Failure> {
         false => match hub.search(&query, limit) {
             Ok(found) => found,
             Err(problem) if here.is_some() => {
-                common::note(&problem.to_string());
+                say(&problem.to_string());
                 Vec::new()
             }
             Err(problem) => return Err(told(problem)),

@@ -1,11 +1,12 @@
 //! `weft skill update`: newer versions of what is installed, through the same gate.
 
-use super::common::{self, answer, hub, note};
+use super::common::{self, answer, hub};
 use super::install::{consent, one, show};
 use super::local::{told, workspace};
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
+use crate::cli::term::say;
 use crate::hub::{Hub, Ref, Version};
 use crate::json::{self, Node};
 use crate::skill::collect::{self, RECORDS, Rule};
@@ -86,7 +87,7 @@ pub fn run(command: &Update) -> Result<Exit, Failure> {
     let mut current = Vec::new();
     for entry in &entries {
         if entry.pinned {
-            note(&format!("{}: pinned, left as it is", entry.key));
+            say(&format!("{}: pinned, left as it is", entry.key));
             continue;
         }
         match update(&workspace, entry, &consent, &mut hubs) {
@@ -170,7 +171,7 @@ fn update(
     };
     if !newer {
         if let Some(word) = common::shown(detail.skill.verdict).filter(|word| *word != "clean") {
-            note(&format!("{}: the registry calls it {word}; see `weft skill audit`", entry.key));
+            say(&format!("{}: the registry calls it {word}; see `weft skill audit`", entry.key));
         }
         return Ok(None);
     }
