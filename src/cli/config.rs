@@ -5,6 +5,7 @@ use super::args::list;
 use super::error::Failure;
 use super::values::FailOn;
 use crate::fields::{self, Fields, Text, What};
+use crate::policy::KEYS;
 use crate::rules::schema::nearest;
 use crate::rules::{Persona, Severity};
 use std::fs;
@@ -70,21 +71,6 @@ pub fn read(path: &Path) -> Result<Option<ScanConfig>, Failure> {
 
 fn parse(name: &str, text: &str) -> Result<ScanConfig, Failure> {
     // All but `scan` is the policy of `weft run`, which `policy` reads and checks.
-    const KEYS: &[&str] = &[
-        "scan",
-        "version",
-        "agent",
-        "extends",
-        "sandbox",
-        "filesystem",
-        "network",
-        "process",
-        "env",
-        "tools",
-        "audit",
-        "monitor",
-        "test",
-    ];
     let scan = fields::read(text, KEYS, Scan::take).map_err(|mistake| {
         let said = mistake.what.to_string();
         let fix = match &mistake.what {

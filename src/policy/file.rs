@@ -210,24 +210,25 @@ pub fn read(name: &str, path: &Path) -> Result<String, Error> {
     })
 }
 
+/// The tables and values of a file. `scan`: `weft.toml` of a project is read by the scanner as well; its table is its own business.
+pub const KEYS: &[&str] = &[
+    "version",
+    "agent",
+    "extends",
+    "sandbox",
+    "filesystem",
+    "network",
+    "process",
+    "env",
+    "tools",
+    "audit",
+    "monitor",
+    "test",
+    "scan",
+];
+
 /// Reads the text of a policy. `name` is what errors call it.
 pub fn parse(lines: &Lines, text: &str) -> Result<File, Error> {
-    // `scan`: `weft.toml` of a project is read by the scanner as well; its table is its own business.
-    const KEYS: &[&str] = &[
-        "version",
-        "agent",
-        "extends",
-        "sandbox",
-        "filesystem",
-        "network",
-        "process",
-        "env",
-        "tools",
-        "audit",
-        "monitor",
-        "test",
-        "scan",
-    ];
     let file = fields::read(text, KEYS, file).map_err(|mistake| {
         let (message, help) = explain(&mistake.what);
         lines.error(&mistake.span, message, help)

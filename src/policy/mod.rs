@@ -24,6 +24,7 @@ pub mod vars;
 pub use ask::ask;
 pub use decide::Decision;
 pub use error::{Error, Errors};
+pub use file::KEYS;
 use host::{HostPattern, Ports};
 pub use load::is_path;
 use path::{Glob, PathRule, PathRules};
