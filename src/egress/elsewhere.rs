@@ -1,6 +1,7 @@
 //! Threads for requests that `inject` carries out, and what came of them.
 
-use super::inject::{AT_ONCE, Agents, Job, Outcome, STACK};
+use super::inject::{AT_ONCE, Agents, STACK};
+use super::job::{Job, Outcome};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, PoisonError};

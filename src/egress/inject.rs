@@ -2,7 +2,7 @@
 //! (`api-example-com.weft.internal`), TLS to the real host. One request on each connection, one thread for each request, because an
 //! answer may take as long as it likes.
 
-use super::http::Plain;
+use super::job::{Job, Outcome};
 use crate::net::{self, NetError};
 use std::collections::HashMap;
 use std::fmt;
@@ -43,31 +43,6 @@ impl Secret {
 
 /// Connections to the hosts that are kept, by the address that was checked.
 pub type Agents = Arc<Mutex<HashMap<(String, SocketAddr), Agent>>>;
-
-/// One request.
-pub struct Job {
-    pub client: TcpStream,
-    pub request: Plain,
-    /// Bytes of the body that are here already.
-    pub inbox: Vec<u8>,
-    pub host: String,
-    /// The address that was checked.
-    pub address: SocketAddr,
-    pub header: String,
-    pub secret: Secret,
-    /// Bytes that may go out.
-    pub left: u64,
-    pub agents: Agents,
-}
-
-/// What came of it.
-#[derive(Debug, Default)]
-pub struct Outcome {
-    pub sent: u64,
-    pub received: u64,
-    /// Why there was no answer.
-    pub error: Option<String>,
-}
 
 impl Job {
     /// Does it, and answers the client.

@@ -17,6 +17,7 @@ mod inject;
 #[path = "no_inject.rs"]
 mod inject;
 pub mod inside;
+mod job;
 pub mod names;
 mod relay;
 mod resolve;

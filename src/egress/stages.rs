@@ -1,7 +1,8 @@
 //! What a connection does at each stage, from the first byte to the last.
 
 use super::conn::{Conn, Route, Stage, Via};
-use super::inject::{Job, Outcome, Secret};
+use super::inject::Secret;
+use super::job::{Job, Outcome};
 use super::relay::Side;
 use super::server::{Fate, Server, loopback};
 use super::sni::{self, Hello};
