@@ -17,10 +17,9 @@ use crate::skill::install::{Consent, Installed, Offer, install};
 use crate::skill::record::{Accepted, HubEntry, Record};
 use crate::skill::store::{Drift, Workspace};
 use crate::trust::PublicKey;
-use crate::trust::book::{self, Pin};
+use crate::trust::book;
 use argh::{ArgsInfo, FromArgs};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 /// What `--accept` names to let in a skill that the registry calls suspicious.
 pub const SUSPICIOUS: &str = "suspicious";
@@ -227,12 +226,7 @@ fn fetched(
         rotations: &fetched.rotations,
         moderation: moderation.as_deref(),
     };
-    let lent = match locked {
-        Some(entry) => Some(lend(&book_path, entry, hub)?),
-        None => None,
-    };
-    let book_path = lent.as_ref().map_or(&book_path, |lent| &lent.0);
-    install(workspace, book_path, &offer, consent, &mut ask_findings).map_err(told)
+    install(workspace, &book_path, &offer, consent, &mut ask_findings).map_err(told)
 }
 
 /// The reason of a letter that revokes the very key the version is signed with.
@@ -315,36 +309,6 @@ pub fn warn_of_near_miss(hub: &Hub, detail: &Detail) {
     }
 }
 
-/// A copy of the book of trust that is gone afterwards.
-struct Lent(PathBuf);
-
-impl Drop for Lent {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-        let _ = std::fs::remove_file(self.0.with_extension("lock"));
-    }
-}
-
-/// The lock is the decision of whoever committed it: for this one installation its key is trusted where nobody is
-/// trusted yet. The user's own book is not changed by a file that came with a repository.
-fn lend(book_path: &Path, entry: &HubEntry, hub: &Hub) -> Result<Lent, Failure> {
-    let book = book::load(book_path).map_err(told)?;
-    let lent =
-        Lent(common::cache()?.join(format!("book-{}-{:08x}.json", std::process::id(), fastrand::u32(..))));
-    let (registry, owner) = (hub.origin(), entry.owner.clone().unwrap_or_default());
-    book::change(&lent.0, |copy| {
-        *copy = book;
-        if let Some(public_key) = entry.public_key
-            && copy.pin(&registry, &owner).is_none()
-        {
-            copy.set_pin(Pin { registry, owner, public_key, since: 0, how: "hub.lock".into() });
-        }
-        Ok(())
-    })
-    .map_err(told)?;
-    Ok(lent)
-}
-
 /// Everything that hub.lock says, or what is named of it.
 fn frozen(
     command: &Install,
@@ -383,20 +347,17 @@ fn frozen(
         let asked = hub.detail(&name.of(entry.owner.as_deref()));
         let detail = asked.or_else(|problem| if command.offline { hub.detail(&name) } else { Err(problem) });
         let detail = detail.map_err(told)?;
-        // Accepted when it was locked, of exactly these bytes.
-        let mut consent = consent.clone();
-        consent.accept.extend(entry.accepted.iter().cloned());
         let installed = fetched(
             &hub,
             workspace,
             &name,
             &detail,
             &entry.version,
-            &consent,
+            consent,
             Terms { locked: Some(entry), signer: None },
         )?;
         if installed.record.public_key != entry.public_key {
-            // Cannot be: the key was lent from the lock. Said rather than believed.
+            // Cannot be: the lock is what was decided by. Said rather than believed.
             return Err(told(Problem::denied(
                 "signed by another key than the lock says",
                 entry.key.clone(),
