@@ -3,6 +3,7 @@
 use super::args::PathArg;
 use super::error::{Exit, Failure};
 use super::suggest::{Suggestion, would_allow};
+
 use super::values::say;
 use crate::audit::{AuditError, SandboxAuditEntry, entries, time, verify};
 use crate::json::Writer;
@@ -260,8 +261,7 @@ fn each(files: &[PathBuf], mut each: impl FnMut(SandboxAuditEntry)) -> Result<u6
 
 fn warn(unreadable: u64) {
     if unreadable > 0 {
-        let text = format!("weft: {unreadable} lines are no entries: `weft audit verify` says which\n");
-        let _ = io::stderr().write_all(text.as_bytes());
+        super::term::say(&format!("{unreadable} lines are no entries: `weft audit verify` says which"));
     }
 }
 
