@@ -20,4 +20,5 @@ mod placeholders;
 pub mod plan;
 pub mod probe;
 pub mod programs;
+mod root;
 pub mod seccomp;
