@@ -110,10 +110,11 @@ fn one_level(
     }
     let none = if impossible > 0 { format!(", {impossible} impossible here") } else { String::new() };
     let user = ids().0;
-    say(&format!(
-        "{held} attempts held as user {user} by {level}{none}, {} not as they should be",
-        wrong.len()
-    ))?;
+    let tried = match only_ordinary {
+        true => "ordinary programs were run".to_owned(),
+        false => format!("{held} attempts held"),
+    };
+    say(&format!("{tried} as user {user} by {level}{none}, {} not as they should be", wrong.len()))?;
     for line in &wrong {
         say(line)?;
     }
