@@ -13,6 +13,8 @@ mod login;
 pub mod model;
 pub mod reference;
 pub mod search;
+#[cfg(feature = "server")]
+pub mod server;
 
 pub use crate::skill::version::Version;
 pub use model::{Comment, Detail, Publication, Published, Release, RemoteFile, Summary, Verdict};
