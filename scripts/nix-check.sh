@@ -36,7 +36,8 @@ build-users-group =
 substituters =
 flake-registry =
 '
-flake=(--offline --no-write-lock-file --override-input nixpkgs "path:$stub" --store "$work/store")
+export NIX_STORE_DIR=$work/store NIX_STATE_DIR=$work/state NIX_LOG_DIR=$work/log NIX_CONF_DIR=$work/none
+flake=(--offline --no-write-lock-file --override-input nixpkgs "path:$stub")
 system=$(uname -m)-linux
 
 step "every output, every system" nix flake check --no-build "${flake[@]}" "path:$tree"
