@@ -123,13 +123,17 @@ fn version() -> String {
     for part in ["weft ", env!("CARGO_PKG_VERSION"), " (", COMMIT, "; features: "] {
         text.push_str(part);
     }
-    let features = match (cfg!(feature = "scan"), cfg!(feature = "client")) {
-        (true, true) => "scan, client",
-        (true, false) => "scan",
-        (false, true) => "client",
-        (false, false) => "none",
-    };
-    text.push_str(features);
+    let features = [
+        ("scan", cfg!(feature = "scan")),
+        ("client", cfg!(feature = "client")),
+        ("server", cfg!(feature = "server")),
+    ];
+    let mut before = "";
+    for (name, _) in features.into_iter().filter(|(_, there)| *there) {
+        text.push_str(before);
+        text.push_str(name);
+        before = ", ";
+    }
     text.push_str(")\n");
     text
 }

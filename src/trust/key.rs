@@ -185,7 +185,7 @@ impl fmt::Debug for SecretKey {
 }
 
 /// Fills `out` from the system's random source.
-pub(super) fn random(out: &mut [u8]) -> Option<()> {
+pub(crate) fn random(out: &mut [u8]) -> Option<()> {
     SystemRandom::new().fill(out).ok()
 }
 

@@ -54,7 +54,9 @@ fn found(site: Site, state: &State, query: &str) -> Response {
     let mut page = Page::new(site, &format!("{query}: skills"), query);
     page.html("<h1>Skills for ").text(query).html("</h1>\n");
     match ids.len() {
-        0 => page.html("<p>None of the words is in the name, the topics or the description of a skill.</p>\n"),
+        0 => {
+            page.html("<p>None of the words is in the name, the topics or the description of a skill.</p>\n")
+        }
         PAGE => page.html(&format!("<p class=\"soft\">The best {PAGE}</p>\n")),
         count => page.html(&format!("<p class=\"soft\">{count} found</p>\n")),
     };
@@ -74,7 +76,9 @@ pub fn publisher(site: Site, state: &State, account: &Account, skills: &[SkillId
     }
     page.html("<dl>\n<dt>Signs with</dt><dd>");
     match &account.key {
-        Some(key) => page.html("<code>").text(&key.fingerprint()).html("</code> (fingerprint of the Ed25519 key)"),
+        Some(key) => {
+            page.html("<code>").text(&key.fingerprint()).html("</code> (fingerprint of the Ed25519 key)")
+        }
         None => page.html("nothing: no signed version yet"),
     };
     page.html("</dd>\n");
@@ -115,7 +119,9 @@ fn list(page: &mut Page, site: Site, state: &State, ids: &[SkillId]) {
 fn card(page: &mut Page, site: Site, state: &State, id: SkillId, skill: &Skill) {
     let owner = state.handle(skill.owner);
     let Some(latest) = skill.latest() else { return };
-    page.html("<li>\n<h2>").link(site, &address(owner, &skill.slug), title(skill)).html("</h2>\n<p class=\"soft\">@");
+    page.html("<li>\n<h2>")
+        .link(site, &address(owner, &skill.slug), title(skill))
+        .html("</h2>\n<p class=\"soft\">@");
     page.text(owner).html("/").text(&skill.slug).html(" ").text(&latest.number).html("</p>\n");
     if !skill.summary.is_empty() {
         page.element("p", &shortened(&skill.summary, SUMMARY));

@@ -21,8 +21,12 @@ pub struct Entry {
 pub fn log(site: Site, checkpoint: &str, key: &str, entries: &[Entry], older: Option<u64>) -> Response {
     let mut page = Page::new(site, "Log", "");
     page.html("<h1>Log</h1>\n<p>Everything that happens here is appended to one log, and nothing in it is changed or taken out: it is a Merkle tree (RFC 9162) whose root this registry signs. weft remembers the last root it has seen and refuses a registry that shows another past.</p>\n");
-    page.html("<h2>Signed checkpoint</h2>\n<pre tabindex=\"0\"><code>").text(checkpoint).html("</code></pre>\n");
-    page.html("<p>Verifier key, in the form of the C2SP note format:</p>\n<pre tabindex=\"0\"><code>").text(key).html("</code></pre>\n<p>");
+    page.html("<h2>Signed checkpoint</h2>\n<pre tabindex=\"0\"><code>")
+        .text(checkpoint)
+        .html("</code></pre>\n");
+    page.html("<p>Verifier key, in the form of the C2SP note format:</p>\n<pre tabindex=\"0\"><code>")
+        .text(key)
+        .html("</code></pre>\n<p>");
     page.link(site, "/api/v1/log/checkpoint", "checkpoint").html(", ");
     page.link(site, "/api/v1/openapi.json", "how to ask for proofs").html("</p>\n");
     page.html("<h2>Entries</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th class=\"number\">Entry</th><th>Time</th><th>What</th><th>By</th><th>About</th></tr></thead>\n<tbody>\n");
@@ -64,7 +68,10 @@ pub fn rule(site: Site, id: &str) -> Option<Response> {
     page.element("p", words.message).element("h2", "What to do").element("p", words.remediation);
     for (title, example) in [("Found in", words.example), ("Not found in", words.counter_example)] {
         if !example.is_empty() {
-            page.element("h2", title).html("<pre tabindex=\"0\"><code>").text(example).html("</code></pre>\n");
+            page.element("h2", title)
+                .html("<pre tabindex=\"0\"><code>")
+                .text(example)
+                .html("</code></pre>\n");
         }
     }
     if !words.references.is_empty() {
@@ -72,14 +79,21 @@ pub fn rule(site: Site, id: &str) -> Option<Response> {
         for reference in words.references {
             page.html("<li>");
             match links::url(reference) {
-                Some(url) => page.html("<a rel=\"noreferrer\" href=\"").text(&url).html("\">").text(reference).html("</a>"),
+                Some(url) => page
+                    .html("<a rel=\"noreferrer\" href=\"")
+                    .text(&url)
+                    .html("\">")
+                    .text(reference)
+                    .html("</a>"),
                 None => page.text(reference),
             };
             page.html("</li>\n");
         }
         page.html("</ul>\n");
     }
-    page.html("<p class=\"soft\">On your machine: <code>weft security explain ").text(id).html("</code></p>\n");
+    page.html("<p class=\"soft\">On your machine: <code>weft security explain ")
+        .text(id)
+        .html("</code></p>\n");
     Some(page.finish(site, 200))
 }
 

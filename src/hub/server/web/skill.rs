@@ -59,7 +59,12 @@ pub fn skill(site: Site, state: &State, shown: &Shown) -> Response {
         Some(at) => (body.get(..at).unwrap_or_default(), true),
         None => (body, false),
     };
-    let below = format!("{}{}/file?version={}&path=", site.root, address(owner, &skill.slug), encode(&version.number));
+    let below = format!(
+        "{}{}/file?version={}&path=",
+        site.root,
+        address(owner, &skill.slug),
+        encode(&version.number)
+    );
     page.html(&render(body, &below)).html("</div>\n");
     if cut {
         page.html("<p class=\"soft\">Shown in part: the file has more.</p>\n");
@@ -117,13 +122,16 @@ fn install(page: &mut Page, site: Site, owner: &str, shown: &Shown) {
     let pinned = if latest { String::new() } else { format!("@{}", shown.version.number) };
     page.html("<h2 id=\"install\">Install</h2>\n<pre><code>weft skill install ").text(&name).text(&pinned);
     page.html(" --registry ").text(site.base).html("</code></pre>\n");
-    page.html("<p class=\"soft\">or, which checks neither signature nor hash:</p>\n<pre><code>CLAWHUB_REGISTRY=");
+    page.html(
+        "<p class=\"soft\">or, which checks neither signature nor hash:</p>\n<pre><code>CLAWHUB_REGISTRY=",
+    );
     page.text(site.base).html(" clawhub install ").text(&name);
     if !latest {
         page.html(" --version ").text(&shown.version.number);
     }
     page.html("</code></pre>\n");
-    let needs: Vec<&str> = shown.release.setup.iter().filter(|one| one.required).map(|one| one.key.as_str()).collect();
+    let needs: Vec<&str> =
+        shown.release.setup.iter().filter(|one| one.required).map(|one| one.key.as_str()).collect();
     if !needs.is_empty() {
         page.html("<p>It asks for ");
         for key in needs {
@@ -137,9 +145,17 @@ fn files(page: &mut Page, site: Site, owner: &str, shown: &Shown) {
     let Shown { skill, version, release, .. } = *shown;
     page.html("<h2 id=\"files\">Files</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th>Path</th><th class=\"number\">Size</th><th>SHA-256</th></tr></thead>\n<tbody>\n");
     for file in &release.files {
-        let to = format!("{}/file?version={}&path={}", address(owner, &skill.slug), encode(&version.number), encode(&file.path));
+        let to = format!(
+            "{}/file?version={}&path={}",
+            address(owner, &skill.slug),
+            encode(&version.number),
+            encode(&file.path)
+        );
         page.html("<tr><td>").link(site, &to, &file.path).html("</td><td class=\"number\">");
-        page.text(&size(file.size)).html("</td><td><code>").text(&file.sha256.to_string()).html("</code></td></tr>\n");
+        page.text(&size(file.size))
+            .html("</td><td><code>")
+            .text(&file.sha256.to_string())
+            .html("</code></td></tr>\n");
     }
     page.html("</tbody></table></div>\n");
 }
@@ -147,14 +163,20 @@ fn files(page: &mut Page, site: Site, owner: &str, shown: &Shown) {
 fn findings(page: &mut Page, site: Site, release: &Release) {
     page.html("<h2 id=\"scan\">Scan</h2>\n");
     if release.findings.is_empty() {
-        page.html("<p>weft ").text(&release.scanner).html(" found nothing that it says to people. What is worse than a remark is not published here.</p>\n");
+        page.html("<p>weft ").text(&release.scanner).html(
+            " found nothing that it says to people. What is worse than a remark is not published here.</p>\n",
+        );
         return;
     }
-    page.html("<p>weft ").text(&release.scanner).html(" has remarks, none of them grave enough to refuse it:</p>\n<ul class=\"list\">\n");
+    page.html("<p>weft ")
+        .text(&release.scanner)
+        .html(" has remarks, none of them grave enough to refuse it:</p>\n<ul class=\"list\">\n");
     for note in &release.findings {
         page.html("<li><h3>").link(site, &format!("/rules/{}", encode(&note.rule)), &note.rule).html(" ");
         page.badge("warn", &note.severity).html("</h3>\n").element("p", &note.message);
-        page.html("<p class=\"soft\"><code>").text(&note.path).html(&format!("</code>, line {}</p>\n", note.line));
+        page.html("<p class=\"soft\"><code>")
+            .text(&note.path)
+            .html(&format!("</code>, line {}</p>\n", note.line));
         if !note.fix.is_empty() {
             page.html("<p class=\"soft\">What to do: ").text(&note.fix).html("</p>\n");
         }
@@ -175,16 +197,25 @@ fn signature(page: &mut Page, site: Site, owner: &str, shown: &Shown) {
     match statement {
         Some(statement) => {
             page.html("<dt>Signed by</dt><dd><code>").text(&statement.public_key.fingerprint());
-            page.html("</code>, the key of ").link(site, &format!("/{}", encode(owner)), &format!("@{owner}"));
-            page.html(&format!("</dd>\n<dt>Publication</dt><dd>number {} of this skill</dd>\n", statement.seq));
-            page.html("</dl>\n<details><summary>What is signed</summary>\n<pre><code>").text(&release.statement);
+            page.html("</code>, the key of ").link(
+                site,
+                &format!("/{}", encode(owner)),
+                &format!("@{owner}"),
+            );
+            page.html(&format!(
+                "</dd>\n<dt>Publication</dt><dd>number {} of this skill</dd>\n",
+                statement.seq
+            ));
+            page.html("</dl>\n<details><summary>What is signed</summary>\n<pre><code>")
+                .text(&release.statement);
             page.html("signature ").text(&release.signature).html("</code></pre>\n</details>\n");
         }
         None => {
             page.html("<dt>Signed by</dt><dd>nobody: the bytes are what the registry took, and no more is known of who made them</dd>\n</dl>\n");
         }
     }
-    page.html("<p class=\"soft\">Check it: <code>weft skill install ").text(&format!("@{owner}/{}", skill.slug));
+    page.html("<p class=\"soft\">Check it: <code>weft skill install ")
+        .text(&format!("@{owner}/{}", skill.slug));
     page.html("</code> verifies hash, signature, key and log by itself; <code>weft skill verify</code> does again what is on disk.</p>\n");
 }
 
@@ -229,7 +260,11 @@ fn comments(page: &mut Page, site: Site, state: &State, id: SkillId) {
     for (_, comment) in seen.iter().rev().take(MOST) {
         let by = state.handle(comment.by);
         page.html("<li><p class=\"soft\">").link(site, &format!("/{}", encode(by)), &format!("@{by}"));
-        page.html(&format!(", {}{}</p>\n<p>", time(comment.at), if comment.edited > 0 { ", edited" } else { "" }));
+        page.html(&format!(
+            ", {}{}</p>\n<p>",
+            time(comment.at),
+            if comment.edited > 0 { ", edited" } else { "" }
+        ));
         page.html(&escape(&comment.text).replace('\n', "<br>\n")).html("</p></li>\n");
     }
     page.html("</ul>\n");
@@ -239,8 +274,18 @@ fn comments(page: &mut Page, site: Site, state: &State, id: SkillId) {
 pub fn file(site: Site, owner: &str, slug: &str, version: &str, path: &str, text: Option<&str>) -> Response {
     let mut page = Page::new(site, path, "");
     page.html("<h1>").text(path).html("</h1>\n<p class=\"soft\">of ");
-    page.link(site, &format!("{}?version={}", address(owner, slug), encode(version)), &format!("@{owner}/{slug} {version}"));
-    let raw = format!("/api/v1/skills/{}/file?ownerHandle={}&version={}&path={}", encode(slug), encode(owner), encode(version), encode(path));
+    page.link(
+        site,
+        &format!("{}?version={}", address(owner, slug), encode(version)),
+        &format!("@{owner}/{slug} {version}"),
+    );
+    let raw = format!(
+        "/api/v1/skills/{}/file?ownerHandle={}&version={}&path={}",
+        encode(slug),
+        encode(owner),
+        encode(version),
+        encode(path)
+    );
     page.html(", ").link(site, &raw, "download").html("</p>\n");
     match text {
         Some(text) => page.html("<pre tabindex=\"0\"><code>").text(text).html("</code></pre>\n"),
