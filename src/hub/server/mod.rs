@@ -2,3 +2,4 @@
 //! and knows no skills; `store` keeps bytes and events and knows no HTTP; the rest answers requests from what is kept.
 
 pub mod http;
+pub mod store;
