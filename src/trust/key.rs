@@ -116,6 +116,14 @@ impl Signature {
         let mut bytes = [0; 64];
         hex_into(text, &mut bytes).then_some(Signature(bytes))
     }
+
+    pub const fn from_bytes(bytes: [u8; 64]) -> Signature {
+        Signature(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Signature {

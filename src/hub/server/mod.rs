@@ -4,13 +4,5 @@
 pub mod event;
 pub mod http;
 pub mod state;
+pub mod store;
 pub mod web;
-
-/// Until the store is merged.
-pub mod store {
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-    pub struct Span {
-        pub offset: u64,
-        pub length: u32,
-    }
-}
