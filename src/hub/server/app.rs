@@ -70,6 +70,9 @@ pub struct App {
     pub(super) rendered: super::rendered::Rendered,
 }
 
+/// Route, parameters, and who asks.
+type Begun = (&'static Route, Vec<String>, Option<Who>);
+
 /// What a change waits for.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'a> {
@@ -209,11 +212,7 @@ impl App {
     }
 
     /// Route, parameters, who asks, and how that was counted.
-    fn begin(
-        &self,
-        head: &Head,
-        count: bool,
-    ) -> (Counted, Result<(&'static Route, Vec<String>, Option<Who>), Refusal>) {
+    fn begin(&self, head: &Head, count: bool) -> (Counted, Result<Begun, Refusal>) {
         let found = routes::find(head.method, self.below(&head.path));
         let now = now();
         let (kind, auth) = match &found {
@@ -254,12 +253,7 @@ impl App {
         (counted, begun)
     }
 
-    fn run(
-        &self,
-        head: &Head,
-        body: Option<Body>,
-        begun: (&'static Route, Vec<String>, Option<Who>),
-    ) -> Answer {
+    fn run(&self, head: &Head, body: Option<Body>, begun: Begun) -> Answer {
         let (route, params, who) = begun;
         let mut call = Call { app: self, head, params, query: pairs(&head.query), body, who, now: now() };
         (route.run)(&mut call)

@@ -204,8 +204,11 @@ pub fn publish(app: &App, who: &Who, base: &str, mut upload: Upload) -> Result<P
     Ok(Published { name, index, version: upload.version, signed: statement.is_some(), notes })
 }
 
-/// Paths, sizes, and what a skill must have.
-fn checked(incoming: Vec<Incoming>) -> Result<(Vec<(SafePath, Vec<u8>)>, Vec<String>), Refusal> {
+/// Checked paths and contents.
+type Files = Vec<(SafePath, Vec<u8>)>;
+
+/// Paths, sizes, and what a skill must have; the files, and what they were said to be.
+fn checked(incoming: Vec<Incoming>) -> Result<(Files, Vec<String>), Refusal> {
     let (mut files, mut kinds, mut total) = (Vec::new(), Vec::new(), 0u64);
     for file in incoming {
         let path = file.path.trim().trim_start_matches('/').to_owned();

@@ -13,7 +13,9 @@ const LARGEST: usize = 16 << 10;
 
 /// What was made of which state.
 #[derive(Debug, Default)]
-pub struct Rendered(Mutex<(u64, HashMap<String, Arc<[u8]>>)>);
+pub struct Rendered(Mutex<(u64, Kept)>);
+
+type Kept = HashMap<String, Arc<[u8]>>;
 
 /// The answer that was given to this before, or a new one. `key` says everything that it depends on but the state.
 pub fn json(app: &App, state: &State, key: String, make: &dyn Fn() -> Answer) -> Answer {

@@ -176,8 +176,11 @@ pub fn comment(call: &mut Call) -> Answer {
     Ok(envelope(None, &mut |w| w.object(|w| w.field("id", &format!("c{index}")))))
 }
 
+/// What becomes of a comment.
+type Change<'a> = &'a mut dyn FnMut(u64, &Comment) -> Result<Vec<What>, Refusal>;
+
 /// The comment of the address.
-fn about(call: &Call, change: &mut dyn FnMut(u64, &Comment) -> Result<Vec<What>, Refusal>) -> Answer {
+fn about(call: &Call, change: Change) -> Answer {
     let missing = || Refusal::missing("Comment not found");
     let id = call.param(0).trim_start_matches('c').parse::<u64>().map_err(|_| missing())?;
     let who = call.who()?;

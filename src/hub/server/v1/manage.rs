@@ -60,12 +60,11 @@ pub fn owned<'s>(
     )))
 }
 
+/// What becomes of a skill, whose whole name is the last.
+type Change<'a> = &'a mut dyn FnMut(&State, SkillId, &Skill, String) -> Result<Vec<What>, Refusal>;
+
 /// Changes a skill as its owner.
-pub fn change(
-    call: &Call,
-    subject: &(Option<String>, String),
-    body: &mut dyn FnMut(&State, SkillId, &Skill, String) -> Result<Vec<What>, Refusal>,
-) -> Result<(), Refusal> {
+pub fn change(call: &Call, subject: &(Option<String>, String), body: Change) -> Result<(), Refusal> {
     let (who, base) = (call.who()?, call.base());
     call.app.commit(Scope::Named(&subject.1), &who.handle, &mut |state| {
         let (id, skill) = owned(state, who, subject, &base)?;

@@ -113,7 +113,9 @@ fn decide(call: &mut Call, appeals: bool) -> Answer {
         None | Some("none") => false,
         Some(word) if word == action && status == acts => true,
         Some(_) => {
-            return Err(Refusal::bad(format!("finalAction must be none, or {action} with the status {acts}")));
+            return Err(Refusal::bad(format!(
+                "finalAction must be none, or {action} with the status {acts}"
+            )));
         }
     };
     let note = reason(text(&body, "note").unwrap_or(""))?;
