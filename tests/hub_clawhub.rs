@@ -233,7 +233,7 @@ fn everything_it_can_do() {
         let other = World::new(&hub, &server, &cli);
         other.good(&["login", "--token", &bob, "--no-browser"], &["bob"]);
         other.bad(&["delete", "demo", "--yes"], "another owner");
-        other.good(&["install", "demo"], &["1.1.0"]);
+        other.good(&["install", "demo"], &["Installed demo"]);
 
         newer(&world, &other, &cli);
         world.good(&["logout"], &[]);
