@@ -42,6 +42,7 @@ RUN WEFT_COMMIT=$WEFT_COMMIT scripts/build/docker-tools.sh build "$TARGETARCH" &
     && mkdir -p /root-fs/data && chown 65532:65532 /root-fs/data && chmod 700 /root-fs/data
 
 # 4a. Nothing but the binary, the certificates and a user.
+# hadolint ignore=DL3063
 FROM scratch AS scratch
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY scripts/build/passwd /etc/passwd
