@@ -7,6 +7,8 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod help;
+#[cfg(feature = "server")]
+mod hub;
 mod inside;
 pub mod policy;
 pub mod run;
@@ -57,6 +59,8 @@ enum Command {
     Policy(policy::PolicyCommand),
     #[cfg(feature = "client")]
     Skill(skill::Skill),
+    #[cfg(feature = "server")]
+    Hub(hub::Hub),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -106,6 +110,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Policy(command) => policy::run(command),
         #[cfg(feature = "client")]
         Command::Skill(command) => skill::run(command),
+        #[cfg(feature = "server")]
+        Command::Hub(command) => hub::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),

@@ -4,16 +4,20 @@
 //! `docs/hub-store.md` says what each file is and what is promised about it. In short: what was acknowledged is on the
 //! disk; what is on the disk and was signed is never changed, or that is noticed; everything else can be computed again.
 
+pub mod admin;
 pub mod answers;
 pub mod blobs;
+pub mod counters;
 mod group;
 mod lines;
 mod log;
 mod scan;
 mod sign;
+pub mod snapshot;
 mod tree;
 
 pub use blobs::Blobs;
+pub use counters::{Counters, Counts};
 pub use sign::Checkpoint;
 
 use crate::digest::Sha256;
@@ -73,6 +77,7 @@ pub struct Store {
     dir: PathBuf,
     log: Log,
     blobs: Blobs,
+    counters: Counters,
     /// Held as long as the store is open for writing.
     _lock: Option<File>,
 }
@@ -130,7 +135,7 @@ impl Store {
         clean.map_err(|error| Problem::file("cannot clean up the store", dir, &error))?;
         let (log, told) = Log::open(dir.join("log"), signer)?;
         let opened = Opened { events: log.size(), cut: told.cut, remarks: told.remarks };
-        Ok((Store::with(dir, log, Some(lock)), opened))
+        Ok((Store::with(dir, log, Some(lock))?, opened))
     }
 
     /// Opens a store for reading, whoever has it: all that its last signed checkpoint covers, or all of it where no other
@@ -140,12 +145,13 @@ impl Store {
         let idle = is_idle(dir);
         let (log, told) = Log::open_read_only(dir.join("log"), Signer::without_key(verifier), idle)?;
         let opened = Opened { events: log.size(), cut: 0, remarks: told.remarks };
-        Ok((Store::with(dir, log, None), opened))
+        Ok((Store::with(dir, log, None)?, opened))
     }
 
-    fn with(dir: &Path, log: Log, lock: Option<File>) -> Store {
+    fn with(dir: &Path, log: Log, lock: Option<File>) -> Result<Store, Problem> {
         let blobs = Blobs::new(dir.join("blobs"), dir.join("spool"));
-        Store { dir: dir.to_owned(), log, blobs, _lock: lock }
+        let counters = Counters::open(dir, lock.is_some())?;
+        Ok(Store { dir: dir.to_owned(), log, blobs, counters, _lock: lock })
     }
 
     /// The folder of the store.
@@ -160,6 +166,11 @@ impl Store {
 
     pub const fn blobs(&self) -> &Blobs {
         &self.blobs
+    }
+
+    /// Downloads and installs. Whoever serves calls [`Counters::flush`] twice a minute.
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Keeps an event; it is on the disk when this returns. `private` must be said of just those whose line ends in

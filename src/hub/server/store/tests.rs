@@ -181,3 +181,47 @@ fn a_store_is_made_in_an_empty_folder_alone() {
     assert!(verifier.to_string().starts_with("hub.example/log+"));
     assert_eq!(Store::open(&dir).unwrap().0.verifier(), &verifier);
 }
+
+#[test]
+fn a_snapshot_counts_for_its_own_log_alone() {
+    let (_scratch, dir) = Scratch::store();
+    let (store, _) = Store::open(&dir).unwrap();
+    assert!(store.load_snapshot().is_none());
+    for number in 0..5 {
+        store.append(&line(number), false).unwrap();
+    }
+    let body = [7u8; 100_000];
+    store.save_snapshot(3, &mut |out| out.write_all(&body)).unwrap();
+    let read = |store: &Store| {
+        let mut snapshot = store.load_snapshot()?;
+        let mut bytes = Vec::new();
+        snapshot.read_to_end(&mut bytes).unwrap();
+        Some((snapshot.size, bytes))
+    };
+    assert_eq!(read(&store), Some((3, body.to_vec())));
+    assert!(store.save_snapshot(6, &mut |_| Ok(())).is_err());
+    // Half of one replaces nothing.
+    assert!(store.save_snapshot(5, &mut |_| Err(io::ErrorKind::StorageFull.into())).is_err());
+    assert_eq!(read(&store).unwrap().0, 3);
+    let path = dir.join("snapshot");
+    let good = fs::read(&path).unwrap();
+    for (at, cut) in
+        [(0, 0), (20, 0), (60, 0), (500, 0), (good.len() - 1, 0), (0, 1), (0, 40), (0, good.len())]
+    {
+        let mut bad = good.clone();
+        bad[at] ^= u8::from(cut == 0);
+        bad.truncate(good.len() - cut);
+        fs::write(&path, bad).unwrap();
+        assert!(read(&store).is_none(), "{at} {cut}");
+    }
+    let (_other, dir) = Scratch::store();
+    let (store, _) = Store::open(&dir).unwrap();
+    fs::write(dir.join("snapshot"), &good).unwrap();
+    assert!(read(&store).is_none());
+    for number in 1..5 {
+        store.append(&line(number), false).unwrap();
+    }
+    assert!(read(&store).is_none());
+    store.save_snapshot(0, &mut |_| Ok(())).unwrap();
+    assert_eq!(read(&store), Some((0, vec![])));
+}
