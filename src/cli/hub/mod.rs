@@ -1,6 +1,11 @@
 //! `weft hub`: a registry of one's own, from its making to its backups. Decides nothing: the rooms below `hub::server` do.
 
+mod ask;
+mod import;
 mod init;
+mod moderate;
+mod token;
+mod user;
 
 use super::error::{Exit, Failure};
 use super::skill::told;
@@ -18,10 +23,18 @@ pub struct Hub {
 #[argh(subcommand)]
 enum Command {
     Init(init::Init),
+    User(user::User),
+    Token(token::Token),
+    Moderate(moderate::Moderate),
+    Import(import::Import),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
     match hub.command {
         Command::Init(command) => init::run(&command),
+        Command::User(command) => user::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Moderate(command) => moderate::run(&command),
+        Command::Import(command) => import::run(&command),
     }
 }

@@ -10,7 +10,6 @@ mod device;
 pub mod event;
 mod gate;
 pub mod http;
-mod kept;
 pub mod limit;
 pub mod names;
 pub mod publish;
