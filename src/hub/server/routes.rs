@@ -103,7 +103,10 @@ pub fn find(method: Method, path: &str) -> Found {
             others.push(word(route.method));
             continue;
         }
-        let Some(params) = params.into_iter().map(|param| decoded(param, false)).collect() else { continue };
+        // A segment that is no text is no name of anything.
+        let Some(params) = params.into_iter().map(|param| decoded(param, false)).collect() else {
+            return Found::None;
+        };
         return Found::Route(route, params);
     }
     if others.is_empty() { Found::None } else { Found::Methods(others) }
