@@ -1,6 +1,8 @@
 //! `weft hub`: a registry of one's own, from its making to its backups. Decides nothing: the rooms below `hub::server` do.
 
+mod backup;
 mod init;
+mod verify;
 
 use super::error::{Exit, Failure};
 use super::skill::told;
@@ -18,10 +20,16 @@ pub struct Hub {
 #[argh(subcommand)]
 enum Command {
     Init(init::Init),
+    Verify(verify::Verify),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
     match hub.command {
         Command::Init(command) => init::run(&command),
+        Command::Verify(command) => verify::run(&command),
+        Command::Backup(command) => backup::run(&command),
+        Command::Restore(command) => backup::run_restore(&command),
     }
 }
