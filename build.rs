@@ -75,7 +75,8 @@ fn commit() {
         let out = Command::new("git").args(["rev-parse", "--short=12", "HEAD"]).output().ok()?;
         out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
     });
-    if let Some(commit) = commit {
+    // Set but empty would be taken for one by `option_env!`.
+    if let Some(commit) = commit.filter(|c| !c.is_empty()) {
         println!("cargo::rustc-env=WEFT_COMMIT={commit}");
     }
 }

@@ -22,6 +22,7 @@ need_rust
 # The real clawhub program, which weft is tested beside: 0.23.3 brings the Node 22 it needs.
 if command -v npm >/dev/null; then
     for set in "interop clawhub@0.20.0" "interop22 node@22 clawhub@0.23.3"; do
+        # shellcheck disable=SC2086 # a folder and packages
         set -- $set
         folder=target/$1
         shift

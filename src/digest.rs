@@ -42,6 +42,11 @@ impl Sha256 {
         hex_into(text, &mut bytes).then_some(Sha256(bytes))
     }
 
+    /// From its 32 bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Sha256 {
+        Sha256(bytes)
+    }
+
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

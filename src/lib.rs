@@ -4,6 +4,8 @@
 //! Data passes through the rooms in one direction: `cli` → `scan` → `rules`.
 
 pub mod audit;
+#[cfg(feature = "client")]
+pub mod base64;
 pub mod cli;
 pub mod clock;
 pub mod decimal;

@@ -46,6 +46,9 @@ for line in open(sys.argv[1]):
         until(rest)
     elif what == "size":
         size(*map(int, rest.split()))
+    elif what == "gone":
+        if rest in seen:
+            sys.exit("on the screen: " + rest + "\n" + seen)
     else:
         keys(rest.encode().decode("unicode_escape"))
 print(seen)
@@ -169,6 +172,49 @@ wait \nready
 size 33 111
 wait \nnew 111 33
 wait ready>
+"#,
+    );
+}
+
+/// What is typed as a passphrase is not on the screen, a key that ends weft leaves the terminal as it was, and the rotated key is
+/// guarded as the old one.
+#[cfg(feature = "client")]
+#[test]
+fn passphrases_are_not_shown() {
+    play(
+        "passphrase",
+        r#"keys WEFT skill keygen work --passphrase\n
+wait new key: $
+keys horse battery\n
+wait again: $
+keys horse staple\n
+wait differ
+wait ready>
+keys WEFT skill keygen work --passphrase\n
+wait new key: $
+keys horse battery\n
+wait again: $
+keys horse battery\n
+wait \nkey work
+wait ready>
+keys WEFT skill key rotate work next --registry https://x.example --owner a -o letter\n
+wait key work: $
+keys \x03
+wait ready>
+keys echo "code $?"\n
+wait code 130
+wait ready>
+keys stty -a | grep -o '[- ]echo '\n
+wait \n echo
+wait ready>
+keys WEFT skill key rotate work next --registry https://x.example --owner a -o letter\n
+wait key work: $
+keys horse battery\n
+wait ready>
+keys WEFT skill key show next\n
+wait with a passphrase
+wait ready>
+gone horse
 "#,
     );
 }

@@ -105,6 +105,7 @@ print(f"start-up     {statistics.median(starts):+.2f} ms with 50 hosts (median o
 PY
 
 export weft work
+# shellcheck disable=SC2016 # it is the inner shell that expands
 unshare --net --mount bash -ec '
     mount --make-rprivate /
     ip link set lo up

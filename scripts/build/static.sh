@@ -10,7 +10,7 @@
 # "For size" is opt-level z, code that repeats moved into functions of its own (LLVM's outliner), and a standard library compiled
 # along, without its backtraces: weft tells a panic by file and line only. That needs the component rust-src and
 # RUSTC_BOOTSTRAP=1. Where rustup has no standard library for the target, `default` compiles it along as well, as it ships.
-# CARGO, RUSTC and CARGO_TARGET_DIR are respected. See docs/size.md for what each of this is worth.
+# CARGO, RUSTC and CARGO_TARGET_DIR are respected; STATIC_COOK=FILE builds only what a recipe of cargo-chef names. See docs/size.md for what each of this is worth.
 set -eu
 cd "$(dirname "$0")/../.."
 flavour=${1:-default}
@@ -28,7 +28,9 @@ esac
 folder=${CARGO_TARGET_DIR:-$PWD/target}/static-$flavour
 case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
 flags="-Ctarget-feature=+crt-static -Crelocation-model=static"
-set -- build --release --locked --bin weft --target "$target" --target-dir "$folder" --no-default-features --features "$features"
+set -- --release --locked --bin weft --target "$target" --target-dir "$folder" --no-default-features --features "$features"
+# Only the dependencies, as cargo-chef found them: for a layer of an image that stays when the source changes.
+if [ -n "${STATIC_COOK:-}" ]; then set -- chef cook --recipe-path "$STATIC_COOK" "$@"; else set -- build "$@"; fi
 
 lib=$("$rustc" --print sysroot)/lib/rustlib/$target/lib
 shipped=no
@@ -63,6 +65,7 @@ if [ $shipped = no ]; then
     flags="$flags -Clink-self-contained=no -Clinker=musl-gcc -L$folder/lib"
 fi
 RUSTFLAGS="$flags ${RUSTFLAGS:-}" "$cargo" "$@"
+[ -z "${STATIC_COOK:-}" ] || exit 0
 binary=$folder/$target/release/weft
 size=$(stat -c %s "$binary")
 printf '%s %s %s bytes, gate %s\n' "$binary" "$flavour" "$size" "$gate"

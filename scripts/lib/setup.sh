@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: installs what is missing on Debian and Ubuntu, and says what it does.
 
 say() { printf '==> %s\n' "$*" >&2; }

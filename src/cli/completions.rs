@@ -186,6 +186,7 @@ fn candidates(words: &[String], top: &CommandInfoWithArgs) -> Option<Vec<(String
         // Names of skills and words, never files.
         (["skill", "publish"] | ["skill", "trust", "accept"], _) => None,
         (["skill", ..], _) => Some(Vec::new()),
+        (["hub", "init"], _) => Some(Vec::new()),
         _ if command.positionals.is_empty() => Some(Vec::new()),
         _ => None,
     }
@@ -219,7 +220,9 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
         "--diff" => vec!["HEAD", "main", "main..."],
         "--jobs" | "--max-size" | "--stdin-name" | "--agent" | "--timeout" | "--run" | "--head"
         | "--lines" | "--registry" | "--limit" | "--accept" | "--reason" | "--token" | "--slug"
-        | "--version" | "--owner" | "--changelog" | "--tag" | "--key" | "--yes-if-signed-by" => Vec::new(),
+        | "--version" | "--owner" | "--changelog" | "--tag" | "--key" | "--name" | "--yes-if-signed-by" => {
+            Vec::new()
+        }
         _ => return None,
     };
     let found = pick(all.into_iter().map(|value| (value, "")), start);

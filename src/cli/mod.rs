@@ -7,6 +7,8 @@ pub mod config;
 pub mod doctor;
 pub mod error;
 pub mod help;
+#[cfg(feature = "server")]
+mod hub;
 mod inside;
 pub mod policy;
 pub mod run;
@@ -57,6 +59,8 @@ enum Command {
     Policy(policy::PolicyCommand),
     #[cfg(feature = "client")]
     Skill(skill::Skill),
+    #[cfg(feature = "server")]
+    Hub(hub::Hub),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -106,6 +110,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Policy(command) => policy::run(command),
         #[cfg(feature = "client")]
         Command::Skill(command) => skill::run(command),
+        #[cfg(feature = "server")]
+        Command::Hub(command) => hub::run(command),
         Command::Audit(command) => audit::run(command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),
@@ -123,13 +129,17 @@ fn version() -> String {
     for part in ["weft ", env!("CARGO_PKG_VERSION"), " (", COMMIT, "; features: "] {
         text.push_str(part);
     }
-    let features = match (cfg!(feature = "scan"), cfg!(feature = "client")) {
-        (true, true) => "scan, client",
-        (true, false) => "scan",
-        (false, true) => "client",
-        (false, false) => "none",
-    };
-    text.push_str(features);
+    let features = [
+        ("scan", cfg!(feature = "scan")),
+        ("client", cfg!(feature = "client")),
+        ("server", cfg!(feature = "server")),
+    ];
+    let mut before = "";
+    for (name, _) in features.into_iter().filter(|(_, there)| *there) {
+        text.push_str(before);
+        text.push_str(name);
+        before = ", ";
+    }
     text.push_str(")\n");
     text
 }

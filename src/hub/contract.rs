@@ -5,6 +5,7 @@ use super::model::{below, files, number, text, word, words};
 use super::{
     Ask, Comment, Detail, Hub, LARGEST_PACKAGE, Publication, Published, Ref, Release, Summary, Verdict,
 };
+use crate::base64;
 use crate::json::{Node, Writer};
 use crate::net::url::encode;
 use crate::net::{Method, Url};
@@ -170,7 +171,7 @@ pub(super) fn publish(hub: &Hub, publication: &Publication) -> Result<Published,
             w.field("name", publication.slug)?;
             w.field("description", publication.text)?;
             w.field("version", publication.version)?;
-            w.field("content", &base64(publication.archive))?;
+            w.field("content", &base64::encode(publication.archive))?;
             w.field("content_hash", &publication.content_hash)?;
             if let Some((statement, signature, key)) = &publication.signed {
                 w.field("statement", statement)?;
@@ -225,31 +226,4 @@ pub(super) fn comment(hub: &Hub, name: &Ref, words: &str) -> Result<(), Problem>
 /// Writing to memory does not fail.
 fn impossible(error: io::Error) -> Problem {
     Problem::new(error.to_string(), "", "")
-}
-
-/// RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let at = |i: usize| u32::from(three.get(i).copied().unwrap_or(0));
-        let bits = at(0) << 16 | at(1) << 8 | at(2);
-        for i in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63];
-            out.push(if i <= three.len() { char::from(digit) } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn base64_is_padded() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob\u{7f}", "Zm9vYn8=")]
-        {
-            assert_eq!(super::base64(bytes.as_bytes()), text);
-        }
-    }
 }

@@ -44,7 +44,7 @@ pub struct Index {
 }
 
 /// Words of a text: letters and digits of any script, in lower case.
-fn terms(text: &str) -> impl Iterator<Item = String> + '_ {
+pub fn terms(text: &str) -> impl Iterator<Item = String> + '_ {
     text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
 }
 
@@ -383,12 +383,20 @@ pub fn keywords(skill: &Summary, words: &[String]) -> f64 {
     let (text, title) = (skill.text.to_lowercase(), skill.title.to_lowercase());
     let in_name = |word: &str| skill.slug.contains(word) || title.contains(word);
     let in_tags = |word: &str| skill.tags.iter().any(|tag| tag.to_lowercase().contains(word));
+    let sum: f64 =
+        words.iter().map(|word| worth(in_name(word), in_tags(word), text.contains(word.as_str()))).sum();
+    share(sum, words.len())
+}
+
+/// What one word of a query is worth by where it stands.
+pub fn worth(in_name: bool, in_tags: bool, in_text: bool) -> f64 {
     let worth = |is: bool, weight: f32| if is { f64::from(weight) } else { 0.0 };
-    let sum: f64 = words
-        .iter()
-        .map(|w| worth(in_name(w), NAME) + worth(in_tags(w), TAG) + worth(text.contains(w.as_str()), TEXT))
-        .sum();
-    sum / (f64::from(NAME + TAG + TEXT) * words.len().max(1) as f64)
+    worth(in_name, NAME) + worth(in_tags, TAG) + worth(in_text, TEXT)
+}
+
+/// The sum over all words as a share of what it could be.
+pub fn share(sum: f64, words: usize) -> f64 {
+    sum / (f64::from(NAME + TAG + TEXT) * words.max(1) as f64)
 }
 
 #[cfg(test)]

@@ -101,6 +101,12 @@ impl<'a> Writer<'a> {
         write!(self.out, "{number}")
     }
 
+    /// A number with so many decimals, of which `value` is the whole: `decimal(35, 1)` is 3.5.
+    pub fn decimal(&mut self, value: u64, decimals: u32) -> io::Result<()> {
+        self.lead()?;
+        self.out.write_all(crate::decimal::fixed(value, 10_u64.pow(decimals), decimals).as_bytes())
+    }
+
     pub fn boolean(&mut self, value: bool) -> io::Result<()> {
         self.lead()?;
         self.out.write_all(if value { b"true" } else { b"false" })

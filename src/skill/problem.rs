@@ -16,12 +16,14 @@ pub struct Problem {
     pub fix: String,
     /// Something checked a skill and says no. Otherwise the input or the machine is at fault.
     pub denied: bool,
+    /// There is no room left, on the disk or in the quota: nothing was changed.
+    pub full: bool,
 }
 
 impl Problem {
     /// The input is wrong.
     pub fn new(what: impl Into<String>, at: impl Into<String>, fix: impl Into<String>) -> Problem {
-        Problem { what: what.into(), at: at.into(), fix: fix.into(), denied: false }
+        Problem { what: what.into(), at: at.into(), fix: fix.into(), denied: false, full: false }
     }
 
     /// A check says no.
@@ -32,8 +34,16 @@ impl Problem {
     /// A file or folder could not be read or written.
     pub fn file(what: &str, path: &Path, error: &io::Error) -> Problem {
         let at = names::escape(path.as_os_str().as_encoded_bytes());
-        Problem::new(format!("{what}: {}", words::reason(error)), at, words::about_file(error))
+        let problem = Problem::new(format!("{what}: {}", words::reason(error)), at, words::about_file(error));
+        Problem { full: no_room(error), ..problem }
     }
+}
+
+/// Full: the disk, the quota, or the file as large as this process may make it.
+fn no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    // A limit of ours on what is read has the last kind too, but no number of the system's.
+    error.raw_os_error().is_some() && matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 impl fmt::Display for Problem {

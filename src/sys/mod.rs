@@ -20,6 +20,7 @@ pub mod seccomp;
 pub mod signal;
 pub mod socket;
 pub mod stream;
+pub mod terminal;
 
 use std::io;
 

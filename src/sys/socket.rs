@@ -115,6 +115,26 @@ pub fn kind_of(fd: impl AsFd) -> Option<(i32, i32)> {
     Some((option(libc::SO_DOMAIN)?, option(libc::SO_TYPE)?))
 }
 
+/// The effective user of the process at the other end of a Unix socket when it connected (`SO_PEERCRED`, unix(7)).
+pub fn peer_user(fd: impl AsFd) -> io::Result<u32> {
+    let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    // SAFETY: peer and length are valid places to write to, and length says how much.
+    check(
+        unsafe {
+            libc::getsockopt(
+                fd.as_fd().as_raw_fd(),
+                libc::SOL_SOCKET,
+                libc::SO_PEERCRED,
+                (&raw mut peer).cast(),
+                &raw mut length,
+            )
+        }
+        .into(),
+    )?;
+    Ok(peer.uid)
+}
+
 /// What a descriptor that was waited for has to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ready {

@@ -116,6 +116,14 @@ impl Signature {
         let mut bytes = [0; 64];
         hex_into(text, &mut bytes).then_some(Signature(bytes))
     }
+
+    pub const fn from_bytes(bytes: [u8; 64]) -> Signature {
+        Signature(bytes)
+    }
+
+    pub const fn as_bytes(&self) -> &[u8; 64] {
+        &self.0
+    }
 }
 
 impl fmt::Display for Signature {
@@ -185,7 +193,7 @@ impl fmt::Debug for SecretKey {
 }
 
 /// Fills `out` from the system's random source.
-pub(super) fn random(out: &mut [u8]) -> Option<()> {
+pub(crate) fn random(out: &mut [u8]) -> Option<()> {
     SystemRandom::new().fill(out).ok()
 }
 

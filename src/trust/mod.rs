@@ -6,6 +6,9 @@ pub mod judge;
 pub mod key;
 pub mod keyfile;
 pub mod letter;
+pub mod log;
+pub mod merkle;
+pub mod note;
 pub mod statement;
 
 pub use book::Book;

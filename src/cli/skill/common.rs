@@ -9,6 +9,7 @@ use crate::hub::{Hub, Place, Ref, Verdict};
 use crate::json::Writer;
 use crate::policy::vars::Places;
 use crate::scan::report::visible::visible;
+use crate::sys::terminal::hidden_line;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::path::PathBuf;
 
@@ -69,6 +70,16 @@ pub fn ask(question: &str) -> Option<String> {
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).ok()?;
     Some(line.trim().to_owned())
+}
+
+/// As [`ask`], for what nobody is to see.
+pub fn ask_secret(question: &str) -> Option<String> {
+    if !is_interactive() {
+        return None;
+    }
+    let question = format!("{} ", visible(question));
+    let line = hidden_line(io::stdin(), 4096, &mut || io::stderr().write_all(question.as_bytes())).ok()?;
+    Some(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 pub fn yes(question: &str) -> bool {

@@ -1,5 +1,6 @@
 //! `weft skill keygen` and `key`: the user's own signing keys.
 
+use super::common::ask_secret;
 use super::local::told;
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
@@ -27,13 +28,17 @@ const MAX_PASSPHRASE: u64 = 4096;
     name = "keygen",
     help_triggers("--help"),
     example = "{command_name}",
-    example = "{command_name} work --passphrase-file - < passphrase",
+    example = "{command_name} work --passphrase",
+    example = "{command_name} ci --passphrase-file - < passphrase",
     note = "The key is in ~/.config/weft/keys (or below $XDG_CONFIG_HOME), readable by you alone. Keep a copy elsewhere: without it you can neither publish nor rotate."
 )]
 pub struct Keygen {
     /// protect the key with the first line of this file; - is standard input
     #[argh(option, arg_name = "FILE")]
     passphrase_file: Option<PathArg>,
+    /// protect the key with a passphrase that is typed, twice, and not shown
+    #[argh(switch)]
+    passphrase: bool,
     /// the key's name (default: default)
     #[argh(positional, arg_name = "NAME")]
     name: Option<String>,
@@ -134,7 +139,10 @@ struct Revoke {
 pub fn generate(command: &Keygen) -> Result<Exit, Failure> {
     let name = command.name.as_deref().unwrap_or(DEFAULT);
     let path = keyfile::path_of(name).map_err(told)?;
-    let passphrase = passphrase(command.passphrase_file.as_ref())?;
+    if command.passphrase && command.passphrase_file.is_some() {
+        return Err(Failure::usage("two passphrases", "--passphrase and --passphrase-file", "choose one"));
+    }
+    let passphrase = new_passphrase(command.passphrase_file.as_ref(), command.passphrase)?;
     let key = new_key()?;
     keyfile::create(&path, &key, passphrase.as_deref()).map_err(told)?;
     print(&format!(
@@ -166,19 +174,43 @@ fn passphrase(file: Option<&PathArg>) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The secret key of this name.
-pub fn unlocked(name: &str, passphrase_file: Option<&PathArg>) -> Result<SecretKey, Failure> {
-    let file = keyfile::read(&keyfile::path_of(name).map_err(told)?).map_err(told)?;
-    let passphrase = passphrase(passphrase_file)?;
-    if file.needs_passphrase() && passphrase.is_none() {
-        return Err(Failure::usage(
-            "this key has a passphrase",
-            name,
-            "give it: --passphrase-file FILE, or - ",
-        ));
+/// What is to protect a new key: from the file, or typed twice where `--passphrase` asks for that.
+fn new_passphrase(file: Option<&PathArg>, typed: bool) -> Result<Option<String>, Failure> {
+    if !typed {
+        return passphrase(file);
     }
-    file.unlock(passphrase.as_deref())
-        .ok_or_else(|| Failure::usage("the passphrase does not open this key", name, "try another"))
+    let fix = "use --passphrase-file where nobody can type";
+    let once = ask_secret("Passphrase for the new key:");
+    let once = once.ok_or_else(|| Failure::usage("nobody to ask for a passphrase", "--passphrase", fix))?;
+    if once.is_empty() {
+        return Err(Failure::usage("an empty passphrase", "--passphrase", "leave the option out for none"));
+    }
+    match ask_secret("The same again:") {
+        Some(again) if again == once => Ok(Some(once)),
+        _ => Err(Failure::usage("the two passphrases differ", "--passphrase", "try again")),
+    }
+}
+
+/// The secret key of this name. What opens it comes from the file, from WEFT_KEY_PASSPHRASE, or from whoever sits at the terminal.
+pub fn unlocked(name: &str, passphrase_file: Option<&PathArg>) -> Result<SecretKey, Failure> {
+    opened(name, passphrase_file).map(|(key, _)| key)
+}
+
+/// As [`unlocked`], with the passphrase that it took.
+fn opened(name: &str, passphrase_file: Option<&PathArg>) -> Result<(SecretKey, Option<String>), Failure> {
+    let file = keyfile::read(&keyfile::path_of(name).map_err(told)?).map_err(told)?;
+    let mut given = passphrase(passphrase_file)?;
+    if file.needs_passphrase() && given.is_none() {
+        let set = std::env::var("WEFT_KEY_PASSPHRASE").ok().filter(|text| !text.is_empty());
+        given = set.or_else(|| ask_secret(&format!("Passphrase of the key {name}:")));
+        if given.is_none() {
+            let fix = "give it: --passphrase-file FILE (- is standard input), or set WEFT_KEY_PASSPHRASE";
+            return Err(Failure::usage("this key has a passphrase", name, fix));
+        }
+    }
+    let wrong = || Failure::usage("the passphrase does not open this key", name, "try another");
+    let key = file.unlock(given.as_deref()).ok_or_else(wrong)?;
+    Ok((key, given))
 }
 
 pub fn run(key: Key) -> Result<Exit, Failure> {
@@ -244,7 +276,7 @@ fn rotate(command: &Rotate) -> Result<Exit, Failure> {
         ));
     };
     let path = keyfile::path_of(&command.new).map_err(told)?;
-    let old = unlocked(&command.old, command.passphrase_file.as_ref())?;
+    let (old, passphrase) = opened(&command.old, command.passphrase_file.as_ref())?;
     let new = new_key()?;
     let rotation = Rotation {
         registry,
@@ -260,9 +292,8 @@ fn rotate(command: &Rotate) -> Result<Exit, Failure> {
             "one word, as in @owner/skill",
         ));
     };
-    // What opened the old key is on standard input no more.
-    let again = command.passphrase_file.as_ref().filter(|file| file.0 != Path::new("-"));
-    keyfile::create(&path, &new, passphrase(again)?.as_deref()).map_err(told)?;
+    // The new key is guarded as the old one is.
+    keyfile::create(&path, &new, passphrase.as_deref()).map_err(told)?;
     deliver(&letter, command.output.as_ref())
 }
 

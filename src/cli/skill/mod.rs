@@ -21,6 +21,7 @@ mod verify;
 
 use super::error::{Exit, Failure};
 use argh::{ArgsInfo, FromArgs};
+pub(super) use local::told;
 
 /// Get, check, install and publish skills
 #[derive(FromArgs, ArgsInfo, Debug)]

@@ -1,7 +1,8 @@
 //! `weft skill publish`: folder, manifest, scan, hash, signature, upload; the registry repeats every check.
 
-use super::common::{answer, ask, hub, is_interactive};
+use super::common::{answer, hub};
 use super::install::short;
+use super::key::unlocked;
 use super::local::told;
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
@@ -54,6 +55,9 @@ pub struct Publish {
     /// sign with this key (default: the only one there is, or `default`)
     #[argh(option, arg_name = "NAME")]
     key: Option<String>,
+    /// what opens the key: the first line of this file; - is standard input
+    #[argh(option, arg_name = "FILE")]
+    passphrase_file: Option<PathArg>,
     /// publish without a signature: for trying things out, never for others to use
     #[argh(switch)]
     allow_unsigned: bool,
@@ -323,15 +327,5 @@ fn secret(command: &Publish) -> Result<SecretKey, Failure> {
         (None, many) if many.iter().any(|name| name == "default") => "default".into(),
         (None, _) => return Err(Failure::usage("several keys", names.join(", "), "choose one: --key NAME")),
     };
-    let file = keyfile::path_of(&name).and_then(|path| keyfile::read(&path)).map_err(told)?;
-    let passphrase = if file.needs_passphrase() {
-        let given = std::env::var("WEFT_KEY_PASSPHRASE").ok();
-        given.or_else(|| ask(&format!("Passphrase of the key {name}:")))
-    } else {
-        None
-    };
-    file.unlock(passphrase.as_deref()).ok_or_else(|| {
-        let fix = if is_interactive() { "try again" } else { "set WEFT_KEY_PASSPHRASE" };
-        Failure::usage("the key does not open", name, fix)
-    })
+    unlocked(&name, command.passphrase_file.as_ref())
 }

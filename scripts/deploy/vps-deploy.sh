@@ -1,0 +1,244 @@
+#!/usr/bin/env bash
+# Puts a weft hub on a fresh Debian or Ubuntu machine, and upgrades or removes it. Run on the machine itself, as root.
+#
+#   vps-deploy.sh --domain skills.example.org
+#
+# Run again with the same options it changes nothing; with another --version or --binary it upgrades, and goes back by itself when the
+# new one does not become healthy. Data is never removed but by --uninstall --purge.
+#
+#   --domain NAME        what users type; Caddy is installed and does TLS. Without it the hub listens on loopback only
+#   --mode binary|image  a systemd unit with the static binary (default), or Docker with compose
+#   --binary FILE        this binary, instead of a release
+#   --version vX.Y.Z     this release (default: the newest); WEFT_RELEASES says where releases are
+#   --image NAME         the image for --mode image (default: weft:latest)
+#   --data FOLDER        where skills are kept (default: /var/lib/weft-hub)
+#   --port N             on loopback (default: 8080)
+#   --admin NAME         the first user, an admin (default: admin); the token is printed once
+#   --memory SIZE        at most this much memory (default: 512M)
+#   --backup SCHEDULE    a backup of all of it, as a systemd calendar expression (such as daily), to FOLDER-backups; the last 7 stay
+#   --uninstall          stop and remove the service; --purge removes the data as well
+#   --dry-run            only say what would be done
+#   --root FOLDER        do it in this tree instead of / (for tests; starts nothing there)
+set -euo pipefail
+
+mode=binary binary='' version=latest image=weft:latest domain='' data=/var/lib/weft-hub port=8080 admin=admin memory=512M backup=''
+uninstall='' purge='' dry='' root=''
+say() { printf 'weft-deploy: %s\n' "$*" >&2; }
+die() { printf 'weft-deploy: %s\n' "$*" >&2; exit 2; }
+need() { [ $# -ge 2 ] && [ -n "$2" ] || die "$1 needs a value: see --help"; }
+while [ $# -gt 0 ]; do
+    case $1 in
+        --domain | --mode | --binary | --version | --image | --data | --port | --admin | --memory | --backup | --root)
+            need "$@"
+            declare "${1#--}=$2"
+            shift 2
+            ;;
+        --uninstall) uninstall=1; shift ;;
+        --purge) purge=1; shift ;;
+        --dry-run) dry=1; shift ;;
+        --help | -h) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" | sed '$d'; exit 0 ;;
+        *) die "unknown option $1: see --help" ;;
+    esac
+done
+case $mode in binary | image) ;; *) die "--mode $mode: use binary or image" ;; esac
+[[ $port =~ ^[0-9]+$ && $port -ge 1 && $port -le 65535 ]] || die "--port $port: use a number from 1 to 65535"
+[[ -z $domain || $domain =~ ^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$ ]] || die "--domain $domain: not a host name"
+[[ $admin =~ ^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$ ]] || die "--admin $admin: lower-case letters, digits, . _ - only"
+[[ $data =~ ^/[A-Za-z0-9._/-]+$ && $data != / ]] || die "--data $data: an absolute path of plain characters"
+[[ $memory =~ ^[0-9]+[KMG]?$ ]] || die "--memory $memory: a number with K, M or G"
+[ -n "$root" ] || [ "$(id -u)" = 0 ] || die "run it as root (sudo $0 …)"
+[ -z "$purge" ] || [ -n "$uninstall" ] || die "--purge goes with --uninstall"
+
+here=$(cd "$(dirname "$0")" && pwd)
+unit=$root/etc/systemd/system/weft-hub.service
+config=/etc/weft-hub/hub.toml
+installed=/usr/local/lib/weft-hub/weft
+# In a tree of its own nothing can be started: what would be is said by a stand-in that the test puts there.
+systemctl() { if [ -n "$root" ]; then "$root/bin/systemctl" "$@"; else command systemctl "$@"; fi; }
+run() {
+    if [ -n "$dry" ]; then say "would run: $*"; else "$@"; fi
+}
+# The content on stdin becomes the file, if it is another; says whether.
+changed=''
+put() {
+    local file=$1 mode=$2 new
+    new=$(cat; printf x)
+    if [ -e "$file" ] && [ "$(cat "$file"; printf x)" = "$new" ]; then return 0; fi
+    changed=1
+    if [ -n "$dry" ]; then say "would write $file"; return 0; fi
+    mkdir -p "$(dirname "$file")"
+    printf '%s' "${new%x}" > "$file.new"
+    chmod "$mode" "$file.new"
+    mv "$file.new" "$file"
+    say "wrote $file"
+}
+packages() {
+    local missing=() package
+    [ -z "$root" ] || return 0
+    for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    run apt-get update -qq
+    run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+healthy() {
+    local try
+    [ -z "$dry" ] || return 0
+    for try in $(seq 30); do
+        "$root${1:-$installed}" health "http://127.0.0.1:$port" >/dev/null 2>&1 && return 0
+        sleep "$([ "$try" -lt 10 ] && echo 0.3 || echo 1)"
+    done
+    return 1
+}
+
+if [ -n "$uninstall" ]; then
+    for name in weft-hub-backup.timer weft-hub.service; do
+        if [ -e "$root/etc/systemd/system/$name" ]; then run systemctl disable --now "$name"; fi
+    done
+    if [ -e "$root/etc/weft-hub/docker-compose.yml" ]; then
+        run docker compose --project-name weft-hub --file "$root/etc/weft-hub/docker-compose.yml" down
+    fi
+    run rm -f "$unit" "$root/etc/systemd/system/weft-hub-backup.service" "$root/etc/systemd/system/weft-hub-backup.timer" \
+        "$root/etc/caddy/conf.d/weft-hub.caddy"
+    run rm -rf "$root/usr/local/lib/weft-hub" "$root/usr/local/bin/weft" "$root/etc/weft-hub"
+    run systemctl daemon-reload
+    if [ -n "$purge" ]; then
+        run rm -rf "$root$data"
+        say "removed, with its data"
+    else
+        say "removed; the data is still in $data (--purge removes it)"
+    fi
+    exit 0
+fi
+
+packages ca-certificates curl
+if [ "$mode" = image ]; then
+    [ -n "$domain" ] || die "--mode image needs --domain: the compose file has Caddy in it"
+    command -v docker >/dev/null || packages docker.io docker-compose-v2
+    run mkdir -p "$root/etc/weft-hub"
+    put "$root/etc/weft-hub/docker-compose.yml" 644 < "$here/docker-compose.yml"
+    put "$root/etc/weft-hub/Caddyfile" 644 < "$here/Caddyfile"
+    put "$root/etc/weft-hub/.env" 600 <<< "WEFT_DOMAIN=$domain
+WEFT_IMAGE=$image"
+    compose=(docker compose --project-name weft-hub --file "$root/etc/weft-hub/docker-compose.yml")
+    run "${compose[@]}" up --detach --wait
+    if [ -z "$dry" ] && ! "${compose[@]}" exec -T hub weft hub user list --data /data --format json | grep -q "\"$admin\""; then
+        "${compose[@]}" exec -T hub weft hub user add "$admin" --role admin --data /data
+        say "the token of $admin, shown only now:"
+        "${compose[@]}" exec -T hub weft hub token add "$admin" --data /data
+    fi
+    say "https://$domain"
+    exit 0
+fi
+
+# The binary: given, or of a release. The one before stays beside it until the new one has shown that it runs.
+new=$root$installed.new
+if [ -n "$binary" ]; then
+    [ -x "$binary" ] || die "--binary $binary: not there or not a program"
+    run mkdir -p "$(dirname "$new")"
+    run install -m 755 "$binary" "$new"
+elif [ "$version" != latest ] || [ ! -x "$root$installed" ]; then
+    run mkdir -p "$(dirname "$new")"
+    run sh "$here/../install.sh" --version "$version" --to "$(dirname "$new")/fetched"
+    run mv "$(dirname "$new")/fetched/weft" "$new"
+    run rmdir "$(dirname "$new")/fetched"
+fi
+upgraded=''
+if [ -e "$new" ]; then
+    if [ -e "$root$installed" ] && cmp -s "$new" "$root$installed"; then
+        rm -f "$new"
+    else
+        if [ -e "$root$installed" ]; then run cp -p "$root$installed" "$root$installed.before"; fi
+        run mv "$new" "$root$installed"
+        upgraded=1
+    fi
+fi
+run mkdir -p "$root/usr/local/bin"
+run ln -sfn "$installed" "$root/usr/local/bin/weft"
+
+if [ -z "$root" ] && ! getent passwd weft-hub >/dev/null; then
+    run useradd --system --home-dir "$data" --no-create-home --shell /usr/sbin/nologin weft-hub
+fi
+first=''
+if [ ! -e "$root$data/log" ]; then
+    first=1
+    run mkdir -p "$root$data"
+    if [ -z "$root" ]; then run chown weft-hub:weft-hub "$data"; fi
+    run chmod 700 "$root$data"
+fi
+# As the service's user, so that everything in there is its own.
+hub() {
+    if [ -n "$root" ]; then
+        run "$root$installed" hub "$@" --data "$root$data"
+    else
+        run runuser -u weft-hub -- "$installed" hub "$@" --data "$data"
+    fi
+}
+url=http://127.0.0.1:$port
+[ -z "$domain" ] || url=https://$domain
+put "$root$config" 644 <<< "# Written by vps-deploy.sh. \`systemctl reload weft-hub\` takes a change in.
+public_url = \"$url\"
+trusted_proxies = [\"127.0.0.1\", \"::1\"]"
+sed -e "s|@BINARY@|$installed|; s|@DATA@|$data|g; s|@PORT@|$port|; s|@CONFIG@|$config|; s|@MEMORY@|$memory|" "$here/weft-hub.service" | put "$unit" 644
+if [ -n "$first" ]; then hub init; fi
+
+if [ -n "$backup" ]; then
+    put "$root/etc/systemd/system/weft-hub-backup.service" 644 <<< "[Unit]
+Description=Backup of the weft hub
+
+[Service]
+Type=oneshot
+User=weft-hub
+UMask=0077
+ProtectSystem=strict
+ReadWritePaths=$data $data-backups
+ProtectHome=true
+PrivateTmp=true
+NoNewPrivileges=true
+ExecStart=/bin/sh -c '$installed hub backup --data $data $data-backups/\$\$(date +%%Y%%m%%dT%%H%%M%%SZ -u).tar && ls -1 $data-backups/*.tar | head -n -7 | xargs -r rm --'"
+    put "$root/etc/systemd/system/weft-hub-backup.timer" 644 <<< "[Unit]
+Description=Backup of the weft hub
+
+[Timer]
+OnCalendar=$backup
+Persistent=true
+RandomizedDelaySec=15min
+
+[Install]
+WantedBy=timers.target"
+    run mkdir -p "$root$data-backups"
+    if [ -z "$root" ]; then run chown weft-hub:weft-hub "$data-backups"; fi
+    run chmod 700 "$root$data-backups"
+fi
+
+if [ -n "$domain" ]; then
+    packages caddy
+    put "$root/etc/caddy/conf.d/weft-hub.caddy" 644 < <(sed "s|{\$WEFT_DOMAIN}|$domain|; s|{\$WEFT_UPSTREAM}|127.0.0.1:$port|" "$here/Caddyfile")
+    main=$root/etc/caddy/Caddyfile
+    if ! grep -qs 'import /etc/caddy/conf.d/' "$main"; then
+        { cat "$main" 2>/dev/null || true; echo 'import /etc/caddy/conf.d/*.caddy'; } | put "$main" 644
+    fi
+fi
+
+if [ -n "$changed" ] || [ -n "$upgraded" ]; then run systemctl daemon-reload; fi
+run systemctl enable --now weft-hub.service
+if [ -n "$changed$upgraded" ] && [ -z "$first" ]; then run systemctl restart weft-hub.service; fi
+if [ -n "$backup" ]; then run systemctl enable --now weft-hub-backup.timer; fi
+if [ -n "$domain" ]; then run systemctl reload-or-restart caddy; fi
+
+if ! healthy; then
+    if [ -e "$root$installed.before" ] && [ -n "$upgraded" ]; then
+        say "the new one does not become healthy: going back to the one before"
+        mv "$root$installed.before" "$root$installed"
+        systemctl restart weft-hub.service
+        healthy || die "the one before does not either: journalctl -u weft-hub"
+        exit 1
+    fi
+    die "it does not become healthy: journalctl -u weft-hub"
+fi
+run rm -f "$root$installed.before"
+if [ -z "$dry" ] && ! hub user list --format json | grep -q "\"$admin\""; then
+    hub user add "$admin" --role admin
+    say "the token of $admin, shown only now:"
+    hub token add "$admin"
+fi
+say "$url"
