@@ -140,8 +140,17 @@ impl<'h> World<'h> {
 }
 
 #[test]
-fn everything_it_can_do() {
-    for cli in all() {
+fn everything_the_older_program_can_do() {
+    everything("interop");
+}
+
+#[test]
+fn everything_the_newer_program_can_do() {
+    everything("interop22");
+}
+
+fn everything(which: &str) {
+    for cli in all().into_iter().filter(|cli| cli.name == which) {
         let hub = Hub::new();
         let (alice, bob) = (hub.user("alice", "user"), hub.user("bob", "user"));
         let server = hub.serve();

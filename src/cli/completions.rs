@@ -186,7 +186,7 @@ fn candidates(words: &[String], top: &CommandInfoWithArgs) -> Option<Vec<(String
         // Names of skills and words, never files.
         (["skill", "publish"] | ["skill", "trust", "accept"], _) => None,
         (["skill", ..], _) => Some(Vec::new()),
-        (["hub", "init"] | ["hub", "user" | "token" | "moderate", _], _) => Some(Vec::new()),
+        (["hub", "init" | "verify"] | ["hub", "user" | "token" | "moderate", _], _) => Some(Vec::new()),
         _ if command.positionals.is_empty() => Some(Vec::new()),
         _ => None,
     }

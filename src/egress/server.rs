@@ -38,6 +38,10 @@ const SAYING: Duration = Duration::from_secs(10);
 const TOLD: [usize; 2] = [10_000, 1_000];
 /// So many connections are accepted, and so many questions answered, before others have their turn.
 const AT_ONCE: usize = 256;
+/// Bytes of all clients that wait for the rest of a request or hello, at most.
+const HELD: usize = 8 << 20;
+/// A client that has said no more than this is never ended for what others say.
+const SMALL: usize = 2048;
 
 /// Who connects to a listener.
 enum Listening {
@@ -72,6 +76,8 @@ pub(super) struct Server {
     pub resolver: Resolver,
     pub elsewhere: Elsewhere,
     conns: HashMap<u64, Box<Conn>>,
+    /// What their inboxes hold together.
+    held: usize,
     next: u64,
     most: usize,
     /// Connections that could go on without anything happening.
@@ -129,6 +135,7 @@ impl Server {
             elsewhere: Elsewhere::new(wake.try_clone()?),
             resolver: Resolver::new(wake),
             conns: HashMap::new(),
+            held: 0,
             next: 0,
             most: asked.min(files.saturating_sub(128) / 3).max(1),
             again: Vec::new(),
@@ -437,17 +444,28 @@ impl Server {
 
     fn turn_with(&mut self, serial: u64, act: impl FnOnce(&mut Self, &mut Conn) -> Fate) {
         let Some(mut conn) = self.conns.remove(&serial) else { return };
+        self.held = self.held.saturating_sub(conn.inbox.len());
         let fate = act(self, &mut conn);
         self.settle(conn, fate);
     }
 
     fn settle(&mut self, mut conn: Box<Conn>, fate: Fate) {
+        let keeps = conn.inbox.len();
+        if fate == Fate::Keep && keeps > SMALL && self.held + keeps > HELD {
+            // All of it together is bounded as well: whoever says a great deal and not enough goes first.
+            let target = conn.route.as_ref().map(super::conn::Route::target).unwrap_or_default();
+            let reason = "too many requests and TLS hellos are begun and not ended".into();
+            self.tell_refused(Action::Connect, target, &Decision { allowed: false, rule: None, reason });
+            conn.reset();
+            return self.over(&mut conn, "");
+        }
         match fate {
             Fate::Keep | Fate::Again => {
                 if fate == Fate::Again {
                     self.again.push(conn.serial);
                 }
                 self.timed |= conn.deadline.is_some();
+                self.held += keeps;
                 self.conns.insert(conn.serial, conn);
             }
             Fate::End => self.over(&mut conn, ""),

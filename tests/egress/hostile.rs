@@ -8,6 +8,7 @@ use std::process::Stdio;
 pub const CASES: &[Case] = &[
     ("requests_that_could_be_read_in_two_ways_are_refused", smuggling),
     ("connections_that_say_nothing_disturb_nobody", half_open),
+    ("requests_that_never_end_are_bounded", unsaid),
     ("a_flood_of_questions_disturbs_nobody", flood),
     ("a_receiver_that_does_not_read_holds_nobody_up", stalled),
     ("two_thousand_connections_fit_into_thirty_megabytes", many),
@@ -182,6 +183,34 @@ sys.stdin.read()
     let memory: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(memory < 30 * 1024, "{memory} KiB");
     assert_eq!(world.log().matches("\"mute.test:80\"").count(), 2000);
+}
+
+/// Requests that are begun and not ended take bounded memory together, and somebody with an ordinary request is served meanwhile.
+fn unsaid(world: &World) {
+    let script = r#"
+import os, socket, sys
+held = []
+for i in range(900):
+    s = socket.create_connection(("127.0.0.1", int(os.environ["HTTP_PROXY"].rsplit(":", 1)[1].strip("/"))), timeout=60)
+    s.sendall(b"GET http://api.test/" + b"a" * 200 + b" HTTP/1.1\r\nX: " + b"x" * 15000)
+    held.append(s)
+import urllib.request
+print("open", urllib.request.urlopen("http://api.test/", timeout=60).status, flush=True)
+sys.stdin.read()
+"#;
+    let policy = world.policy(PLAIN);
+    let inside = format!("ulimit -n 2048; exec /usr/bin/python3 -c '{script}'");
+    let args = ["run", "--policy", policy.to_str().unwrap(), "--", "sh", "-c", &inside];
+    let mut child = world.weft(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let open = super::world::line_with(&mut child, "open");
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    drop(child.stdin.take());
+    child.wait().unwrap();
+    assert_eq!(open.as_deref().map(str::trim), Some("open 200"));
+    let memory = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let memory: u64 = memory.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(memory < 30 * 1024, "{memory} KiB");
+    assert!(world.log().contains("begun and not ended"));
 }
 
 fn large(world: &World) {

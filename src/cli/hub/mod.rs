@@ -1,11 +1,13 @@
 //! `weft hub`: a registry of one's own, from its making to its backups. Decides nothing: the rooms below `hub::server` do.
 
 mod ask;
+mod backup;
 mod import;
 mod init;
 mod moderate;
 mod token;
 mod user;
+mod verify;
 
 use super::error::{Exit, Failure};
 use super::skill::told;
@@ -27,6 +29,9 @@ enum Command {
     Token(token::Token),
     Moderate(moderate::Moderate),
     Import(import::Import),
+    Verify(verify::Verify),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
@@ -36,5 +41,8 @@ pub fn run(hub: Hub) -> Result<Exit, Failure> {
         Command::Token(command) => token::run(&command),
         Command::Moderate(command) => moderate::run(&command),
         Command::Import(command) => import::run(&command),
+        Command::Verify(command) => verify::run(&command),
+        Command::Backup(command) => backup::run(&command),
+        Command::Restore(command) => backup::run_restore(&command),
     }
 }

@@ -8,6 +8,7 @@ mod call;
 mod contract;
 mod device;
 pub mod event;
+pub mod front;
 mod gate;
 pub mod http;
 pub mod limit;
