@@ -1,12 +1,14 @@
 //! Counts downloads and installs: of one user or address one a day for each skill, whatever programs repeat. Added to the
 //! state a few at a time, so that a download does not stop those who read.
 
-use super::app::{App, skill_id};
+use super::app::{App, lock, now, skill_id};
 use super::state::{AccountId, SkillId};
 use crate::skill::Problem;
 use std::collections::{HashMap, HashSet, hash_map::RandomState};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 /// Who downloaded what today; when there are more, the rest of the day is counted twice.
 const MOST: usize = 300_000;
@@ -15,6 +17,8 @@ const BATCH: usize = 64;
 const PAUSE: u64 = 1000;
 /// How often it is written, in milliseconds.
 const KEEP: u64 = 30_000;
+/// So many events after the last snapshot there is another.
+const SNAPSHOT: u64 = 5000;
 const DAY: u64 = 86_400_000;
 
 /// What was counted and is not in the state yet.
@@ -24,6 +28,7 @@ pub struct Seen {
     today: HashSet<u64>,
     keys: RandomState,
     waiting: HashMap<SkillId, (u64, u64)>,
+    /// When that was done last, in milliseconds.
     added: u64,
     written: u64,
     unwritten: bool,
@@ -55,28 +60,61 @@ impl Seen {
 }
 
 impl App {
-    /// Adds what was counted to the state if it is time to, and writes it if it is time to. Called now and then: by
-    /// requests, and by whoever runs the registry every few seconds. Never by who holds the state.
+    /// Adds what was counted to the state if it is time to, and has it written if it is time to. Called every few seconds by
+    /// [`App::keep`]; never by who holds the state.
     pub fn tick(&self, now: u64, all: bool) -> Result<(), Problem> {
-        let mut seen = super::app::lock(&self.seen);
-        let due = all || seen.waiting.len() >= BATCH || now.saturating_sub(seen.added) >= PAUSE;
-        if due && !seen.waiting.is_empty() {
-            let waiting = std::mem::take(&mut seen.waiting);
-            seen.added = now;
-            seen.unwritten = true;
-            let mut state = self.state_mut();
+        // Nobody waits for the state with this lock in hand: who holds the state takes it too.
+        let (waiting, write) = {
+            let mut seen = lock(&self.seen);
+            let due = all || seen.waiting.len() >= BATCH || now.saturating_sub(seen.added) >= PAUSE;
+            let waiting = if due { std::mem::take(&mut seen.waiting) } else { HashMap::new() };
+            if !waiting.is_empty() {
+                (seen.added, seen.unwritten) = (now, true);
+            }
+            let write = seen.unwritten && (all || now.saturating_sub(seen.written) >= KEEP);
+            if write {
+                (seen.written, seen.unwritten) = (now, false);
+            }
+            (waiting, write)
+        };
+        if !waiting.is_empty() {
+            {
+                let mut state = self.state_mut();
+                for (id, (downloads, installs)) in &waiting {
+                    state.counted(*id, *downloads, *installs, now);
+                }
+            }
             for (id, (downloads, installs)) in waiting {
-                state.counted(id, downloads, installs, now);
                 self.store.counters().add(&skill_id(id), downloads, installs);
             }
-            drop(state);
             self.rendered.clear();
         }
-        if seen.unwritten && (all || now.saturating_sub(seen.written) >= KEEP) {
-            (seen.written, seen.unwritten) = (now, false);
-            drop(seen);
-            self.store.counters().flush()?;
+        if write { self.store.counters().flush() } else { Ok(()) }
+    }
+
+    /// Does what is to be done from time to time, on a thread of its own, for as long as somebody holds the registry: counts,
+    /// and a snapshot when much has happened since the last.
+    pub fn keep(self: &Arc<App>) {
+        let app = Arc::downgrade(self);
+        let mut saved = self.state().applied();
+        let work = move || {
+            loop {
+                std::thread::sleep(Duration::from_millis(PAUSE));
+                let Some(app) = app.upgrade() else { return };
+                let mut done = app.tick(now(), false);
+                let applied = app.state().applied();
+                if applied >= saved + SNAPSHOT {
+                    saved = applied;
+                    done = done.and_then(|()| app.save());
+                }
+                if let Err(problem) = done {
+                    (app.settings.log)(&problem.to_string());
+                }
+            }
+        };
+        // Without the thread the counts wait for the end; nothing else does.
+        if std::thread::Builder::new().name("keep".into()).spawn(work).is_err() {
+            (self.settings.log)("no thread for what is to be done from time to time");
         }
-        Ok(())
     }
 }
