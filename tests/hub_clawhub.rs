@@ -243,22 +243,34 @@ fn everything(which: &str) {
         other.bad(&["delete", "demo", "--yes"], "another owner");
         other.good(&["install", "demo"], &["Installed demo"]);
 
-        newer(&world, &other, &cli);
         world.good(&["logout"], &[]);
         world.bad(&["whoami"], "");
         assert_eq!(hub.get("/api/v1/whoami", &alice).status, 200);
     }
 }
 
-/// Commands that the older program does not have.
-fn newer(world: &World, other: &World, cli: &Cli) {
-    if cli.name != "interop22" {
-        return;
+#[test]
+fn what_the_older_program_cannot_do() {
+    for cli in all().into_iter().filter(|cli| cli.name == "interop22") {
+        let hub = Hub::new();
+        let (alice, bob) = (hub.user("alice", "user"), hub.user("bob", "user"));
+        let server = hub.serve();
+        for version in ["1.0.0", "1.1.0"] {
+            hub.skill(&alice, "demo", version);
+        }
+        hub.skill(&alice, "extra", "1.0.0");
+        let (world, other) = (World::new(&server, &cli), World::new(&server, &cli));
+        world.good(&["login", "--token", &alice, "--no-browser"], &["alice"]);
+        other.good(&["login", "--token", &bob, "--no-browser"], &["bob"]);
+        newer(&world, &other);
     }
+}
+
+fn newer(world: &World, other: &World) {
     world.good(&["search", "demo", "--exact"], &["demo"]);
     world.good(&["search", "de", "--prefix"], &["demo"]);
     world.good(&["skill", "verify", "demo"], &["pass"]);
-    world.good(&["skill", "tag", "demo", "1.0.0", "--tag", "old"], &[]);
+    world.good(&["skill", "tag", "demo", "1.0.0", "--tag", "old", "--yes"], &[]);
     world.good(&["inspect", "demo", "--tag", "old"], &["1.0.0"]);
     world.bad(&["delete", "demo", "--version", "1.1.0", "--yes"], "latest version");
     world.good(&["delete", "demo", "--version", "1.0.0", "--yes"], &[]);
@@ -272,7 +284,7 @@ fn newer(world: &World, other: &World, cli: &Cli) {
     other.good(&["transfer", "accept", "show", "--yes"], &[]);
     other.good(&["inspect", "@bob/show"], &["1.1.0"]);
     world.good(&["publisher", "create", "team-x"], &["team-x"]);
-    world.good(&["scan", "@bob/show"], &[]);
+    world.good(&["scan", "--slug", "@bob/show"], &[]);
 }
 
 /// Approves the login of a code, as a browser does.
