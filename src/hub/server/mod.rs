@@ -11,7 +11,6 @@ pub mod event;
 pub mod front;
 mod gate;
 pub mod http;
-mod kept;
 pub mod limit;
 pub mod names;
 pub mod publish;
