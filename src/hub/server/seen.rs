@@ -1,14 +1,12 @@
 //! Counts downloads and installs: of one user or address one a day for each skill, whatever programs repeat. Added to the
 //! state a few at a time, so that a download does not stop those who read.
 
-use super::app::{App, lock, now, skill_id};
+use super::app::{App, lock, skill_id};
 use super::state::{AccountId, SkillId};
 use crate::skill::Problem;
 use std::collections::{HashMap, HashSet, hash_map::RandomState};
 use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::time::Duration;
 
 /// Who downloaded what today; when there are more, the rest of the day is counted twice.
 const MOST: usize = 300_000;
@@ -17,8 +15,6 @@ const BATCH: usize = 64;
 const PAUSE: u64 = 1000;
 /// How often it is written, in milliseconds.
 const KEEP: u64 = 30_000;
-/// So many events after the last snapshot there is another.
-const SNAPSHOT: u64 = 5000;
 const DAY: u64 = 86_400_000;
 
 /// What was counted and is not in the state yet.
@@ -60,8 +56,8 @@ impl Seen {
 }
 
 impl App {
-    /// Adds what was counted to the state if it is time to, and has it written if it is time to. Called every few seconds by
-    /// [`App::keep`]; never by who holds the state.
+    /// Adds what was counted to the state if it is time to, and has it written if it is time to. Called every few
+    /// seconds by whoever runs the registry; never by who holds the state.
     pub fn tick(&self, now: u64, all: bool) -> Result<(), Problem> {
         // Nobody waits for the state with this lock in hand: who holds the state takes it too.
         let (waiting, write) = {
@@ -90,31 +86,5 @@ impl App {
             self.rendered.clear();
         }
         if write { self.store.counters().flush() } else { Ok(()) }
-    }
-
-    /// Does what is to be done from time to time, on a thread of its own, for as long as somebody holds the registry: counts,
-    /// and a snapshot when much has happened since the last.
-    pub fn keep(self: &Arc<App>) {
-        let app = Arc::downgrade(self);
-        let mut saved = self.state().applied();
-        let work = move || {
-            loop {
-                std::thread::sleep(Duration::from_millis(PAUSE));
-                let Some(app) = app.upgrade() else { return };
-                let mut done = app.tick(now(), false);
-                let applied = app.state().applied();
-                if applied >= saved + SNAPSHOT {
-                    saved = applied;
-                    done = done.and_then(|()| app.save());
-                }
-                if let Err(problem) = done {
-                    (app.settings.log)(&problem.to_string());
-                }
-            }
-        };
-        // Without the thread the counts wait for the end; nothing else does.
-        if std::thread::Builder::new().name("keep".into()).spawn(work).is_err() {
-            (self.settings.log)("no thread for what is to be done from time to time");
-        }
     }
 }
