@@ -1,6 +1,8 @@
 //! `weft hub`: a registry of one's own, from its making to its backups. Decides nothing: the rooms below `hub::server` do.
 
 mod init;
+mod serve;
+mod settings;
 
 use super::error::{Exit, Failure};
 use super::skill::told;
@@ -18,10 +20,12 @@ pub struct Hub {
 #[argh(subcommand)]
 enum Command {
     Init(init::Init),
+    Serve(serve::Serve),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
     match hub.command {
         Command::Init(command) => init::run(&command),
+        Command::Serve(command) => serve::run(command),
     }
 }

@@ -10,8 +10,10 @@ mod device;
 pub mod event;
 pub mod front;
 mod gate;
+pub mod health;
 pub mod http;
 mod kept;
+pub mod life;
 pub mod limit;
 pub mod names;
 pub mod publish;
@@ -26,4 +28,4 @@ mod tickets;
 mod v1;
 pub mod web;
 
-pub use app::{App, Settings};
+pub use app::{App, Settings, now};
