@@ -139,6 +139,7 @@ fn release_of(node: &Node) -> Option<Release> {
         files: files(node),
         content_hash: signed.and_then(|signed| word(signed, "contentHash")),
         signed: signed.and_then(|signed| Some((word(signed, "statement")?, word(signed, "signature")?))),
+        log_index: super::log::index(node),
         verdict: node.get("security").map_or(Verdict::Unknown, |told| Verdict::parse(&text(told, "status"))),
     })
 }

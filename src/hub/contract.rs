@@ -81,6 +81,7 @@ fn entry(node: &Node) -> Option<(String, Summary, Release)> {
         files: files(node),
         content_hash: word(node, "content_hash"),
         signed: word(node, "statement").zip(word(node, "signature")),
+        log_index: super::log::index(node),
         verdict,
     };
     Some((word(node, "id").unwrap_or_default(), summary, release))

@@ -22,6 +22,8 @@ pub struct Fetched {
     pub leave_out: Vec<&'static str>,
     pub content_hash: Option<Sha256>,
     pub signed: Option<(Statement, Signature)>,
+    /// Its place in the registry's log, as the registry says.
+    pub log_index: Option<u64>,
     pub rotations: Vec<Rotation>,
     pub revocations: Vec<Revocation>,
     /// The registry's verdict, the graver of those on the skill and on the version.
@@ -74,6 +76,7 @@ pub fn fetch(
         leave_out,
         content_hash,
         signed,
+        log_index: release.log_index,
         rotations,
         revocations,
         verdict,

@@ -9,6 +9,7 @@ mod clawhub;
 pub mod config;
 mod contract;
 pub mod get;
+pub mod log;
 mod login;
 pub mod model;
 pub mod reference;

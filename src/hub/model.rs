@@ -91,6 +91,8 @@ pub struct Release {
     pub content_hash: Option<String>,
     /// The text that was signed, and its signature.
     pub signed: Option<(String, String)>,
+    /// Its place in the registry's log, where there is one.
+    pub log_index: Option<u64>,
     pub verdict: Verdict,
 }
 

@@ -3,6 +3,8 @@
 
 use super::key::PublicKey;
 use super::keyfile::config_folder;
+use super::log::Remembered;
+use super::note::Verifier;
 use crate::digest::Sha256;
 use crate::files::write_atomic;
 use crate::json::{self, Node, Writer};
@@ -54,6 +56,8 @@ pub struct Book {
     pub pins: Vec<Pin>,
     pub revoked: Vec<Revoked>,
     pub seen: Vec<Seen>,
+    /// How far the logs of registries had come when they were seen last, by the registry's origin.
+    pub logs: Vec<(String, Remembered)>,
 }
 
 impl Book {
@@ -67,6 +71,24 @@ impl Book {
 
     pub fn seen(&self, registry: &str, owner: &str, slug: &str) -> Option<&Seen> {
         self.seen.iter().find(|seen| seen.registry == registry && seen.owner == owner && seen.slug == slug)
+    }
+
+    pub fn log(&self, registry: &str) -> Option<&Remembered> {
+        self.logs.iter().find(|(known, _)| known == registry).map(|(_, log)| log)
+    }
+
+    /// Remembers a log in place of what was.
+    pub fn set_log(&mut self, registry: &str, log: Remembered) {
+        self.forget_log(registry);
+        self.logs.push((registry.to_owned(), log));
+        self.logs.sort_by(|(a, _), (b, _)| a.cmp(b));
+    }
+
+    /// The next log that the registry shows is believed again. True if there was one.
+    pub fn forget_log(&mut self, registry: &str) -> bool {
+        let before = self.logs.len();
+        self.logs.retain(|(known, _)| known != registry);
+        self.logs.len() < before
     }
 
     /// Trusts a key for an owner, in place of an earlier one.
@@ -163,6 +185,17 @@ impl Book {
                 versions,
             });
         }
+        // Younger than the rest: a book without it is one from before.
+        let Some(logs) = root.get("logs") else { return Some(()) };
+        for node in logs.as_array()? {
+            let log = Remembered {
+                verifier: Verifier::parse(node.get("key")?.as_str()?)?,
+                size: node.get("size")?.as_u64()?,
+                root: Sha256::parse(node.get("root")?.as_str()?)?,
+                time: node.get("time")?.as_u64()?,
+            };
+            self.logs.push((text(node, "registry")?, log));
+        }
         Some(())
     }
 
@@ -208,6 +241,20 @@ impl Book {
                                 })
                             })
                         })
+                    })
+                })
+            })?;
+            if self.logs.is_empty() {
+                return Ok(());
+            }
+            w.key("logs")?.array_lines(|w| {
+                self.logs.iter().try_for_each(|(registry, log)| {
+                    w.object(|w| {
+                        w.field("registry", registry)?;
+                        w.field("key", &log.verifier.to_string())?;
+                        w.count("size", log.size)?;
+                        w.field("root", &log.root.to_string())?;
+                        w.count("time", log.time)
                     })
                 })
             })
@@ -283,6 +330,10 @@ mod tests {
             book.revoke(key, "lost \"it\"");
             book.note("https://a", "o", "s", "1.0.0", hash, Some(3));
             book.note("https://a", "o", "s", "0.9.0", hash, Some(2));
+            let verifier = Verifier::new("a/log", key).ok_or_else(|| Problem::new("name", "", ""))?;
+            let log = Remembered { verifier, size: 3, root: hash, time: 9 };
+            book.set_log("https://a", Remembered { size: 1, ..log.clone() });
+            book.set_log("https://a", log);
             Ok(())
         })
         .unwrap();
@@ -291,6 +342,7 @@ mod tests {
         assert!(book.revoked(&key).is_some() && book.pin("https://b", "o").is_none());
         let seen = book.seen("https://a", "o", "s").unwrap();
         assert_eq!((seen.latest, seen.versions.len()), (Some((3, hash)), 2));
+        assert_eq!((book.log("https://a").unwrap().size, book.logs.len()), (3, 1));
         let text = fs::read_to_string(&path).unwrap();
         for bad in [
             &text[..text.len() / 2],
@@ -298,6 +350,7 @@ mod tests {
             "{}",
             &text.replace("\"since\":1", "\"since\":-1"),
             &text.replace("/1", "/2"),
+            &text.replace("a/log+", "b/log+"),
         ] {
             fs::write(&path, bad).unwrap();
             assert!(load(&path).unwrap_err().what.contains("damaged"), "{bad}");

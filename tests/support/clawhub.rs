@@ -29,6 +29,8 @@ pub struct Version {
     pub package: Option<Vec<u8>>,
     /// Files are not listed.
     pub unlisted: bool,
+    /// Where it is said to be in the registry's log.
+    pub log_index: Option<u64>,
 }
 
 #[derive(Clone, Default)]
@@ -410,6 +412,9 @@ fn answer(state: &mut State, seen: &Seen) -> Act {
                                 })
                             })
                         })?;
+                    }
+                    if let Some(index) = found.log_index {
+                        w.key("weft")?.object(|w| w.key("log")?.object(|w| w.count("index", index)))?;
                     }
                     if let Some(status) = &found.security {
                         w.key("security")?.object(|w| {

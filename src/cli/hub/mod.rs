@@ -1,8 +1,15 @@
 //! `weft hub`: a registry of one's own, from its making to its backups. Decides nothing: the rooms below `hub::server` do.
 
+mod ask;
+mod backup;
+mod import;
 mod init;
+mod moderate;
 mod serve;
 mod settings;
+mod token;
+mod user;
+mod verify;
 
 use super::error::{Exit, Failure};
 use super::skill::told;
@@ -21,11 +28,25 @@ pub struct Hub {
 enum Command {
     Init(init::Init),
     Serve(serve::Serve),
+    User(user::User),
+    Token(token::Token),
+    Moderate(moderate::Moderate),
+    Import(import::Import),
+    Verify(verify::Verify),
+    Backup(backup::Backup),
+    Restore(backup::Restore),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
     match hub.command {
         Command::Init(command) => init::run(&command),
         Command::Serve(command) => serve::run(command),
+        Command::User(command) => user::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Moderate(command) => moderate::run(&command),
+        Command::Import(command) => import::run(&command),
+        Command::Verify(command) => verify::run(&command),
+        Command::Backup(command) => backup::run(&command),
+        Command::Restore(command) => backup::run_restore(&command),
     }
 }

@@ -6,7 +6,7 @@ use super::update::registry_of;
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
-use crate::hub::{Hub, Ref, Verdict, get};
+use crate::hub::{Hub, Ref, Verdict, get, log};
 use crate::scan::report::visible::visible;
 use crate::skill::record::ClawEntry;
 use crate::skill::store::{Drift, Workspace};
@@ -190,6 +190,17 @@ fn online(
                     && hash.to_string() != *theirs
                 {
                     say("bytes", true, format!("the registry now has other bytes for {version}"));
+                }
+                let logged = log::Entry { index: release.log_index, version, content_hash: hash };
+                let book_path = book::path().map_err(told)?;
+                let known = book::load(&book_path).map_err(told)?;
+                match hub.check_log(&known, Some(logged)) {
+                    Ok(checked) => {
+                        checked.remarks.iter().for_each(|remark| say("log", false, remark.clone()));
+                        hub.remember_log(&book_path, &checked).map_err(told)?;
+                    }
+                    Err(problem) if problem.denied => say("log", true, problem.what),
+                    Err(problem) => return Err(told(problem)),
                 }
             }
             Err(problem) if problem.denied || problem.what.contains("(404") => {

@@ -8,7 +8,7 @@ use crate::cli::policy::Format;
 use crate::cli::term::say;
 use crate::hub::reference::near_miss;
 use crate::hub::search::Index;
-use crate::hub::{Detail, Hub, Ref, Verdict, catalog, get};
+use crate::hub::{Detail, Hub, Ref, Verdict, catalog, get, log};
 use crate::json::Writer;
 use crate::scan::finding::Finding;
 use crate::scan::report::visible::visible;
@@ -213,6 +213,15 @@ fn fetched(
             "wait for a version with a new key",
         )));
     }
+    // Before anything is let in: a version that only we are shown is one nobody else can find out about.
+    let content_hash = locked.map(|entry| entry.content_hash).or(fetched.content_hash);
+    let entry = log::Entry { index: fetched.log_index, version, content_hash };
+    let known = book::load(&book_path).map_err(told)?;
+    let logged = hub.check_log(&known, Some(entry)).map_err(told)?;
+    logged.remarks.iter().for_each(|remark| say(&format!("{name} {version}: {remark}")));
+    if !consent.dry_run {
+        hub.remember_log(&book_path, &logged).map_err(told)?;
+    }
     let offer = Offer {
         registry: &hub.registry,
         owner: fetched.owner.as_deref(),
@@ -221,7 +230,7 @@ fn fetched(
         version,
         zip: &fetched.zip,
         leave_out: &fetched.leave_out,
-        content_hash: locked.map(|entry| entry.content_hash).or(fetched.content_hash),
+        content_hash: content_hash.or(logged.content_hash),
         signed: fetched.signed.clone(),
         rotations: &fetched.rotations,
         moderation: moderation.as_deref(),

@@ -31,6 +31,7 @@ enum Command {
     List(List),
     Accept(Accept),
     Remove(Remove),
+    ForgetLog(ForgetLog),
 }
 
 /// List the owners whose keys are trusted, and the keys that never are
@@ -78,6 +79,21 @@ struct Remove {
     owner: String,
 }
 
+/// Forget how far a registry's log had come: believe the one it shows now
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(
+    subcommand,
+    name = "forget-log",
+    help_triggers("--help"),
+    example = "{command_name} https://hub.example",
+    note = "weft remembers the log of each registry that has one, and refuses a log that became shorter or says something else than before: somebody may be showing you another history than others. A registry that lost its last days and was put back from a backup looks the same. Only its operator can tell you which it is."
+)]
+struct ForgetLog {
+    /// the registry
+    #[argh(positional, arg_name = "REGISTRY")]
+    registry: String,
+}
+
 pub fn run(trust: Trust) -> Result<Exit, Failure> {
     let path = book::path().map_err(told)?;
     match trust.command {
@@ -109,6 +125,13 @@ pub fn run(trust: Trust) -> Result<Exit, Failure> {
                 return Err(Failure::usage("nobody of that name is trusted", command.owner, fix));
             }
             print(&format!("{} at {registry} is not trusted any more\n", command.owner))
+        }
+        Command::ForgetLog(command) => {
+            let registry = registry(&command.registry)?;
+            if !book::change(&path, |book| Ok(book.forget_log(&registry))).map_err(told)? {
+                return Err(Failure::usage("no log of this registry is remembered", registry, ""));
+            }
+            print(&format!("the log of {registry} is believed anew at the next visit\n"))
         }
     }
 }
@@ -197,7 +220,7 @@ fn letter(file: &str, path: &std::path::Path) -> Result<String, Failure> {
 
 fn list(book: &Book, format: Format) -> Result<(), Failure> {
     out(|page| match format {
-        Format::Text if book.pins.is_empty() && book.revoked.is_empty() => {
+        Format::Text if book.pins.is_empty() && book.revoked.is_empty() && book.logs.is_empty() => {
             page.write_all(b"nobody yet: the first signed skill of an owner pins the owner's key\n")
         }
         Format::Text => {
@@ -217,6 +240,15 @@ fn list(book: &Book, format: Format) -> Result<(), Failure> {
                     "revoked ({})\n  key          {}",
                     visible(&revoked.reason),
                     revoked.public_key
+                )?;
+            }
+            for (registry, log) in &book.logs {
+                let (registry, key) = (visible(registry), log.verifier.to_string());
+                writeln!(
+                    page,
+                    "log of {registry}\n  key          {}\n  events       {}",
+                    visible(&key),
+                    log.size
                 )?;
             }
             Ok(())
@@ -241,6 +273,17 @@ fn list(book: &Book, format: Format) -> Result<(), Failure> {
                         w.object(|w| {
                             w.field("public_key", &revoked.public_key.to_string())?;
                             w.field("reason", &revoked.reason)
+                        })
+                    })
+                })?;
+                w.key("logs")?.array_lines(|w| {
+                    book.logs.iter().try_for_each(|(registry, log)| {
+                        w.object(|w| {
+                            w.field("registry", registry)?;
+                            w.field("key", &log.verifier.to_string())?;
+                            w.count("size", log.size)?;
+                            w.field("root", &log.root.to_string())?;
+                            w.count("time", log.time)
                         })
                     })
                 })

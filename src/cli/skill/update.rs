@@ -14,6 +14,7 @@ use crate::skill::install::{Consent, Installed};
 use crate::skill::record::ClawEntry;
 use crate::skill::store::Workspace;
 use crate::skill::tree;
+use crate::trust::book;
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
 use std::io::Read;
@@ -145,6 +146,15 @@ fn is_untouched(workspace: &Workspace, entry: &ClawEntry) -> bool {
     !hidden && noted.is_some_and(|noted| here.is_ok_and(|here| here == noted))
 }
 
+/// Is the registry's log a continuation of what was seen of it? Where nothing is newer, that is all that says whether
+/// something is held back.
+fn look_at_log(hub: &Hub, consent: &Consent) -> Result<(), Failure> {
+    let path = book::path().map_err(told)?;
+    let checked = hub.check_log(&book::load(&path).map_err(told)?, None).map_err(told)?;
+    checked.remarks.iter().for_each(|remark| say(&format!("{}: {remark}", hub.registry)));
+    if consent.dry_run { Ok(()) } else { hub.remember_log(&path, &checked).map_err(told) }
+}
+
 fn update(
     workspace: &Workspace,
     entry: &ClawEntry,
@@ -158,7 +168,9 @@ fn update(
     let at = match at {
         Some(at) => at,
         None => {
-            hubs.push(hub(registry.as_deref(), false)?);
+            let hub = hub(registry.as_deref(), false)?;
+            look_at_log(&hub, consent)?;
+            hubs.push(hub);
             hubs.len() - 1
         }
     };

@@ -12,7 +12,6 @@ pub mod front;
 mod gate;
 pub mod health;
 pub mod http;
-mod kept;
 pub mod life;
 pub mod limit;
 pub mod names;

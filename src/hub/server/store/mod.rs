@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod answers;
+pub mod backup;
 pub mod blobs;
 pub mod counters;
 mod group;
@@ -14,7 +15,9 @@ mod log;
 mod scan;
 mod sign;
 pub mod snapshot;
+mod tar;
 mod tree;
+pub mod verify;
 
 pub use blobs::Blobs;
 pub use counters::{Counters, Counts};

@@ -225,3 +225,202 @@ fn a_snapshot_counts_for_its_own_log_alone() {
     store.save_snapshot(0, &mut |_| Ok(())).unwrap();
     assert_eq!(read(&store), Some((0, vec![])));
 }
+
+/// The files that say what a store holds.
+fn copy_log(from: &Path, to: &Path) {
+    fs::create_dir_all(to.join("log/checkpoints")).unwrap();
+    for name in ["blobs", "keys", "spool"] {
+        fs::create_dir_all(to.join(name)).unwrap();
+    }
+    for name in ["store.json", KEY, "log/events.jsonl", "log/checkpoint", "log/hashes"] {
+        fs::copy(from.join(name), to.join(name)).unwrap();
+    }
+    let first = "log/checkpoints/00000000000000000000";
+    fs::copy(from.join(first), to.join(first)).unwrap();
+}
+
+/// Twelve events, all covered by the checkpoint; then three that are not, as after a power cut.
+fn log_with_a_tail() -> (Scratch, PathBuf, usize) {
+    let (scratch, dir) = Scratch::store();
+    let (store, _) = Store::open(&dir).unwrap();
+    for number in 0..12 {
+        store.append(&line(number), false).unwrap();
+    }
+    let note = fs::read(dir.join("log/checkpoint")).unwrap();
+    let signed = fs::metadata(dir.join("log/events.jsonl")).unwrap().len();
+    for number in 12..15 {
+        store.append(&line(number), false).unwrap();
+    }
+    drop(store);
+    fs::write(dir.join("log/checkpoint"), note).unwrap();
+    (scratch, dir, signed as usize)
+}
+
+#[test]
+fn a_log_that_is_cut_anywhere_is_refused_or_ends_at_an_event() {
+    let (scratch, dir, signed) = log_with_a_tail();
+    let log = fs::read(dir.join("log/events.jsonl")).unwrap();
+    for cut in 0..=log.len() {
+        let copy = scratch.0.join("copy");
+        copy_log(&dir, &copy);
+        fs::write(copy.join("log/events.jsonl"), &log[..cut]).unwrap();
+        let before = verify::verify(&copy, &|_, _| ()).unwrap();
+        let whole = log[..cut].iter().filter(|byte| **byte == b'\n').count() as u64;
+        match Store::open(&copy) {
+            Ok((store, opened)) => {
+                assert!(cut >= signed && before.holds(), "{cut}");
+                let end = log[..cut].iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+                assert_eq!((opened.events, opened.cut), (whole, (cut - end) as u64), "{cut}");
+                assert_eq!(all(&store, 0).len() as u64, whole);
+                assert_eq!(store.append(&line(99), false).unwrap().index, whole);
+                drop(store);
+                assert!(verify::verify(&copy, &|_, _| ()).unwrap().holds());
+            }
+            Err(problem) => {
+                assert!(cut < signed && !before.holds(), "{cut}: {problem}");
+                assert!(problem.what.contains("damaged") && problem.fix.contains("verify"), "{problem}");
+                // It is refused, not changed.
+                assert_eq!(fs::read(copy.join("log/events.jsonl")).unwrap(), &log[..cut]);
+            }
+        }
+        fs::remove_dir_all(copy).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_is_damaged_anywhere_is_refused_or_cut() {
+    let (scratch, dir, signed) = log_with_a_tail();
+    let log = fs::read(dir.join("log/events.jsonl")).unwrap();
+    for at in 0..log.len() {
+        let damage = [0x01, 0x80, 0xff][at % 3];
+        let copy = scratch.0.join("copy");
+        copy_log(&dir, &copy);
+        let mut bad = log.clone();
+        // 0xff: a page of zeros from here on, as some file systems leave it.
+        match damage {
+            0xff => bad[at..].fill(0),
+            bit => bad[at] ^= bit,
+        }
+        fs::write(copy.join("log/events.jsonl"), &bad).unwrap();
+        let opened = Store::open(&copy);
+        assert_eq!(opened.is_ok(), at >= signed, "{at} {damage}");
+        if let Ok((store, opened)) = opened {
+            // What is kept begins as the log did, and is whole events.
+            assert!((12..=15).contains(&opened.events), "{at}");
+            assert!(all(&store, 0).iter().all(|(_, _, text)| is_event(text.as_bytes())));
+            drop(store);
+            assert!(verify::verify(&copy, &|_, _| ()).unwrap().holds(), "{at} {damage}");
+        } else {
+            let report = verify::verify(&copy, &|_, _| ()).unwrap();
+            assert!(!report.holds(), "{at} {damage}");
+        }
+        fs::remove_dir_all(copy).unwrap();
+    }
+}
+
+#[test]
+fn what_follows_from_the_log_is_made_again() {
+    let (scratch, dir) = Scratch::store();
+    let (store, _) = Store::open(&dir).unwrap();
+    for number in 0..20 {
+        store.append(&line(number), false).unwrap();
+    }
+    let root = store.checkpoint().root;
+    drop(store);
+    let hashes = fs::read(dir.join("log/hashes")).unwrap();
+    assert_eq!(hashes.len() as u64, tree::count(20) * tree::WIDTH);
+    for at in (0..hashes.len()).step_by(7) {
+        let copy = scratch.0.join("copy");
+        for (name, content) in [
+            ("cut", hashes[..at].to_vec()),
+            ("damaged", {
+                let mut bad = hashes.clone();
+                bad[at] ^= 1;
+                bad
+            }),
+            ("longer", [hashes.clone(), vec![1; at]].concat()),
+        ] {
+            copy_log(&dir, &copy);
+            fs::write(copy.join("log/hashes"), content).unwrap();
+            let (store, opened) = Store::open(&copy).unwrap();
+            assert_eq!(opened.remarks.len(), usize::from(name != "longer"), "{name} {at}");
+            assert_eq!(store.checkpoint().root, root);
+            for index in 0..20 {
+                let proof = store.inclusion(index, 20).unwrap();
+                let leaf = store.leaf(index).unwrap();
+                assert!(merkle::includes(&leaf, index, 20, &root, &proof), "{name} {at}");
+            }
+            drop(store);
+            assert_eq!(fs::read(copy.join("log/hashes")).unwrap(), hashes, "{name} {at}");
+            fs::remove_dir_all(&copy).unwrap();
+        }
+    }
+    // Without the last checkpoint an earlier one says what must be there; without any nobody knows.
+    fs::remove_file(dir.join("log/checkpoint")).unwrap();
+    let (store, opened) = Store::open(&dir).unwrap();
+    assert_eq!((opened.events, opened.remarks.len()), (20, 1));
+    drop(store);
+    fs::write(dir.join("log/checkpoint"), "").unwrap();
+    fs::remove_dir_all(dir.join("log/checkpoints")).unwrap();
+    assert!(Store::open(&dir).err().unwrap().what.contains("no checkpoint"));
+    // A checkpoint that another key signed is none.
+    let (_other, elsewhere) = Scratch::store();
+    fs::copy(elsewhere.join("log/checkpoint"), dir.join("log/checkpoint")).unwrap();
+    assert!(Store::open(&dir).err().unwrap().what.contains("no checkpoint"));
+}
+
+#[test]
+fn a_group_that_is_half_there_is_taken_away() {
+    let (scratch, dir) = Scratch::store();
+    let (store, _) = Store::open(&dir).unwrap();
+    store.append(&line(0), false).unwrap();
+    let note = fs::read(dir.join("log/checkpoint")).unwrap();
+    let texts: Vec<String> = (1..5).map(line).collect();
+    let group: Vec<(&str, bool)> = texts.iter().map(|text| (text.as_str(), false)).collect();
+    store.append_all(&group).unwrap();
+    let announced = fs::read(dir.join("log/group")).unwrap();
+    drop(store);
+    let log = fs::read(dir.join("log/events.jsonl")).unwrap();
+    let first = log.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    for cut in first..=log.len() {
+        let copy = scratch.0.join("copy");
+        copy_log(&dir, &copy);
+        fs::write(copy.join("log/checkpoint"), &note).unwrap();
+        fs::write(copy.join("log/group"), &announced).unwrap();
+        fs::write(copy.join("log/events.jsonl"), &log[..cut]).unwrap();
+        let (store, opened) = Store::open(&copy).unwrap();
+        assert_eq!(opened.events, if cut == log.len() { 5 } else { 1 }, "{cut}");
+        // The announcement is used up: what follows is not taken for its half.
+        store.append(&line(1), false).unwrap();
+        drop(store);
+        assert_eq!(Store::open(&copy).unwrap().1.events, opened.events + 1, "{cut}");
+        fs::remove_dir_all(copy).unwrap();
+    }
+}
+
+#[test]
+fn verify_sees_every_blob() {
+    let (_scratch, dir) = Scratch::store();
+    let (store, _) = Store::open(&dir).unwrap();
+    let (zip, file) = (store.blobs().put(b"zip").unwrap(), store.blobs().put(b"file").unwrap());
+    let stray = store.blobs().put(b"stray").unwrap();
+    let other = Sha256::of(b"not a blob");
+    let text = format!(
+        "{{\"type\":\"publish\",\"release\":{{\"zip\":\"{zip}\",\"content_hash\":\"{other}\",\"files\":[{{\"sha256\":\"{file}\"}}]}}}}"
+    );
+    store.append(&text, false).unwrap();
+    // While it is open for writing.
+    let look = || verify::verify(&dir, &|_, _| ()).unwrap();
+    let report = look();
+    assert!(report.holds(), "{:?}", report.faults);
+    assert_eq!((report.events, report.blobs, report.blob_bytes), (1, 3, 12));
+    assert_eq!(report.unnamed, [stray]);
+    fs::write(store.blobs().path(&file), "fil!").unwrap();
+    assert!(look().faults[0].what.contains("damaged"));
+    fs::remove_file(store.blobs().path(&file)).unwrap();
+    assert!(look().faults[0].what.contains("missing: event 0"));
+    store.blobs().put(b"file").unwrap();
+    assert!(look().holds());
+    fs::write(dir.join("blobs/odd"), "").unwrap();
+    assert_eq!(look().remarks.len(), 1);
+}
