@@ -6,6 +6,8 @@ pub mod completions;
 pub mod config;
 pub mod doctor;
 pub mod error;
+#[cfg(feature = "server")]
+mod health;
 pub mod help;
 #[cfg(feature = "server")]
 mod hub;
@@ -61,6 +63,8 @@ enum Command {
     Skill(skill::Skill),
     #[cfg(feature = "server")]
     Hub(hub::Hub),
+    #[cfg(feature = "server")]
+    Health(health::Health),
     Audit(audit::Audit),
     Doctor(doctor::Doctor),
     Completions(completions::Completions),
@@ -112,6 +116,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Skill(command) => skill::run(command),
         #[cfg(feature = "server")]
         Command::Hub(command) => hub::run(command),
+        #[cfg(feature = "server")]
+        Command::Health(command) => health::run(&command),
         Command::Audit(command) => audit::run(command),
         Command::Doctor(command) => doctor::run(&command),
         Command::Completions(command) => completions::run(&command),

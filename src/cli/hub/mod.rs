@@ -6,6 +6,8 @@ mod import;
 mod init;
 mod mirror;
 mod moderate;
+mod serve;
+mod settings;
 mod token;
 mod user;
 mod verify;
@@ -26,6 +28,7 @@ pub struct Hub {
 #[argh(subcommand)]
 enum Command {
     Init(init::Init),
+    Serve(serve::Serve),
     User(user::User),
     Token(token::Token),
     Moderate(moderate::Moderate),
@@ -39,6 +42,7 @@ enum Command {
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
     match hub.command {
         Command::Init(command) => init::run(&command),
+        Command::Serve(command) => serve::run(command),
         Command::User(command) => user::run(&command),
         Command::Token(command) => token::run(&command),
         Command::Moderate(command) => moderate::run(&command),

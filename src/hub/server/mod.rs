@@ -10,7 +10,9 @@ mod device;
 pub mod event;
 pub mod front;
 mod gate;
+pub mod health;
 pub mod http;
+pub mod life;
 pub mod limit;
 pub mod names;
 pub mod publish;
@@ -25,4 +27,4 @@ mod tickets;
 mod v1;
 pub mod web;
 
-pub use app::{App, Settings};
+pub use app::{App, Settings, now};

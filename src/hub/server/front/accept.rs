@@ -5,7 +5,7 @@ use super::answer;
 use super::forwarded;
 use super::metrics::Metrics;
 use super::post::{Message, Newcomer, Post};
-use super::{Listen, Shared, state};
+use super::{Changing, Listen, Shared, state};
 use crate::policy::host::plain;
 use crate::skill::Problem;
 use crate::sys::net::{self, Poll, when};
@@ -110,6 +110,7 @@ pub struct Accept {
     poll: Poll,
     listeners: Vec<Listener>,
     paused: bool,
+    changing: Arc<Changing>,
 }
 
 impl Accept {
@@ -119,7 +120,8 @@ impl Accept {
         for (number, listener) in listeners.iter().enumerate() {
             poll.add(listener, number as u64, when::IN)?;
         }
-        Ok(Accept { shared, poll, listeners, paused: false })
+        let changing = shared.control.now();
+        Ok(Accept { shared, poll, listeners, paused: false, changing })
     }
 
     /// Until the front is told to stop. Who waits to be let in then still is; then nobody listens any more.
@@ -132,7 +134,10 @@ impl Accept {
             }
             for (token, _) in &found {
                 match *token {
-                    WAKE => self.shared.control.waker.calm(),
+                    WAKE => {
+                        self.shared.control.waker.calm();
+                        self.changing = self.shared.control.now();
+                    }
                     number => self.accept(number as usize)?,
                 }
             }
@@ -148,7 +153,7 @@ impl Accept {
     fn accept(&mut self, number: usize) -> io::Result<()> {
         for _ in 0..AT_ONCE {
             let Some(listener) = self.listeners.get(number).filter(|_| !self.paused) else { return Ok(()) };
-            if self.shared.metrics.open() >= self.shared.settings.limits.connections as u64 {
+            if self.shared.metrics.open() >= self.changing.limits.connections as u64 {
                 Metrics::add(&self.shared.metrics.full, 1);
                 return self.make_room();
             }
@@ -192,12 +197,12 @@ impl Accept {
 
     fn admit(&self, socket: OwnedFd, from: Option<IpAddr>) {
         let shared = &self.shared;
-        let trusted = shared.settings.proxies.trusts(from);
+        let trusted = self.changing.proxies.trusts(from);
         let counted = from.filter(|_| !trusted).map(forwarded::counted);
         if let Some(address) = counted {
             let mut addresses = shared.addresses.lock().unwrap_or_else(PoisonError::into_inner);
             let count = addresses.entry(address).or_insert(0);
-            if *count >= shared.settings.limits.per_address {
+            if *count >= self.changing.limits.per_address {
                 drop(addresses);
                 Metrics::add(&shared.metrics.turned_away, 1);
                 // Who does not read it sees that the connection has ended.

@@ -20,8 +20,17 @@ impl Collector {
     /// For `multipart/form-data` of that `Content-Type`.
     pub fn form(spool: Arc<Spool>, content_type: &str, bounds: Bounds) -> Result<Collector, Refusal> {
         let multipart = Multipart::new(content_type, bounds.parts)?;
-        let form = Form { spool, bounds, parts: Vec::new(), current: None };
+        let form = Form { spool, bounds, parts: Vec::new(), current: None, memory: 0 };
         Ok(Collector::Form(Box::new(multipart), Box::new(form)))
+    }
+
+    /// How many bytes of it are in memory.
+    pub fn memory(&self) -> usize {
+        match self {
+            Collector::Memory(all) => all.len(),
+            Collector::File(..) => 0,
+            Collector::Form(_, form) => form.memory,
+        }
     }
 
     /// The next bytes. May wait for the disk unless it is memory.
@@ -80,6 +89,8 @@ pub struct Form {
     parts: Vec<Part>,
     /// The part that is being received.
     current: Option<(PartHead, Current)>,
+    /// Bytes of names and fields.
+    memory: usize,
 }
 
 enum Current {
@@ -93,6 +104,9 @@ impl Sink for Form {
             Some(_) => Current::File(self.spool.start().map_err(|error| disk(&error))?),
             None => Current::Memory(Vec::new()),
         };
+        let optional = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        self.memory += size_of::<Part>() + head.name.len() + optional(&head.file_name);
+        self.memory += optional(&head.content_type);
         self.current = Some((head, current));
         Ok(())
     }
@@ -104,6 +118,7 @@ impl Sink for Form {
                     return Err(Refusal { status: 413, why: "a field of the form is too large" });
                 }
                 field.extend_from_slice(bytes);
+                self.memory += bytes.len();
             }
             Some((_, Current::File(writing))) => {
                 if writing.length() + bytes.len() as u64 > self.bounds.file {

@@ -42,6 +42,8 @@ pub struct Conn {
     pub started: Instant,
     /// Something that the client sent, or may be sending, will not be read.
     pub dirty: bool,
+    /// Bytes of its body in memory, as they are counted.
+    pub held: usize,
     /// Counted as waiting for a request.
     pub idle: bool,
 }

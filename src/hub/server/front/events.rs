@@ -10,7 +10,7 @@ use super::head::{self, Framing, Parsed, Refusal};
 use super::metrics::Metrics;
 use super::pool::{Done, Job, Work};
 use super::post::{Message, Newcomer, Post};
-use super::{Shared, state};
+use super::{Changing, Shared, state};
 use crate::clock;
 use crate::net::date;
 use crate::sys::net::{Poll, when};
@@ -34,6 +34,8 @@ const SMALLEST_PIECE: usize = 16 << 10;
 const SCRATCH: usize = 64 << 10;
 /// So much of an answer may wait in the kernel unsent.
 const UNSENT: i32 = 256 << 10;
+/// A body of this size finds its place in memory however full it is.
+const FREE: usize = 64 << 10;
 /// Buffers that are kept for the next.
 const SPARE: usize = 32;
 const LARGEST_SPARE: usize = 128 << 10;
@@ -46,6 +48,7 @@ struct Slot {
 
 pub struct Events {
     shared: Arc<Shared>,
+    changing: Arc<Changing>,
     post: Arc<Post>,
     poll: Poll,
     slots: Vec<Slot>,
@@ -77,8 +80,10 @@ impl Events {
         let poll = Poll::new()?;
         poll.add(&*post, WAKE, when::IN)?;
         let now = Instant::now();
+        let changing = shared.control.now();
         Ok(Events {
             shared,
+            changing,
             post,
             poll,
             slots: Vec::new(),
@@ -117,6 +122,7 @@ impl Events {
             }
             if self.now.duration_since(self.ticked) >= TICK {
                 self.ticked = self.now;
+                self.changing = self.shared.control.now();
                 self.each(Events::tick);
             }
             if self.stop() {
@@ -168,6 +174,10 @@ impl Events {
             match message {
                 Message::New(newcomer) => self.open(newcomer),
                 Message::Done(token, done) => {
+                    if !self.is_there(token) {
+                        self.clear_away(done);
+                        continue;
+                    }
                     self.with(token, |events, conn| {
                         conn.since = events.now;
                         events.done(conn, done)
@@ -211,6 +221,7 @@ impl Events {
             manner: UNKNOWN,
             started: self.now,
             dirty: false,
+            held: 0,
             idle: false,
         }));
         // What came with it is often there already.
@@ -227,6 +238,11 @@ impl Events {
 
     fn turn(&mut self, token: u64) {
         self.with(token, Events::steps);
+    }
+
+    fn is_there(&self, token: u64) -> bool {
+        let slot = self.slots.get(token as u32 as usize);
+        slot.is_some_and(|slot| slot.uses == (token >> 32) as u32 && slot.conn.is_some())
     }
 
     /// Does something with a connection, if it is still there, and what follows from it.
@@ -257,9 +273,10 @@ impl Events {
             _ => {}
         }
         conn.idle = idle;
-        let Some(slot) = self.slots.get_mut(index as usize) else { return };
         match step {
             Step::Close => {
+                self.discard(&mut conn);
+                let Some(slot) = self.slots.get_mut(index as usize) else { return };
                 slot.uses = slot.uses.wrapping_add(1);
                 self.free.push(index);
                 let counted = conn.counted;
@@ -267,6 +284,7 @@ impl Events {
                 self.shared.leave(&self.post, counted);
             }
             step => {
+                let Some(slot) = self.slots.get_mut(index as usize) else { return };
                 slot.conn = Some(conn);
                 if matches!(step, Step::Again) {
                     self.again.push(u64::from(slot.uses) << 32 | u64::from(index));
@@ -309,8 +327,8 @@ impl Events {
 
     /// Looks at the clock of a connection.
     fn tick(&mut self, conn: &mut Conn) -> Step {
-        let (now, shared) = (self.now, self.shared.clone());
-        let limits = &shared.settings.limits;
+        let (now, shared, changing) = (self.now, self.shared.clone(), self.changing.clone());
+        let limits = &changing.limits;
         let waited = now.duration_since(conn.since);
         let slow = match &mut conn.stage {
             Stage::Head if conn.input.is_empty() => {
@@ -435,7 +453,7 @@ impl Events {
         let keep = keep && self.stopping.is_none();
         conn.manner = Manner { keep, eleven, head: head.method == Method::Head };
         (conn.started, conn.since, conn.fresh) = (self.now, self.now, false);
-        shared.settings.proxies.fill(&mut head, conn.peer, conn.trusted);
+        self.changing.proxies.fill(&mut head, conn.peer, conn.trusted);
         let content_type =
             |head: &super::super::http::Head| head.header("content-type").unwrap_or("").to_owned();
         let (collector, most) = match shared.handler.plan(&head) {
@@ -479,6 +497,12 @@ impl Events {
         loop {
             let Stage::Body(body) = &mut conn.stage else { return Step::On };
             let Some(collector) = &mut body.collector else { return Step::Wait };
+            if conn.held > FREE
+                && self.shared.control.held.load(Ordering::Relaxed) > self.changing.limits.memory
+            {
+                Metrics::add(&self.shared.metrics.busy, 1);
+                return self.refuse(conn, FULL);
+            }
             let memory = matches!(collector, Collector::Memory(_));
             if body.over() {
                 return self.store(conn, true);
@@ -520,6 +544,7 @@ impl Events {
             if let Err(refusal) = took {
                 return self.refuse(conn, refusal);
             }
+            self.hold(conn);
         }
     }
 
@@ -545,7 +570,7 @@ impl Events {
     fn away(&mut self, conn: &mut Conn, what: Work) -> Step {
         let queue = match what {
             Work::Answer(_) => &self.shared.answers,
-            Work::Piece { .. } => &self.shared.pieces,
+            Work::Piece { .. } | Work::Drop(_) => &self.shared.pieces,
         };
         let job = Job { post: self.post.clone(), connection: conn.token, what };
         if queue.push(job) {
@@ -564,8 +589,10 @@ impl Events {
                 (body.collector, body.piece) = (Some(collector), piece);
                 body.pace.pardon(now);
                 conn.stage = Stage::Body(body);
+                self.hold(conn);
                 Step::On
             }
+            // What it holds stays counted until it is answered.
             (Done::Whole(whole), Stage::Body(body)) => {
                 self.away(conn, Work::Answer(Box::new(Request { head: body.head, body: whole })))
             }
@@ -590,7 +617,39 @@ impl Events {
         self.answer(conn, answer::refused(refusal))
     }
 
+    /// Counts what the body of a connection holds in memory.
+    fn hold(&self, conn: &mut Conn) {
+        let holds = match &conn.stage {
+            Stage::Body(body) => body.piece.len() + body.collector.as_ref().map_or(0, Collector::memory),
+            _ => 0,
+        };
+        let held = &self.shared.control.held;
+        match holds.checked_sub(conn.held) {
+            Some(more) => held.fetch_add(more, Ordering::Relaxed),
+            None => held.fetch_sub(conn.held - holds, Ordering::Relaxed),
+        };
+        conn.held = holds;
+    }
+
+    /// Gives up the body that was coming. Files are removed elsewhere: there may be thousands.
+    fn discard(&mut self, conn: &mut Conn) {
+        if let Stage::Body(body) = &mut conn.stage
+            && let Some(collector) = body.collector.take()
+        {
+            self.clear_away(Done::More(collector, Vec::new()));
+        }
+        conn.stage = Stage::Asked;
+        self.hold(conn);
+    }
+
+    fn clear_away(&self, what: Done) {
+        let job = Job { post: self.post.clone(), connection: 0, what: Work::Drop(what) };
+        // It has no bound; if it had, this thread would do it.
+        let _ = self.shared.pieces.push(job);
+    }
+
     fn answer(&mut self, conn: &mut Conn, response: Response) -> Step {
+        self.discard(conn);
         if self.stopping.is_some() {
             conn.manner.keep = false;
         }
@@ -653,6 +712,7 @@ impl Events {
 
 /// What is not known of a request without a head.
 const UNKNOWN: Manner = Manner { keep: false, eleven: true, head: false };
+const FULL: Refusal = Refusal { status: 503, why: "too many uploads at once: try again" };
 const TOO_LARGE: Refusal = Refusal { status: 413, why: "the body is too large" };
 
 /// Takes what belongs to the body from what came: how much that is.

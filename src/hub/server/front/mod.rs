@@ -35,7 +35,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -67,6 +67,8 @@ pub struct Limits {
     pub drain_time: Duration,
     /// Requests that wait for a worker.
     pub queue: usize,
+    /// Bytes of bodies in memory, of all connections together; beyond them larger bodies are answered 503.
+    pub memory: usize,
 }
 
 impl Default for Limits {
@@ -80,6 +82,7 @@ impl Default for Limits {
             window: Duration::from_secs(20),
             drain_time: Duration::from_secs(5),
             queue: 64,
+            memory: 256 << 20,
         }
     }
 }
@@ -158,9 +161,21 @@ impl Shared {
     }
 }
 
+/// What may change while a front runs.
+#[derive(Clone, Debug)]
+struct Changing {
+    limits: Limits,
+    proxies: Proxies,
+}
+
 /// What can be done to a front that runs.
 struct Control {
     state: AtomicU8,
+    changing: Mutex<Arc<Changing>>,
+    /// No more connections than this, for want of descriptors.
+    most: usize,
+    /// Bytes of bodies in memory.
+    held: AtomicUsize,
     /// Wakes the acceptor.
     waker: Waker,
     /// The acceptor waits for a connection to end.
@@ -180,6 +195,17 @@ impl Control {
     fn state(&self) -> u8 {
         self.state.load(Ordering::SeqCst)
     }
+
+    fn now(&self) -> Arc<Changing> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn change(&self, mut limits: Limits, proxies: Proxies) {
+        limits.connections = limits.connections.clamp(1, self.most);
+        *self.changing.lock().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Changing { limits, proxies });
+        self.waker.wake();
+    }
 }
 
 /// Ends a front from any thread.
@@ -195,6 +221,11 @@ impl Stopper {
     /// Ends at once.
     pub fn now(&self) {
         self.0.to(state::NOW);
+    }
+
+    /// Other limits from now on (but the length of the queue), and other proxies. Connections notice within a second.
+    pub fn change(&self, limits: Limits, proxies: Proxies) {
+        self.0.change(limits, proxies);
     }
 
     /// How often each loop has turned. One whose number stands still for longer than a second hangs.
@@ -222,18 +253,22 @@ impl Front {
         }
         // One descriptor for a connection, one for the file that it sends or receives, and some for everything else.
         let files = usize::try_from(raise_open_files()).unwrap_or(usize::MAX);
-        let most = settings.limits.connections.min(files.saturating_sub(128) / 2).max(1);
-        settings.limits.connections = most;
+        let most = (files.saturating_sub(128) / 2).max(1);
         let made = || -> io::Result<Control> {
             let posts = (0..settings.loops.max(1)).map(|_| Post::new().map(Arc::new));
+            let (limits, proxies) = (settings.limits.clone(), settings.proxies.clone());
             Ok(Control {
                 state: AtomicU8::new(state::RUNNING),
+                changing: Mutex::new(Arc::new(Changing { limits, proxies })),
+                most,
+                held: AtomicUsize::new(0),
                 waker: Waker::new()?,
                 full: AtomicBool::new(false),
                 posts: posts.collect::<io::Result<_>>()?,
             })
         };
         let control = Arc::new(made().map_err(|error| machine("cannot prepare the server", &error))?);
+        control.change(settings.limits.clone(), settings.proxies.clone());
         Ok(Front { settings, listeners, spool, metrics: Arc::default(), control })
     }
 

@@ -23,6 +23,8 @@ pub enum Work {
         bytes: Vec<u8>,
         last: bool,
     },
+    /// Files of nobody, to be removed.
+    Drop(Done),
 }
 
 /// What came of it.
@@ -84,6 +86,10 @@ impl Queue {
             let done = match what {
                 Work::Answer(request) => Done::Answer(handler.answer(*request)),
                 Work::Piece { collector, bytes, last } => piece(collector, bytes, last),
+                Work::Drop(nobodys) => {
+                    drop(nobodys);
+                    continue;
+                }
             };
             post.send(Message::Done(connection, done));
         }
