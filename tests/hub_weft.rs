@@ -6,8 +6,6 @@
 mod cli;
 #[path = "support/hub.rs"]
 mod hub;
-#[path = "support/server.rs"]
-mod server;
 
 use cli::{Dir, Said};
 use hub::Hub;

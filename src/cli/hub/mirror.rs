@@ -195,7 +195,8 @@ struct Package(PathBuf);
 impl Package {
     fn write(data: &Path, zip: &[u8]) -> Result<Package, Failure> {
         let data = std::path::absolute(data).map_err(|error| Failure::file("cannot find", data, &error))?;
-        let path = data.join("spool").join(format!("mirror-{}.zip", std::process::id()));
+        // Not in the spool, which is emptied when the store is opened for the command.
+        let path = data.join(format!("mirror-{}.zip", std::process::id()));
         write_lightly(&path, |out| out.write_all(zip))
             .map_err(|error| Failure::file("cannot write", &path, &error))?;
         Ok(Package(path))
