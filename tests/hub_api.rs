@@ -826,7 +826,7 @@ fn a_restart_shows_the_same() {
     let before = show(&hub);
     hub.again();
     assert!(show(&hub) == before);
-    let path = hub.dir.join("state.bin");
+    let path = hub.dir.join("snapshot");
     let mut bytes = std::fs::read(&path).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

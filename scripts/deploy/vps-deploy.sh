@@ -18,17 +18,16 @@
 #   --backup SCHEDULE    a backup of all of it, as a systemd calendar expression (such as daily), to FOLDER-backups; the last 7 stay
 #   --uninstall          stop and remove the service; --purge removes the data as well
 #   --dry-run            only say what would be done
-#   --root FOLDER        do it in this tree instead of / (for tests; starts nothing there)
 set -euo pipefail
 
 mode=binary binary='' version=latest image=weft:latest domain='' data=/var/lib/weft-hub port=8080 admin=admin memory=512M backup=''
-uninstall='' purge='' dry='' root=''
+uninstall='' purge='' dry=''
 say() { printf 'weft-deploy: %s\n' "$*" >&2; }
 die() { printf 'weft-deploy: %s\n' "$*" >&2; exit 2; }
 need() { [ $# -ge 2 ] && [ -n "$2" ] || die "$1 needs a value: see --help"; }
 while [ $# -gt 0 ]; do
     case $1 in
-        --domain | --mode | --binary | --version | --image | --data | --port | --admin | --memory | --backup | --root)
+        --domain | --mode | --binary | --version | --image | --data | --port | --admin | --memory | --backup)
             need "$@"
             declare "${1#--}=$2"
             shift 2
@@ -46,15 +45,13 @@ case $mode in binary | image) ;; *) die "--mode $mode: use binary or image" ;; e
 [[ $admin =~ ^[a-z0-9]([a-z0-9._-]{0,38}[a-z0-9])?$ ]] || die "--admin $admin: lower-case letters, digits, . _ - only"
 [[ $data =~ ^/[A-Za-z0-9._/-]+$ && $data != / ]] || die "--data $data: an absolute path of plain characters"
 [[ $memory =~ ^[0-9]+[KMG]?$ ]] || die "--memory $memory: a number with K, M or G"
-[ -n "$root" ] || [ "$(id -u)" = 0 ] || die "run it as root (sudo $0 …)"
+[ "$(id -u)" = 0 ] || [ -n "$dry" ] || die "run it as root (sudo $0 …)"
 [ -z "$purge" ] || [ -n "$uninstall" ] || die "--purge goes with --uninstall"
 
 here=$(cd "$(dirname "$0")" && pwd)
-unit=$root/etc/systemd/system/weft-hub.service
+unit=/etc/systemd/system/weft-hub.service
 config=/etc/weft-hub/hub.toml
 installed=/usr/local/lib/weft-hub/weft
-# In a tree of its own nothing can be started: what would be is said by a stand-in that the test puts there.
-systemctl() { if [ -n "$root" ]; then "$root/bin/systemctl" "$@"; else command systemctl "$@"; fi; }
 run() {
     if [ -n "$dry" ]; then say "would run: $*"; else "$@"; fi
 }
@@ -74,7 +71,6 @@ put() {
 }
 packages() {
     local missing=() package
-    [ -z "$root" ] || return 0
     for package in "$@"; do dpkg -s "$package" >/dev/null 2>&1 || missing+=("$package"); done
     [ ${#missing[@]} -gt 0 ] || return 0
     run apt-get update -qq
@@ -84,7 +80,7 @@ healthy() {
     local try
     [ -z "$dry" ] || return 0
     for try in $(seq 30); do
-        "$root${1:-$installed}" health "http://127.0.0.1:$port" >/dev/null 2>&1 && return 0
+        "$installed" health "http://127.0.0.1:$port" >/dev/null 2>&1 && return 0
         sleep "$([ "$try" -lt 10 ] && echo 0.3 || echo 1)"
     done
     return 1
@@ -92,17 +88,17 @@ healthy() {
 
 if [ -n "$uninstall" ]; then
     for name in weft-hub-backup.timer weft-hub.service; do
-        if [ -e "$root/etc/systemd/system/$name" ]; then run systemctl disable --now "$name"; fi
+        if [ -e "/etc/systemd/system/$name" ]; then run systemctl disable --now "$name"; fi
     done
-    if [ -e "$root/etc/weft-hub/docker-compose.yml" ]; then
-        run docker compose --project-name weft-hub --file "$root/etc/weft-hub/docker-compose.yml" down
+    if [ -e "/etc/weft-hub/docker-compose.yml" ]; then
+        run docker compose --project-name weft-hub --file "/etc/weft-hub/docker-compose.yml" down
     fi
-    run rm -f "$unit" "$root/etc/systemd/system/weft-hub-backup.service" "$root/etc/systemd/system/weft-hub-backup.timer" \
-        "$root/etc/caddy/conf.d/weft-hub.caddy"
-    run rm -rf "$root/usr/local/lib/weft-hub" "$root/usr/local/bin/weft" "$root/etc/weft-hub"
+    run rm -f "$unit" "/etc/systemd/system/weft-hub-backup.service" "/etc/systemd/system/weft-hub-backup.timer" \
+        "/etc/caddy/conf.d/weft-hub.caddy"
+    run rm -rf "/usr/local/lib/weft-hub" "/usr/local/bin/weft" "/etc/weft-hub"
     run systemctl daemon-reload
     if [ -n "$purge" ]; then
-        run rm -rf "$root$data"
+        run rm -rf "$data"
         say "removed, with its data"
     else
         say "removed; the data is still in $data (--purge removes it)"
@@ -114,12 +110,12 @@ packages ca-certificates curl
 if [ "$mode" = image ]; then
     [ -n "$domain" ] || die "--mode image needs --domain: the compose file has Caddy in it"
     command -v docker >/dev/null || packages docker.io docker-compose-v2
-    run mkdir -p "$root/etc/weft-hub"
-    put "$root/etc/weft-hub/docker-compose.yml" 644 < "$here/docker-compose.yml"
-    put "$root/etc/weft-hub/Caddyfile" 644 < "$here/Caddyfile"
-    put "$root/etc/weft-hub/.env" 600 <<< "WEFT_DOMAIN=$domain
+    run mkdir -p "/etc/weft-hub"
+    put "/etc/weft-hub/docker-compose.yml" 644 < "$here/docker-compose.yml"
+    put "/etc/weft-hub/Caddyfile" 644 < "$here/Caddyfile"
+    put "/etc/weft-hub/.env" 600 <<< "WEFT_DOMAIN=$domain
 WEFT_IMAGE=$image"
-    compose=(docker compose --project-name weft-hub --file "$root/etc/weft-hub/docker-compose.yml")
+    compose=(docker compose --project-name weft-hub --file "/etc/weft-hub/docker-compose.yml")
     run "${compose[@]}" up --detach --wait
     if [ -z "$dry" ] && ! "${compose[@]}" exec -T hub weft hub user list --data /data --format json | grep -q "\"$admin\""; then
         "${compose[@]}" exec -T hub weft hub user add "$admin" --role admin --data /data
@@ -131,12 +127,12 @@ WEFT_IMAGE=$image"
 fi
 
 # The binary: given, or of a release. The one before stays beside it until the new one has shown that it runs.
-new=$root$installed.new
+new=$installed.new
 if [ -n "$binary" ]; then
     [ -x "$binary" ] || die "--binary $binary: not there or not a program"
     run mkdir -p "$(dirname "$new")"
     run install -m 755 "$binary" "$new"
-elif [ "$version" != latest ] || [ ! -x "$root$installed" ]; then
+elif [ "$version" != latest ] || [ ! -x "$installed" ]; then
     run mkdir -p "$(dirname "$new")"
     run sh "$here/../install.sh" --version "$version" --to "$(dirname "$new")/fetched"
     run mv "$(dirname "$new")/fetched/weft" "$new"
@@ -144,45 +140,41 @@ elif [ "$version" != latest ] || [ ! -x "$root$installed" ]; then
 fi
 upgraded=''
 if [ -e "$new" ]; then
-    if [ -e "$root$installed" ] && cmp -s "$new" "$root$installed"; then
+    if [ -e "$installed" ] && cmp -s "$new" "$installed"; then
         rm -f "$new"
     else
-        if [ -e "$root$installed" ]; then run cp -p "$root$installed" "$root$installed.before"; fi
-        run mv "$new" "$root$installed"
+        if [ -e "$installed" ]; then run cp -p "$installed" "$installed.before"; fi
+        run mv "$new" "$installed"
         upgraded=1
     fi
 fi
-run mkdir -p "$root/usr/local/bin"
-run ln -sfn "$installed" "$root/usr/local/bin/weft"
+run mkdir -p "/usr/local/bin"
+run ln -sfn "$installed" "/usr/local/bin/weft"
 
-if [ -z "$root" ] && ! getent passwd weft-hub >/dev/null; then
+if ! getent passwd weft-hub >/dev/null; then
     run useradd --system --home-dir "$data" --no-create-home --shell /usr/sbin/nologin weft-hub
 fi
 first=''
-if [ ! -e "$root$data/log" ]; then
+if [ ! -e "$data/log" ]; then
     first=1
-    run mkdir -p "$root$data"
-    if [ -z "$root" ]; then run chown weft-hub:weft-hub "$data"; fi
-    run chmod 700 "$root$data"
+    run mkdir -p "$data"
+    run chown weft-hub:weft-hub "$data"
+    run chmod 700 "$data"
 fi
 # As the service's user, so that everything in there is its own.
 hub() {
-    if [ -n "$root" ]; then
-        run "$root$installed" hub "$@" --data "$root$data"
-    else
-        run runuser -u weft-hub -- "$installed" hub "$@" --data "$data"
-    fi
+    run runuser -u weft-hub -- "$installed" hub "$@" --data "$data"
 }
 url=http://127.0.0.1:$port
 [ -z "$domain" ] || url=https://$domain
-put "$root$config" 644 <<< "# Written by vps-deploy.sh. \`systemctl reload weft-hub\` takes a change in.
+put "$config" 644 <<< "# Written by vps-deploy.sh. \`systemctl reload weft-hub\` takes a change in.
 public_url = \"$url\"
 trusted_proxies = [\"127.0.0.1\", \"::1\"]"
 sed -e "s|@BINARY@|$installed|; s|@DATA@|$data|g; s|@PORT@|$port|; s|@CONFIG@|$config|; s|@MEMORY@|$memory|" "$here/weft-hub.service" | put "$unit" 644
 if [ -n "$first" ]; then hub init; fi
 
 if [ -n "$backup" ]; then
-    put "$root/etc/systemd/system/weft-hub-backup.service" 644 <<< "[Unit]
+    put "/etc/systemd/system/weft-hub-backup.service" 644 <<< "[Unit]
 Description=Backup of the weft hub
 
 [Service]
@@ -195,7 +187,7 @@ ProtectHome=true
 PrivateTmp=true
 NoNewPrivileges=true
 ExecStart=/bin/sh -c '$installed hub backup --data $data $data-backups/\$\$(date +%%Y%%m%%dT%%H%%M%%SZ -u).tar && ls -1 $data-backups/*.tar | head -n -7 | xargs -r rm --'"
-    put "$root/etc/systemd/system/weft-hub-backup.timer" 644 <<< "[Unit]
+    put "/etc/systemd/system/weft-hub-backup.timer" 644 <<< "[Unit]
 Description=Backup of the weft hub
 
 [Timer]
@@ -205,15 +197,15 @@ RandomizedDelaySec=15min
 
 [Install]
 WantedBy=timers.target"
-    run mkdir -p "$root$data-backups"
-    if [ -z "$root" ]; then run chown weft-hub:weft-hub "$data-backups"; fi
-    run chmod 700 "$root$data-backups"
+    run mkdir -p "$data-backups"
+    run chown weft-hub:weft-hub "$data-backups"
+    run chmod 700 "$data-backups"
 fi
 
 if [ -n "$domain" ]; then
     packages caddy
-    put "$root/etc/caddy/conf.d/weft-hub.caddy" 644 < <(sed "s|{\$WEFT_DOMAIN}|$domain|; s|{\$WEFT_UPSTREAM}|127.0.0.1:$port|" "$here/Caddyfile")
-    main=$root/etc/caddy/Caddyfile
+    put "/etc/caddy/conf.d/weft-hub.caddy" 644 < <(sed "s|{\$WEFT_DOMAIN}|$domain|; s|{\$WEFT_UPSTREAM}|127.0.0.1:$port|" "$here/Caddyfile")
+    main=/etc/caddy/Caddyfile
     if ! grep -qs 'import /etc/caddy/conf.d/' "$main"; then
         { cat "$main" 2>/dev/null || true; echo 'import /etc/caddy/conf.d/*.caddy'; } | put "$main" 644
     fi
@@ -226,16 +218,16 @@ if [ -n "$backup" ]; then run systemctl enable --now weft-hub-backup.timer; fi
 if [ -n "$domain" ]; then run systemctl reload-or-restart caddy; fi
 
 if ! healthy; then
-    if [ -e "$root$installed.before" ] && [ -n "$upgraded" ]; then
+    if [ -e "$installed.before" ] && [ -n "$upgraded" ]; then
         say "the new one does not become healthy: going back to the one before"
-        mv "$root$installed.before" "$root$installed"
+        mv "$installed.before" "$installed"
         systemctl restart weft-hub.service
         healthy || die "the one before does not either: journalctl -u weft-hub"
         exit 1
     fi
     die "it does not become healthy: journalctl -u weft-hub"
 fi
-run rm -f "$root$installed.before"
+run rm -f "$installed.before"
 if [ -z "$dry" ] && ! hub user list --format json | grep -q "\"$admin\""; then
     hub user add "$admin" --role admin
     say "the token of $admin, shown only now:"

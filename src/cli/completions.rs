@@ -186,7 +186,7 @@ fn candidates(words: &[String], top: &CommandInfoWithArgs) -> Option<Vec<(String
         // Names of skills and words, never files.
         (["skill", "publish"] | ["skill", "trust", "accept"], _) => None,
         (["skill", ..], _) => Some(Vec::new()),
-        (["hub", "init" | "verify"], _) => Some(Vec::new()),
+        (["hub", "init" | "verify"] | ["hub", "user" | "token" | "moderate", _], _) => Some(Vec::new()),
         _ if command.positionals.is_empty() => Some(Vec::new()),
         _ => None,
     }
@@ -207,6 +207,7 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
             ["policy", "test"] => vec!["text", "json", "junit"],
             _ => vec!["text", "json"],
         },
+        "--role" => vec!["user", "moderator", "admin"],
         "--from" => builtin::names(),
         "--policy" => {
             let named = |(name, about)| (format!("{prefix}{name}"), about);

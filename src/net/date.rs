@@ -1,4 +1,4 @@
-//! The one date format of HTTP headers, read into seconds. Not a calendar library.
+//! The one date format of HTTP headers, to seconds and back. Not a calendar library.
 
 use crate::clock;
 
@@ -19,6 +19,18 @@ pub fn parse(text: &str) -> Option<u64> {
     Some(clock::days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
+/// The same form, from seconds since 1970.
+pub fn write(seconds: u64) -> String {
+    // 1970 began on a Thursday.
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    let days = seconds / 86_400;
+    let (year, month, day) = clock::civil(days);
+    let name = DAYS.get((days % 7) as usize).copied().unwrap_or_default();
+    let month = MONTHS.get((month as usize).wrapping_sub(1)).copied().unwrap_or_default();
+    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    format!("{name}, {day:02} {month} {year} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
@@ -29,6 +41,7 @@ mod tests {
             ("Thu, 29 Feb 2024 23:59:59 GMT", 1_709_251_199),
         ] {
             assert_eq!(super::parse(text), Some(seconds), "{text}");
+            assert_eq!(super::write(seconds), text);
         }
         for bad in ["", "soon", "Sun, 06 Nov 1994 08:49 GMT", "Sun, 00 Nov 1994 08:49:37 GMT", "6 Nov 94"] {
             assert_eq!(super::parse(bad), None, "{bad}");

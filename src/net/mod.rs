@@ -5,7 +5,7 @@
 
 mod agent;
 mod client;
-mod date;
+pub mod date;
 mod proxy;
 mod retry;
 mod roots;

@@ -36,6 +36,14 @@ pub fn block_all() -> io::Result<Mask> {
     Ok(Mask(old))
 }
 
+/// Blocks these signals, in this thread and in those it starts from now on.
+pub fn block(signals: &[i32]) -> io::Result<()> {
+    let set = of(signals);
+    // SAFETY: the set is valid; no old one is asked for.
+    check(unsafe { libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) }.into())
+        .map(drop)
+}
+
 /// Goes back to an earlier mask.
 pub fn restore(mask: &Mask) -> io::Result<()> {
     // SAFETY: the mask is a valid set; no old one is asked for.
@@ -55,6 +63,15 @@ pub fn descriptor() -> io::Result<OwnedFd> {
     // SAFETY: set is a valid signal set.
     unsafe { libc::sigfillset(&raw mut set) };
     // SAFETY: as above; a new descriptor is asked for.
+    let fd =
+        check(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) }.into())?;
+    Ok(own(fd))
+}
+
+/// A descriptor that becomes readable when one of these signals arrives, which must be blocked.
+pub fn descriptor_of(signals: &[i32]) -> io::Result<OwnedFd> {
+    let set = of(signals);
+    // SAFETY: set is a valid signal set; a new descriptor is asked for.
     let fd =
         check(unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) }.into())?;
     Ok(own(fd))
@@ -87,6 +104,15 @@ pub fn next(descriptor: impl AsFd) -> io::Result<Option<Received>> {
 pub fn stop_self() {
     // SAFETY: integers only.
     unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+}
+
+fn of(signals: &[i32]) -> libc::sigset_t {
+    let mut set = empty();
+    for signal in signals {
+        // SAFETY: set is a valid signal set; a number that is no signal is refused.
+        unsafe { libc::sigaddset(&raw mut set, *signal) };
+    }
+    set
 }
 
 fn empty() -> libc::sigset_t {

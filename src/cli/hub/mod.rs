@@ -1,7 +1,13 @@
 //! `weft hub`: a registry of one's own, from its making to its backups. Decides nothing: the rooms below `hub::server` do.
 
+mod ask;
 mod backup;
+mod import;
 mod init;
+mod mirror;
+mod moderate;
+mod token;
+mod user;
 mod verify;
 
 use super::error::{Exit, Failure};
@@ -20,6 +26,11 @@ pub struct Hub {
 #[argh(subcommand)]
 enum Command {
     Init(init::Init),
+    User(user::User),
+    Token(token::Token),
+    Moderate(moderate::Moderate),
+    Import(import::Import),
+    Mirror(mirror::Mirror),
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -28,6 +39,11 @@ enum Command {
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
     match hub.command {
         Command::Init(command) => init::run(&command),
+        Command::User(command) => user::run(&command),
+        Command::Token(command) => token::run(&command),
+        Command::Moderate(command) => moderate::run(&command),
+        Command::Import(command) => import::run(&command),
+        Command::Mirror(command) => mirror::run(&command),
         Command::Verify(command) => verify::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => backup::run_restore(&command),

@@ -7,7 +7,6 @@ use super::device::Devices;
 use super::event::{Event, What};
 use super::gate::Permits;
 use super::http::{Body, Bounds, Handler, Head, Method, Plan, Request, Response};
-use super::kept;
 use super::limit::{Counted, Kind, Limiter, Rates, Verdict};
 use super::refusal::{Answer, Refusal};
 use super::routes::{self, Auth, Found, Route, Take};
@@ -20,7 +19,7 @@ use crate::digest::Sha256;
 use crate::json::Writer;
 use crate::skill::Problem;
 use crate::trust::statement::origin;
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -90,10 +89,14 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl App {
     /// Reads the state: the snapshot, and the events behind it.
     pub fn open(store: Arc<Store>, settings: Settings) -> Result<App, Problem> {
-        let mut state = kept::load(&store).unwrap_or_default();
+        let mut state = load(&store).unwrap_or_default();
         let from = state.applied();
         store.events(from, &mut |index, span, line| state.apply(index, span, &Event::decode(line)?))?;
-        kept::load_counts(&store, &mut state);
+        store.counters().each(&mut |name, counts| {
+            if let Some(id) = name.strip_prefix('s').and_then(|id| id.parse().ok()) {
+                state.counted(id, counts.downloads, counts.installs, 0);
+            }
+        });
         let prefix = settings.public_url.as_deref().map_or("", |url| path_of(url)).to_owned();
         let turn = state.applied();
         Ok(App {
@@ -130,7 +133,7 @@ impl App {
             let state = self.state();
             (state.applied(), state.encode())
         };
-        kept::save(&self.store, applied, &bytes)
+        self.store.save_snapshot(applied, &mut |out| out.write_all(&bytes))
     }
 
     /// Where users reach this registry, without a slash at the end.
@@ -341,6 +344,14 @@ impl Handler for App {
         let answer = begun.and_then(|begun| self.run(&request.head, Some(request.body), begun));
         self.finish(&request.head, &counted, answer)
     }
+}
+
+/// The state of the snapshot, if there is a good one.
+fn load(store: &Store) -> Option<State> {
+    let mut snapshot = store.load_snapshot()?;
+    let mut bytes = Vec::new();
+    snapshot.read_to_end(&mut bytes).ok()?;
+    State::decode(&bytes).filter(|state| state.applied() == snapshot.size)
 }
 
 /// The path of an address, without a slash at the end.

@@ -1,8 +1,7 @@
 //! Counts downloads and installs: of one user or address one a day for each skill, whatever programs repeat. Added to the
 //! state a few at a time, so that a download does not stop those who read.
 
-use super::app::App;
-use super::kept;
+use super::app::{App, skill_id};
 use super::state::{AccountId, SkillId};
 use crate::skill::Problem;
 use std::collections::{HashMap, HashSet, hash_map::RandomState};
@@ -68,13 +67,15 @@ impl App {
             let mut state = self.state_mut();
             for (id, (downloads, installs)) in waiting {
                 state.counted(id, downloads, installs, now);
+                self.store.counters().add(&skill_id(id), downloads, installs);
             }
             drop(state);
             self.rendered.clear();
         }
         if seen.unwritten && (all || now.saturating_sub(seen.written) >= KEEP) {
             (seen.written, seen.unwritten) = (now, false);
-            kept::save_counts(&self.store, &self.state())?;
+            drop(seen);
+            self.store.counters().flush()?;
         }
         Ok(())
     }

@@ -76,7 +76,8 @@ fn result(w: &mut Writer, state: &State, id: SkillId, score: f64, base: &str) ->
         }
         w.strings("topics", skill.topics())?;
         w.count("downloads", skill.counts.downloads)?;
-        w.key("metrics")?.object(|w| {
+        // Not `metrics`, of which the real CLI has an idea of its own.
+        w.key("stats")?.object(|w| {
             w.count("downloads", skill.counts.downloads)?;
             w.count("stars", skill.stars.into())
         })?;
