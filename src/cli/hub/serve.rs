@@ -39,6 +39,9 @@ pub struct Serve {
     /// the folder that `weft hub init` made
     #[argh(option, arg_name = "DIR")]
     data: PathArg,
+    /// make the folder's content first if there is none yet, as `weft hub init` does: for containers and services
+    #[argh(switch)]
+    init: bool,
     /// ADDRESS:PORT or unix:/PATH; may be given several times (default: what the service manager opened, or 127.0.0.1:8080)
     #[argh(option, arg_name = "WHERE")]
     listen: Vec<String>,
@@ -127,6 +130,10 @@ pub fn run(command: Serve) -> Result<Exit, Failure> {
         config.listen.push(Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8080))));
     }
     let dir = command.data.0.clone();
+    if command.init && is_new(&dir) {
+        let verifier = Store::create_named(&dir, None).map_err(told)?;
+        log(&format!("made {}; its log is checked with {verifier}", dir.display()));
+    }
     let (store, opened) = Store::open(&dir).map_err(told)?;
     for remark in &opened.remarks {
         log(remark);
@@ -186,6 +193,14 @@ pub fn run(command: Serve) -> Result<Exit, Failure> {
     drop(commands);
     app.save().map_err(told)?;
     Ok(Exit::Ok)
+}
+
+/// Is there nothing in the folder, or no folder? Anything else is for `Store::open` to look at.
+fn is_new(dir: &Path) -> bool {
+    match std::fs::read_dir(dir) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
 }
 
 fn unix_paths(listen: &[Listen]) -> Vec<String> {
