@@ -249,6 +249,11 @@ fn every_option_is_in_the_manual() {
         &["skill", "trust", "list"],
         &["skill", "trust", "accept"],
         &["skill", "trust", "remove"],
+        &["skill", "trust", "forget-log"],
+        &["hub", "init"],
+        &["hub", "verify"],
+        &["hub", "backup"],
+        &["hub", "restore"],
         &["completions"],
         &["version"],
     ] {

@@ -4,8 +4,6 @@
 
 #[path = "support/hub.rs"]
 mod hub;
-#[path = "support/server.rs"]
-mod server;
 
 use hub::{Got, Hub, at, form, payload};
 use std::sync::Barrier;

@@ -229,6 +229,16 @@ fn filler() {
     let blob = store.blobs().put(&vec![7; 1 << 20]);
     assert!(blob.is_err_and(|problem| problem.full));
     looked_at(dir);
+    // A start with the disk still full: reading goes on.
+    drop(store);
+    let (store, opened) = Store::open(dir).unwrap();
+    assert_eq!((opened.events, opened.cut), (kept.len() as u64, 0));
+    for (appended, text) in &kept {
+        assert_eq!(&store.read(appended.span).unwrap(), text);
+    }
+    let long = format!("{{\"x\":\"{}\"}}", "y".repeat(1 << 20));
+    assert!(store.append(&long, false).is_err_and(|problem| problem.full));
+    looked_at(dir);
     // In one piece: the harness of this test writes too.
     std::io::stdout().write_all(format!("\nfilled {}\n", kept.len()).as_bytes()).unwrap();
 }
@@ -466,4 +476,45 @@ fn an_operator_can_do_all_of_it() {
     assert_eq!(report.get("holds").unwrap().as_bool(), Some(false));
     assert!(run(&["hub", "backup", "--data", &again, &path("bad.tar")], 2).contains("damaged"));
     assert!(!Path::new(&path("bad.tar")).exists());
+}
+
+/// Not a test: what group commit is worth on the disk of this folder, and what a start costs. Prints; asserts nothing.
+#[test]
+#[ignore = "a measurement: cargo test --test hub_store measure -- --ignored --nocapture"]
+fn measure() {
+    let scratch = Scratch::new("measure");
+    let dir = scratch.0.join("data");
+    Store::create(&dir).unwrap();
+    let (store, _) = Store::open(&dir).unwrap();
+    let line = format!("{{\"type\":\"publish\",\"x\":\"{}\"}}", "y".repeat(600));
+    let mut report = String::from("\n");
+    for threads in [1u64, 8, 1, 8, 1, 8] {
+        let start = std::time::Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(|| {
+                    for _ in 0..300 {
+                        store.append(&line, false).unwrap();
+                    }
+                });
+            }
+        });
+        let each = (threads * 300) as f64 / start.elapsed().as_secs_f64();
+        report += &format!("{threads} threads: {each:.0} appends a second\n");
+    }
+    let group: Vec<(&str, bool)> = vec![(line.as_str(), false); 10_000];
+    for _ in 0..50 {
+        store.append_all(&group).unwrap();
+    }
+    let (events, bytes) = (store.size(), fs::metadata(dir.join("log/events.jsonl")).unwrap().len());
+    drop(store);
+    for _ in 0..3 {
+        let start = std::time::Instant::now();
+        let (store, _) = Store::open(&dir).unwrap();
+        let opened = start.elapsed();
+        store.events(0, &mut |_, _, _| Ok(())).unwrap();
+        let read = start.elapsed() - opened;
+        report += &format!("{events} events, {bytes} bytes: open {opened:?}, read all {read:?}\n");
+    }
+    std::io::stdout().write_all(report.as_bytes()).unwrap();
 }

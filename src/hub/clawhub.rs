@@ -127,7 +127,8 @@ pub(super) fn detail(hub: &Hub, name: &Ref) -> Result<Detail, Problem> {
         reasons.extend(word(told, "summary"));
     }
     let letters = node.get("weft").map_or(Vec::new(), |weft| words(weft, "letters"));
-    Ok(Detail { id: skill.slug.clone(), skill, reasons, release: None, letters })
+    let next = super::model::next(node.get("weft"));
+    Ok(Detail { id: skill.slug.clone(), skill, reasons, release: None, letters, next })
 }
 
 fn release_of(node: &Node) -> Option<Release> {

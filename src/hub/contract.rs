@@ -124,7 +124,8 @@ pub(super) fn detail(hub: &Hub, name: &Ref) -> Result<Detail, Problem> {
     }
     let reasons = words(&node, "reasons");
     let letters = words(&node, "letters");
-    Ok(Detail { skill, id, reasons, release: Some(release), letters })
+    let next = super::model::next(Some(&node));
+    Ok(Detail { skill, id, reasons, release: Some(release), letters, next })
 }
 
 /// The contract knows the latest release at `skills/{id}`; older ones are asked for with `?version=`.

@@ -76,6 +76,9 @@ pub struct Detail {
     pub release: Option<Release>,
     /// What the owner says about keys (rotations, revocations); signed, so that it is true whoever carries it.
     pub letters: Vec<String>,
+    /// What the next signed version must say: its number, and the content hash of the one before. Versions that are not
+    /// the latest count too, so that only the registry knows.
+    pub next: Option<(u64, Option<String>)>,
 }
 
 /// One version of a skill.
@@ -154,6 +157,12 @@ pub fn number(node: &Node, key: &str) -> Option<u64> {
 pub fn words(node: &Node, key: &str) -> Vec<String> {
     let list = node.get(key).and_then(Node::as_array).unwrap_or_default();
     list.iter().filter_map(Node::as_str).map(str::to_owned).collect()
+}
+
+/// `next` of a skill.
+pub fn next(node: Option<&Node>) -> Option<(u64, Option<String>)> {
+    let next = node?.get("next")?;
+    Some((number(next, "seq")?, word(next, "previous")))
 }
 
 /// The files of a release, if each is described as it must be.

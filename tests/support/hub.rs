@@ -1,17 +1,17 @@
-//! A hub in a folder of its own, asked directly or through a small server on loopback. The server is not weft's: that one is
-//! tested in hub_front.
+//! A hub in a folder of its own, asked directly or through weft's own front on loopback.
 
 // Each test file uses its part; a failure here is a failed test.
 #![allow(dead_code, clippy::unwrap_used, clippy::panic)]
 
-use crate::server::{Act, Seen, Server};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
 use weft::digest::Sha256;
+use weft::hub::server::front::{self, Front, Listen, Stopper};
 use weft::hub::server::http::{
     Body, Content, Handler, Head, Method, Part, PartContent, Plan, Request, Response, Spooled,
 };
@@ -145,8 +145,7 @@ impl Hub {
         if !token.is_empty() {
             all.push(("authorization".into(), format!("Bearer {token}")));
         }
-        let seen = Seen { method: method.into(), target: target.into(), headers: all, body: body.to_vec() };
-        answer(&*self.app, &self.dir.join("spool"), &seen, "hub.example")
+        answer(&*self.app, &self.dir.join("spool"), (method, target), all, body)
     }
 
     /// The files of a skill in one multipart request.
@@ -166,17 +165,34 @@ impl Hub {
         assert_eq!(got.status, 200, "{}", got.text());
     }
 
-    /// A server on loopback that asks this hub.
-    pub fn serve(&self) -> Server {
-        let (app, spool) = (self.app.clone(), self.dir.join("spool"));
-        Server::start(move |seen| {
-            let host = seen.header("host").unwrap().to_owned();
-            let got = answer(&*app, &spool, seen, &host);
-            // Names of headers are lived with for the test.
-            let headers =
-                got.headers.into_iter().map(|(key, value)| (&*Box::leak(key.into_boxed_str()), value));
-            Act::Answer(got.status, headers.collect(), got.body)
-        })
+    /// The hub on loopback, until what is given back is dropped.
+    pub fn serve(&self) -> Served {
+        let listen = Listen::Tcp("127.0.0.1:0".parse().unwrap());
+        let front = Front::bind(front::Settings::new(vec![listen], self.dir.join("spool"))).unwrap();
+        let (url, stopper) = (format!("http://{}", front.addresses()[0]), front.stopper());
+        let app = self.app.clone();
+        let thread = std::thread::spawn(move || front.run(app).unwrap());
+        Served { url, stopper, thread: Some(thread) }
+    }
+}
+
+/// A front that answers for a hub.
+pub struct Served {
+    url: String,
+    stopper: Stopper,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Served {
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stopper.now();
+        let _ = self.thread.take().unwrap().join();
     }
 }
 
@@ -210,9 +226,15 @@ fn open(dir: &Path, public_url: Option<&str>, rates: Rates) -> Arc<App> {
 }
 
 /// What weft's front does, without its guards.
-fn answer(handler: &dyn Handler, spool: &Path, seen: &Seen, host: &str) -> Got {
-    let (path, query) = seen.target.split_once('?').unwrap_or((&seen.target, ""));
-    let method = match seen.method.as_str() {
+fn answer(
+    handler: &dyn Handler,
+    spool: &Path,
+    (method, target): (&str, &str),
+    headers: Vec<(String, String)>,
+    body: &[u8],
+) -> Got {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let method = match method {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
         "POST" => Method::Post,
@@ -226,22 +248,22 @@ fn answer(handler: &dyn Handler, spool: &Path, seen: &Seen, host: &str) -> Got {
         method,
         path: path.into(),
         query: query.into(),
-        host: host.into(),
-        headers: seen.headers.clone(),
+        host: "hub.example".into(),
+        headers,
         peer: "127.0.0.1".parse().unwrap(),
         secure: false,
-        length: seen.body.len() as u64,
+        length: body.len() as u64,
     };
-    let body = match handler.plan(&head) {
+    let whole = match handler.plan(&head) {
         Plan::Now(response) => return read(response),
         Plan::Memory(most) => {
-            assert!(seen.body.len() as u64 <= most || most == 0);
-            Body::Memory(seen.body.clone())
+            assert!(body.len() as u64 <= most || most == 0);
+            Body::Memory(body.to_vec())
         }
-        Plan::File(_) => Body::File(spooled(spool, &seen.body)),
-        Plan::Multipart(_) => Body::Parts(parts(spool, &head, &seen.body)),
+        Plan::File(_) => Body::File(spooled(spool, body)),
+        Plan::Multipart(_) => Body::Parts(parts(spool, &head, body)),
     };
-    read(handler.answer(Request { head, body }))
+    read(handler.answer(Request { head, body: whole }))
 }
 
 fn spooled(spool: &Path, bytes: &[u8]) -> Spooled {

@@ -4,6 +4,7 @@ mod ask;
 mod backup;
 mod import;
 mod init;
+mod mirror;
 mod moderate;
 mod serve;
 mod settings;
@@ -32,6 +33,7 @@ enum Command {
     Token(token::Token),
     Moderate(moderate::Moderate),
     Import(import::Import),
+    Mirror(mirror::Mirror),
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(backup::Restore),
@@ -45,6 +47,7 @@ pub fn run(hub: Hub) -> Result<Exit, Failure> {
         Command::Token(command) => token::run(&command),
         Command::Moderate(command) => moderate::run(&command),
         Command::Import(command) => import::run(&command),
+        Command::Mirror(command) => mirror::run(&command),
         Command::Verify(command) => verify::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => backup::run_restore(&command),

@@ -21,6 +21,8 @@ mod verify;
 
 use super::error::{Exit, Failure};
 use argh::{ArgsInfo, FromArgs};
+#[cfg(feature = "server")]
+pub(super) use common::{Download, name};
 pub(super) use local::told;
 
 /// Get, check, install and publish skills

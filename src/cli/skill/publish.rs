@@ -101,7 +101,7 @@ pub fn run(command: &Publish) -> Result<Exit, Failure> {
         None => hub.whoami().map_err(told)?,
     };
     let name = Ref { owner: owner.clone(), slug };
-    let before = latest(&hub, &name)?;
+    let (before, next) = latest(&hub, &name)?;
     let same = before.as_ref().filter(|release| {
         let listed = release.files.as_ref().map(|listed| {
             listed.len() == hashes.len()
@@ -130,7 +130,7 @@ pub fn run(command: &Publish) -> Result<Exit, Failure> {
         say("NOT SIGNED: whoever installs this cannot know that it is yours. For trying things out only.");
         None
     } else {
-        Some(sign(command, &hub, &name, &version, hash, before.as_ref())?)
+        Some(sign(command, &hub, &name, &version, hash, (before.as_ref(), next.as_ref()))?)
     };
     let fingerprint = signed.as_ref().map(|(_, _, _, fingerprint)| fingerprint.clone());
     let title = manifest.name.clone().unwrap_or_else(|| name.slug.clone());
@@ -224,18 +224,22 @@ fn slug(command: &Publish, manifest: &Manifest, folder: &Path) -> Result<String,
     }
 }
 
+/// What the next statement must say, where the registry says so: its number, and the hash of the one before.
+type Next = Option<(u64, Option<String>)>;
+
 /// The latest release, with its signature; none for a skill that is new.
-fn latest(hub: &Hub, name: &Ref) -> Result<Option<Release>, Failure> {
+fn latest(hub: &Hub, name: &Ref) -> Result<(Option<Release>, Next), Failure> {
     let detail = match hub.detail(name) {
         Ok(detail) => detail,
-        Err(problem) if problem.what.contains("(404") => return Ok(None),
+        Err(problem) if problem.what.contains("(404") => return Ok((None, None)),
         Err(problem) => return Err(told(problem)),
     };
-    match (detail.release, &detail.skill.version) {
-        (Some(release), _) => Ok(Some(release)),
-        (None, Some(version)) => hub.release(name, version).map(Some).map_err(told),
-        (None, None) => Ok(None),
-    }
+    let release = match (detail.release, &detail.skill.version) {
+        (Some(release), _) => Some(release),
+        (None, Some(version)) => Some(hub.release(name, version).map_err(told)?),
+        (None, None) => None,
+    };
+    Ok((release, detail.next))
 }
 
 fn version(command: &Publish, manifest: &Manifest, before: Option<&Release>) -> Result<String, Failure> {
@@ -266,7 +270,7 @@ fn sign(
     name: &Ref,
     version: &str,
     hash: crate::digest::Sha256,
-    before: Option<&Release>,
+    (before, next): (Option<&Release>, Option<&(u64, Option<String>)>),
 ) -> Result<(String, String, String, String), Failure> {
     let key = secret(command)?;
     let previous = before.and_then(|release| release.signed.as_ref());
@@ -277,11 +281,7 @@ fn sign(
                 .map_err(|error| Failure::usage(error.to_string(), hub.registry.clone(), ""))?;
             let holds =
                 Signature::parse(signature).is_some_and(|signature| statement.is_signed_by(&signature));
-            if !holds
-                || statement.registry != hub.origin()
-                || statement.slug != name.slug
-                || Some(&statement.owner) != name.owner.as_ref()
-            {
+            if !holds || statement.registry != hub.origin() {
                 let what = "the registry shows a latest version whose signature does not hold";
                 return Err(told(Problem::denied(what, name.to_string(), "ask whoever runs it")));
             }
@@ -291,17 +291,29 @@ fn sign(
                     statement.public_key.fingerprint()
                 ));
             }
-            Some(statement)
+            // Signed under another name, before the skill was renamed or given away: the registry says what follows.
+            Some(statement).filter(|statement| {
+                statement.slug == name.slug && Some(&statement.owner) == name.owner.as_ref()
+            })
         }
     };
+    let mut seq = previous.as_ref().map_or(1, |statement| statement.seq.saturating_add(1));
+    let mut previous = previous.map(|statement| statement.content_hash);
+    // Versions that are not the latest count too: of those the registry knows, and only forward.
+    if let Some((number, hash)) = next
+        && *number > seq
+        && let Some(hash) = hash.as_deref().and_then(crate::digest::Sha256::parse)
+    {
+        (seq, previous) = (*number, Some(hash));
+    }
     let statement = Statement {
         registry: hub.origin(),
         owner: name.owner.clone().unwrap_or_default(),
         slug: name.slug.clone(),
         version: version.to_owned(),
         content_hash: hash,
-        seq: previous.as_ref().map_or(1, |statement| statement.seq.saturating_add(1)),
-        previous: previous.map(|statement| statement.content_hash),
+        seq,
+        previous,
         created: clock::now().as_secs(),
         public_key: *key.public(),
     };

@@ -117,6 +117,14 @@ fn run(app: &App, node: &Node) -> Result<Fill, Refusal> {
             })
         }
         "import" => import(app, node),
+        "known" => {
+            let (owner, slug) = (names::owner(&need("owner")?), names::lower(&need("slug")?));
+            let state = app.state();
+            let skill = state.exact(&owner, &slug).and_then(|id| state.skill(id));
+            let all = skill.map_or(&[][..], |skill| &skill.versions);
+            let versions: Vec<String> = all.iter().map(|version| version.number.to_string()).collect();
+            Ok(Box::new(move |w| w.strings("versions", versions.iter().map(String::as_str))))
+        }
         "save" => {
             app.save()?;
             Ok(Box::new(|_| Ok(())))
@@ -284,6 +292,18 @@ fn moderate_list(app: &App) -> Fill {
 fn import(app: &App, node: &Node) -> Result<Fill, Refusal> {
     let path = PathBuf::from(text(node, "path").ok_or_else(|| Refusal::bad("`path` is missing"))?);
     let handle = names::owner(text(node, "owner").ok_or_else(|| Refusal::bad("`owner` is missing"))?);
+    if node.get("make_owner").and_then(Node::as_bool) == Some(true)
+        && app.state().account_id(&handle).is_none()
+    {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        if !handle.bytes().all(plain) {
+            return Err(Refusal::bad("`owner` is not the name of an account"));
+        }
+        let make = format!(r#"{{"command":"user add","handle":"{handle}","role":"user"}}"#);
+        let _made = run(app, &json::parse(&make).map_err(|_| Refusal::bad("not the name of an account"))?)?;
+    }
+    let leave_out = node.get("leave_out").and_then(Node::as_array).unwrap_or_default();
+    let leave_out: Vec<&str> = leave_out.iter().filter_map(Node::as_str).collect();
     let who = {
         let state = app.state();
         let account =
@@ -291,7 +311,8 @@ fn import(app: &App, node: &Node) -> Result<Fill, Refusal> {
         Who { account, handle: handle.as_str().into(), role: Role::User, allow_unsigned: true, expires: 0 }
     };
     let _permit = app.packages.take();
-    let files = files(&path).map_err(|problem| Refusal::bad(problem.to_string()))?;
+    let mut files = files(&path).map_err(|problem| Refusal::bad(problem.to_string()))?;
+    files.retain(|file| !leave_out.contains(&file.path.as_str()));
     let page = files
         .iter()
         .find(|file| collect::is_skill_file(&file.path))
@@ -301,7 +322,17 @@ fn import(app: &App, node: &Node) -> Result<Fill, Refusal> {
     let slug = slug(text(node, "slug").unwrap_or_else(|| manifest.name.as_deref().unwrap_or(&stem)));
     let version =
         text(node, "version").map(str::to_owned).or(manifest.version).unwrap_or_else(|| "1.0.0".into());
-    let upload = Upload { owner: Some(handle), slug, version, files, ..Upload::default() };
+    let said = |key: &str| text(node, key).unwrap_or("").to_owned();
+    let upload = Upload {
+        owner: Some(handle),
+        slug,
+        version,
+        files,
+        title: said("title"),
+        summary: said("summary"),
+        source: said("source"),
+        ..Upload::default()
+    };
     let published = publish::publish(app, &who, app.settings.public_url.as_deref().unwrap_or(""), upload)?;
     Ok(Box::new(move |w| {
         w.field("name", &published.name)?;

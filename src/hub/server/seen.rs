@@ -1,7 +1,7 @@
 //! Counts downloads and installs: of one user or address one a day for each skill, whatever programs repeat. Added to the
 //! state a few at a time, so that a download does not stop those who read.
 
-use super::app::{App, skill_id};
+use super::app::{App, lock, skill_id};
 use super::state::{AccountId, SkillId};
 use crate::skill::Problem;
 use std::collections::{HashMap, HashSet, hash_map::RandomState};
@@ -24,6 +24,7 @@ pub struct Seen {
     today: HashSet<u64>,
     keys: RandomState,
     waiting: HashMap<SkillId, (u64, u64)>,
+    /// When that was done last, in milliseconds.
     added: u64,
     written: u64,
     unwritten: bool,
@@ -55,28 +56,35 @@ impl Seen {
 }
 
 impl App {
-    /// Adds what was counted to the state if it is time to, and writes it if it is time to. Called now and then: by
-    /// requests, and by whoever runs the registry every few seconds. Never by who holds the state.
+    /// Adds what was counted to the state if it is time to, and has it written if it is time to. Called every few
+    /// seconds by whoever runs the registry; never by who holds the state.
     pub fn tick(&self, now: u64, all: bool) -> Result<(), Problem> {
-        let mut seen = super::app::lock(&self.seen);
-        let due = all || seen.waiting.len() >= BATCH || now.saturating_sub(seen.added) >= PAUSE;
-        if due && !seen.waiting.is_empty() {
-            let waiting = std::mem::take(&mut seen.waiting);
-            seen.added = now;
-            seen.unwritten = true;
-            let mut state = self.state_mut();
+        // Nobody waits for the state with this lock in hand: who holds the state takes it too.
+        let (waiting, write) = {
+            let mut seen = lock(&self.seen);
+            let due = all || seen.waiting.len() >= BATCH || now.saturating_sub(seen.added) >= PAUSE;
+            let waiting = if due { std::mem::take(&mut seen.waiting) } else { HashMap::new() };
+            if !waiting.is_empty() {
+                (seen.added, seen.unwritten) = (now, true);
+            }
+            let write = seen.unwritten && (all || now.saturating_sub(seen.written) >= KEEP);
+            if write {
+                (seen.written, seen.unwritten) = (now, false);
+            }
+            (waiting, write)
+        };
+        if !waiting.is_empty() {
+            {
+                let mut state = self.state_mut();
+                for (id, (downloads, installs)) in &waiting {
+                    state.counted(*id, *downloads, *installs, now);
+                }
+            }
             for (id, (downloads, installs)) in waiting {
-                state.counted(id, downloads, installs, now);
                 self.store.counters().add(&skill_id(id), downloads, installs);
             }
-            drop(state);
             self.rendered.clear();
         }
-        if seen.unwritten && (all || now.saturating_sub(seen.written) >= KEEP) {
-            (seen.written, seen.unwritten) = (now, false);
-            drop(seen);
-            self.store.counters().flush()?;
-        }
-        Ok(())
+        if write { self.store.counters().flush() } else { Ok(()) }
     }
 }

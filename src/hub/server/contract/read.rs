@@ -166,7 +166,8 @@ pub fn skill(call: &mut Call) -> Answer {
         Ok(envelope(None, &mut |w| {
             w.object(|w| {
                 flat(w, &state, id, version, &release)?;
-                w.strings("letters", letters.iter().map(|letter| &**letter))
+                w.strings("letters", letters.iter().map(|letter| &**letter))?;
+                show::next(w.key("next")?, skill)
             })
         }))
     };

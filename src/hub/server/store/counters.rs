@@ -42,13 +42,15 @@ impl Counters {
         let path = dir.join("counters");
         let failed = |error: io::Error| Problem::file("cannot read the counters", &path, &error);
         let mut inner = Inner::default();
-        let mut lines = 0u64;
+        // Lines, and where the last whole one ends.
+        let (mut lines, mut end) = (0u64, 0u64);
         match File::open(&path) {
             Ok(file) => {
                 let mut reader = BufReader::new(file);
                 let mut line = Vec::new();
                 while reader.read_until(b'\n', &mut line).map_err(failed)? > 0 {
                     lines += 1;
+                    end += if line.ends_with(b"\n") { line.len() as u64 } else { 0 };
                     if let Some((counts, name)) = parse(&line) {
                         inner.counts.insert(name.to_owned(), counts);
                     }
@@ -64,12 +66,16 @@ impl Counters {
         if write && lines > 0 && lines > inner.counts.len() as u64 {
             let mut all: Vec<(&String, &Counts)> = inner.counts.iter().collect();
             all.sort_by_key(|(name, _)| *name);
-            write_atomic(&counters.path, |out| {
-                all.iter().try_for_each(|(name, counts)| line(out, name, counts))
-            })
-            .map_err(|error| Problem::file("cannot write the counters", &counters.path, &error))?;
+            let body =
+                |out: &mut dyn Write| all.iter().try_for_each(|(name, counts)| line(out, name, counts));
+            // On a full disk the file stays as it is, and is gone on with behind its last whole line.
+            if write_atomic(&counters.path, body).is_ok() {
+                end = fs::metadata(&counters.path)
+                    .map_err(|error| Problem::file("cannot read the counters", &counters.path, &error))?
+                    .len();
+            }
         }
-        inner.end = fs::metadata(&counters.path).map_or(0, |meta| meta.len());
+        inner.end = end;
         drop(inner);
         Ok(counters)
     }

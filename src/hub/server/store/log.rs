@@ -155,8 +155,10 @@ impl Log {
         let checkpoint = signer.sign(read.tree.size(), root).ok_or_else(|| cannot_sign(&folder))?;
         let mut log = Log::with(file, folder, hashes, signer, read, checkpoint, found.kept);
         log.group = Some(group);
-        log.write_checkpoint(true)
-            .map_err(|error| Problem::file("cannot sign the log", &log.folder, &error))?;
+        if let Err(error) = log.write_checkpoint(true) {
+            // A full disk must not keep anybody from reading.
+            told.remarks.push(format!("the log's checkpoint cannot be written: {}", words::reason(&error)));
+        }
         Ok((log, told))
     }
 

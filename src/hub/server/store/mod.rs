@@ -36,6 +36,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An event is no longer than this, in bytes.
 pub const LONGEST_LINE: u32 = 4 << 20;
@@ -46,6 +47,9 @@ const KEY: &str = "keys/log.key";
 const SCHEMA: &str = "weft.hub-store/1";
 /// What to do about damage.
 const REPAIR: &str = "`weft hub verify` says what is damaged; restore it from a backup";
+/// How often the lock is tried, and how long is waited between.
+const ATTEMPTS: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
 /// Hex digits of a salt.
 const SALT: usize = 32;
 
@@ -307,20 +311,24 @@ fn lock_file(dir: &Path) -> io::Result<File> {
 fn lock(dir: &Path) -> Result<File, Problem> {
     let failed = |error: io::Error| Problem::file("cannot lock the store", dir, &error);
     let mut file = lock_file(dir).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let mut holder = String::new();
-            let _ = (&file).take(20).read_to_string(&mut holder);
-            let holder = holder.trim();
-            let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
-            return Err(Problem::new(
-                format!("another weft has this store{who}"),
-                dir.display().to_string(),
-                "stop it first, or use the commands that ask it",
-            ));
+    for attempt in 0.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            // A command that only reads may be looking whether somebody writes, which takes it a moment.
+            Err(TryLockError::WouldBlock) if attempt < ATTEMPTS => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = (&file).take(20).read_to_string(&mut holder);
+                let holder = holder.trim();
+                let who = if holder.is_empty() { String::new() } else { format!(" (process {holder})") };
+                return Err(Problem::new(
+                    format!("another weft has this store{who}"),
+                    dir.display().to_string(),
+                    "stop it first, or use the commands that ask it",
+                ));
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
     // For whoever comes later and wants to know; nothing depends on it.
     let _ = file.set_len(0).and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));

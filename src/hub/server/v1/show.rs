@@ -253,3 +253,15 @@ pub fn signature(w: &mut Writer, version: &Version, release: &Release) -> io::Re
         Ok(())
     })
 }
+
+/// What the next signed statement must say: its number, and the content hash of the one before.
+pub fn next(w: &mut Writer, skill: &Skill) -> io::Result<()> {
+    let last = skill.last_signed();
+    w.object(|w| {
+        w.count("seq", last.map_or(1, |last| u64::from(last.seq) + 1))?;
+        match last {
+            Some(last) => w.field("previous", &last.content_hash.to_string()),
+            None => w.key("previous")?.null(),
+        }
+    })
+}

@@ -63,15 +63,7 @@ fn render(call: &Call, state: &State, id: SkillId) -> Answer {
                 w.field("publicKey", &key.to_string())?;
             }
             w.key("signed")?.boolean(one.latest().is_some_and(Version::is_signed))?;
-            // What the next statement must say.
-            w.key("next")?.object(|w| {
-                let last = one.last_signed();
-                w.count("seq", last.map_or(1, |last| u64::from(last.seq) + 1))?;
-                match last {
-                    Some(last) => w.field("previous", &last.content_hash.to_string()),
-                    None => w.key("previous")?.null(),
-                }
-            })?;
+            show::next(w.key("next")?, one)?;
             if let Some((tenths, count)) = one.rating() {
                 w.key("rating")?.object(|w| {
                     w.key("mean")?.decimal(tenths.into(), 1)?;
