@@ -112,7 +112,7 @@ impl Settings {
             limits: Limits::default(),
             loops: cores.min(4),
             workers: (cores * 2).clamp(4, 16),
-            grace: Duration::from_secs(20),
+            grace: Duration::from_secs(8),
         }
     }
 }
