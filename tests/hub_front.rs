@@ -407,24 +407,27 @@ fn busy_workers_are_said_so() {
     let mut first = site.connect();
     first.write_all(get("/wait").as_bytes()).unwrap();
     front::until("a worker has it", || site.waiting() == 1);
-    let mut second = site.connect();
-    second.write_all(get("/worker").as_bytes()).unwrap();
-    let mut busy = 0;
+    // One of these gets the place in the queue; which one is not said, for they are on different loops.
+    let mut waiting = Vec::new();
     front::until("the queue is full", || {
         let mut stream = site.connect();
         stream.write_all(get("/worker").as_bytes()).unwrap();
         stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut start = [0; 12];
-        if stream.read_exact(&mut start).is_ok() && &start == b"HTTP/1.1 503" {
-            busy += 1;
+        let busy = stream.read_exact(&mut start).is_ok() && &start == b"HTTP/1.1 503";
+        if !busy {
+            stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            waiting.push(stream);
         }
-        busy > 0
+        busy
     });
     // What answers at once is answered all the same.
     assert_eq!(site.ask(get("/now").as_bytes()).status, 200);
     site.release();
     assert_eq!(read_answer(&mut first, false).body, b"waited");
-    assert_eq!(read_answer(&mut second, false).body, b"worker");
+    // A slow machine may have told some of them later than was waited for.
+    let told: Vec<Vec<u8>> = waiting.iter_mut().map(|stream| read_answer(stream, false).body).collect();
+    assert!(told.iter().any(|body| body == b"worker"), "{told:?}");
     site.stop();
 }
 
