@@ -220,6 +220,7 @@ fn open(dir: &Path, public_url: Option<&str>, rates: Rates) -> Arc<App> {
         public_url: public_url.map(str::to_owned),
         spool,
         rates,
+        still: false,
         log: |line| eprintln!("hub: {line}"),
     };
     Arc::new(App::open(Arc::new(store), settings).unwrap())

@@ -2,6 +2,7 @@
 
 mod ask;
 mod backup;
+mod export;
 mod import;
 mod init;
 mod mirror;
@@ -37,6 +38,7 @@ enum Command {
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Export(export::Export),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
@@ -51,5 +53,6 @@ pub fn run(hub: Hub) -> Result<Exit, Failure> {
         Command::Verify(command) => verify::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => backup::run_restore(&command),
+        Command::Export(command) => export::run(&command),
     }
 }

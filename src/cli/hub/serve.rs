@@ -143,6 +143,7 @@ pub fn run(command: Serve) -> Result<Exit, Failure> {
         public_url: config.public_url.clone(),
         spool: spool.clone(),
         rates: config.rates,
+        still: false,
         log,
     };
     let app = Arc::new(App::open(Arc::new(store), app).map_err(told)?);

@@ -41,6 +41,8 @@ pub struct Settings {
     /// A folder for files that are being looked at; what is in it may vanish at any start.
     pub spool: PathBuf,
     pub rates: Rates,
+    /// Its pages are written out as files: nothing in them needs an answer of ours.
+    pub still: bool,
     /// Where to say what whoever runs the registry should read.
     pub log: fn(&str),
 }

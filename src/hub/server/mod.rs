@@ -8,6 +8,7 @@ mod call;
 mod contract;
 mod device;
 pub mod event;
+pub mod export;
 pub mod front;
 mod gate;
 pub mod health;

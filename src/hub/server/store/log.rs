@@ -259,6 +259,11 @@ impl Log {
         self.state().tree.leaf(index).ok()
     }
 
+    /// The hash of a whole subtree.
+    pub fn subtree(&self, level: u32, index: u64) -> Option<Sha256> {
+        self.state().tree.subtree(level, index)
+    }
+
     pub fn root_at(&self, size: u64) -> Option<Sha256> {
         self.state().tree.root_at(size)
     }

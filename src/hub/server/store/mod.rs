@@ -239,6 +239,11 @@ impl Store {
         self.log.leaf(index)
     }
 
+    /// The hash of the `index`-th subtree of those with 2^level leaves; `None` where it is not whole.
+    pub fn subtree(&self, level: u32, index: u64) -> Option<Sha256> {
+        self.log.subtree(level, index)
+    }
+
     /// The root as it was at that size.
     pub fn root_at(&self, size: u64) -> Option<Sha256> {
         self.log.root_at(size)
