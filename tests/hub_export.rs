@@ -93,7 +93,12 @@ impl Person {
             ("CLAWHUB_WORKDIR", work.to_str().unwrap()),
         ];
         let empty = ["XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME", "CLAWHUB_CONFIG_PATH"];
-        env.extend(empty.into_iter().chain(["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]).map(|key| (key, "")));
+        env.extend(
+            empty
+                .into_iter()
+                .chain(["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"])
+                .map(|key| (key, "")),
+        );
         self.dir.weft_with(&all, b"", &env)
     }
 
@@ -111,7 +116,9 @@ impl Person {
     }
 
     fn folder(&self, slug: &str, text: &str) -> String {
-        let page = format!("---\nname: {slug}\ndescription: Counts words\ntags: [text]\n---\n{text}\n\n[Notes](notes.md)\n");
+        let page = format!(
+            "---\nname: {slug}\ndescription: Counts words\ntags: [text]\n---\n{text}\n\n[Notes](notes.md)\n"
+        );
         self.dir.file(format!("src/{slug}/SKILL.md"), page);
         self.dir.file(format!("src/{slug}/notes.md"), "Notes\n");
         self.dir.0.join(format!("src/{slug}")).to_str().unwrap().to_owned()
@@ -203,7 +210,9 @@ fn what_was_exported_is_found_installed_and_verified() {
 
     // Another past: the files of before are a log that was taken back.
     let now = files(&place.www());
-    let put = |all: &BTreeMap<PathBuf, Vec<u8>>| all.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    let put = |all: &BTreeMap<PathBuf, Vec<u8>>| {
+        all.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap())
+    };
     let log = |all: &BTreeMap<PathBuf, Vec<u8>>| -> BTreeMap<PathBuf, Vec<u8>> {
         let of = all.iter().filter(|(path, _)| path.to_str().unwrap().contains("/api/static/log/"));
         of.map(|(path, bytes)| (path.clone(), bytes.clone())).collect()
@@ -256,9 +265,14 @@ fn pages_lead_to_files() {
     assert!(place.exported()("files") > 0);
     let www = place.www();
     let mut links = 0;
-    for (path, bytes) in files(&www).iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "html")) {
+    for (path, bytes) in
+        files(&www).iter().filter(|(path, _)| path.extension().is_some_and(|end| end == "html"))
+    {
         let page = String::from_utf8(bytes.clone()).unwrap();
-        assert!(page.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'"), "{path:?}");
+        assert!(
+            page.contains("http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'"),
+            "{path:?}"
+        );
         assert!(!page.contains("<form") && !page.contains("<script"), "{path:?}");
         for link in page.split("href=\"").skip(1) {
             let link = link.split('"').next().unwrap();

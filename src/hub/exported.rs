@@ -28,7 +28,8 @@ fn owner(hub: &Hub, name: &Ref) -> Result<String, Problem> {
         [] => Err(Problem::new("no owner has a skill of this name", name.slug.clone(), "")),
         [one] => Ok(one.clone()),
         many => {
-            let all: Vec<String> = many.iter().take(20).map(|owner| format!("@{owner}/{}", name.slug)).collect();
+            let all: Vec<String> =
+                many.iter().take(20).map(|owner| format!("@{owner}/{}", name.slug)).collect();
             let what = format!("several owners have a skill `{}`", name.slug);
             Err(Problem::new(what, hub.registry.clone(), format!("name one of {}", all.join(", "))))
         }

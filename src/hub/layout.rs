@@ -124,7 +124,13 @@ pub fn place(level: u32, index: u64, size: u64) -> Option<Place> {
     // Of the hashes at the tile's bottom, those below the subtree.
     let (first, many) = (index << inner, 1usize << inner);
     let number = first / TILE;
-    Some(Place { level: tiles, number, width: width(tiles, number, size), first: (first % TILE) as usize, many })
+    Some(Place {
+        level: tiles,
+        number,
+        width: width(tiles, number, size),
+        first: (first % TILE) as usize,
+        many,
+    })
 }
 
 /// How many hashes a tile has in a tree of that size.

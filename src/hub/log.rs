@@ -46,7 +46,8 @@ fn way_out(hub: &Hub) -> String {
 }
 
 impl Hub {
-    fn log_url(&self, path: &str) -> Url {
+    /// Where the registry answers questions about its log.
+    pub(super) fn log_url(&self, path: &str) -> Url {
         let root = self.base.path().trim_end_matches('/');
         let root = match self.dialect {
             Dialect::Contract => root.strip_suffix("/api/weft").unwrap_or(root),
@@ -73,7 +74,7 @@ impl Hub {
     fn ask_growth(&self, from: u64, to: u64) -> Result<Vec<Sha256>, Problem> {
         let none = || self.log_denied("a proof about the log is none");
         match self.dialect {
-            Dialect::Exported => self.from_tiles(to, &|subtrees| merkle::consistency(from, to, subtrees)),
+            Dialect::Exported => self.prove_by_tiles(to, &|subtrees| merkle::consistency(from, to, subtrees)),
             _ => hashes(&self.ask_log(&format!("consistency?from={from}&to={to}"))?).ok_or_else(none),
         }
     }
@@ -82,7 +83,7 @@ impl Hub {
     fn ask_entry(&self, index: u64, size: u64) -> Result<Option<(String, Vec<Sha256>)>, Problem> {
         if self.dialect == Dialect::Exported {
             let line = exported::event(self, index)?;
-            let path = self.from_tiles(size, &|subtrees| merkle::inclusion(index, size, subtrees))?;
+            let path = self.prove_by_tiles(size, &|subtrees| merkle::inclusion(index, size, subtrees))?;
             return Ok(Some((line, path)));
         }
         let answer = self.ask_log(&format!("proof?index={index}&size={size}"))?;
@@ -90,7 +91,7 @@ impl Hub {
     }
 
     /// A proof that is put together here, from the tiles of a registry that is files.
-    fn from_tiles(
+    fn prove_by_tiles(
         &self,
         size: u64,
         make: &dyn Fn(merkle::Subtrees) -> Option<Vec<Sha256>>,
@@ -125,7 +126,9 @@ impl Hub {
         let (signed, now) = self.follow_log(before)?;
         let clock = clock::now().as_secs();
         if signed.time.is_none() {
-            checked.remarks.push("the registry's checkpoint does not say when it was signed: it may be old".into());
+            checked
+                .remarks
+                .push("the registry's checkpoint does not say when it was signed: it may be old".into());
         }
         if log::is_stale(&signed, clock) {
             checked.remarks.push("the registry shows a state that is older than seven days".into());

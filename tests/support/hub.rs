@@ -99,6 +99,12 @@ impl Hub {
         Hub { dir, app }
     }
 
+    /// A store that is there.
+    pub fn open(dir: PathBuf) -> Hub {
+        let app = open(&dir, None, Rates::default());
+        Hub { dir, app }
+    }
+
     /// As after a restart.
     pub fn again(&mut self) {
         let nothing =

@@ -7,6 +7,7 @@ mod import;
 mod init;
 mod mirror;
 mod moderate;
+mod replicate;
 mod serve;
 mod settings;
 mod token;
@@ -39,6 +40,7 @@ enum Command {
     Backup(backup::Backup),
     Restore(backup::Restore),
     Export(export::Export),
+    Replicate(replicate::Replicate),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
@@ -54,5 +56,6 @@ pub fn run(hub: Hub) -> Result<Exit, Failure> {
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => backup::run_restore(&command),
         Command::Export(command) => export::run(&command),
+        Command::Replicate(command) => replicate::run(&command),
     }
 }

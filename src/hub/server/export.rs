@@ -4,7 +4,7 @@
 //! The order is that of trust: the log first, then what it vouches for, then what leads there. Whoever reads the tree while it is
 //! written, or while it is copied in this order, finds everything that what they read speaks of.
 
-use super::http::{Body, Content, Head, Handler, Method, Request};
+use super::http::{Body, Content, Handler, Head, Method, Request};
 use super::state::{Order, SkillId};
 use super::store::{Store, is_salted};
 use super::web::lists::PAGE;
@@ -76,7 +76,8 @@ impl Tree {
     /// As [`put`](Tree::put), of a file whose name says what is in it: if it is there with that length, it is it.
     fn put_file(&mut self, path: String, mut file: File, length: u64) -> Result<(), Problem> {
         let full = self.root.join(&path);
-        if fs::metadata(&full).is_ok_and(|meta| meta.is_file() && meta.len() == length) && same(&full, &mut file)
+        if fs::metadata(&full).is_ok_and(|meta| meta.is_file() && meta.len() == length)
+            && same(&full, &mut file)
         {
             self.done.bytes += length;
             self.files.insert(path);
@@ -99,7 +100,9 @@ fn same(path: &Path, file: &mut File) -> bool {
     let (mut old, mut new) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     let Ok(mut there) = File::open(path) else { return false };
     loop {
-        let (Ok(length), Ok(other)) = (fill(file, &mut new), fill(&mut there, &mut old)) else { return false };
+        let (Ok(length), Ok(other)) = (fill(file, &mut new), fill(&mut there, &mut old)) else {
+            return false;
+        };
         if new.get(..length) != old.get(..other) {
             return false;
         }

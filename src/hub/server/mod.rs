@@ -19,6 +19,7 @@ pub mod names;
 pub mod publish;
 pub mod refusal;
 mod rendered;
+pub mod replica;
 pub mod routes;
 mod seen;
 mod site;

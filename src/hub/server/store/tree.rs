@@ -87,6 +87,15 @@ impl Tree {
         (self.written * WIDTH, self.pending.iter().flat_map(|hash| *hash.as_bytes()).collect())
     }
 
+    /// The root that the tree would have with these leaves more.
+    pub fn root_with(&self, leaves: &[Sha256]) -> io::Result<Sha256> {
+        let peaks = self.peaks.clone();
+        let file = self.file.try_clone()?;
+        let mut tree = Tree { size: self.size, peaks, file, written: 0, pending: Vec::new() };
+        leaves.iter().for_each(|leaf| tree.grow(*leaf, |_, _| ()));
+        Ok(tree.root())
+    }
+
     /// So many bytes of what was not written are now.
     pub fn wrote(&mut self, bytes: usize) {
         let hashes = bytes / WIDTH as usize;
@@ -120,12 +129,20 @@ impl Tree {
 
     /// RFC 9162, 2.1.3.1.
     pub fn inclusion(&self, index: u64, size: u64) -> Option<Vec<Sha256>> {
-        if size > self.size { None } else { merkle::inclusion(index, size, &|level, at| self.subtree(level, at)) }
+        if size > self.size {
+            None
+        } else {
+            merkle::inclusion(index, size, &|level, at| self.subtree(level, at))
+        }
     }
 
     /// RFC 9162, 2.1.4.1.
     pub fn consistency(&self, from: u64, to: u64) -> Option<Vec<Sha256>> {
-        if to > self.size { None } else { merkle::consistency(from, to, &|level, at| self.subtree(level, at)) }
+        if to > self.size {
+            None
+        } else {
+            merkle::consistency(from, to, &|level, at| self.subtree(level, at))
+        }
     }
 
     /// The hash of the `index`-th subtree of those with 2^level leaves; `None` where it is not whole.
