@@ -8,6 +8,7 @@ use crate::cli::term::Progress;
 use crate::hub::server::export::export;
 use crate::json::Writer;
 use crate::net::Url;
+use crate::scan::report::plural;
 use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
 
@@ -51,8 +52,14 @@ pub fn run(command: &Export) -> Result<Exit, Failure> {
     out(|page| match command.format {
         Format::Text => writeln!(
             page,
-            "{} skills in {} versions, {} log events; {} files, {} bytes: {} written, {} removed",
-            done.skills, done.versions, done.events, done.files, done.bytes, done.written, done.removed
+            "{}, {}, {}; {}, {} bytes: {} written, {} removed",
+            plural(done.skills, "skill"),
+            plural(done.versions, "version"),
+            plural(done.events as usize, "log event"),
+            plural(done.files, "file"),
+            done.bytes,
+            done.written,
+            done.removed
         ),
         Format::Json => {
             Writer::new(page).object_lines(|w| {
