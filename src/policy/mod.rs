@@ -8,10 +8,12 @@ pub mod builtin;
 mod canonical;
 pub mod commands;
 pub mod decide;
+pub mod diff;
 pub mod effective;
 pub mod error;
 mod file;
 pub mod find;
+pub mod git;
 pub mod host;
 mod idna;
 pub mod lint;
@@ -24,11 +26,11 @@ pub mod vars;
 pub use ask::ask;
 pub use decide::Decision;
 pub use error::{Error, Errors};
-pub use file::KEYS;
+pub use file::{KEYS, is_only_scan};
 use host::{HostPattern, Ports};
-pub use load::is_path;
+pub use load::{Disk, Files, is_path};
 use path::{Glob, PathRule, PathRules};
-pub use resolve::{choose, endpoint, load, load_default, load_text};
+pub use resolve::{choose, default_whole, endpoint, load, load_default, load_text, load_whole};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -175,6 +177,8 @@ pub struct Filesystem {
     /// ask [`Filesystem::exec_rule`].
     pub exec: PathRules,
     pub exec_is_default: bool,
+    /// The entries of the three with `*` in them, as they were before they were expanded.
+    pub patterns: Vec<Pattern>,
     pub deny: Vec<DenyPath>,
     /// Deny patterns with `*`. What they matched at resolve time is in `deny` as well; this is for what comes later.
     pub deny_globs: Vec<DenyGlob>,
@@ -205,6 +209,13 @@ pub struct DenyGlob {
     pub glob: Glob,
     /// The `write` rule below which a process could make a new match, if there is one.
     pub creatable: Option<Origin>,
+    pub origin: Origin,
+}
+
+/// A `read`, `write` or `exec` entry with `*`; the key is in its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    pub glob: Glob,
     pub origin: Origin,
 }
 

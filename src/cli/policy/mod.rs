@@ -1,6 +1,7 @@
-//! `weft policy`: write, check, show, question and test policies. Enforces nothing.
+//! `weft policy`: write, check, show, question, test and compare policies. Enforces nothing.
 
 mod check;
+mod diff;
 mod init;
 mod live;
 mod show;
@@ -31,6 +32,7 @@ enum Command {
     Init(init::Init),
     Why(why::Why),
     Test(test::Test),
+    Diff(diff::Diff),
 }
 
 pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
@@ -40,6 +42,7 @@ pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
         Command::Init(command) => init::run(&command),
         Command::Why(command) => why::run(&command),
         Command::Test(command) => test::run(&command),
+        Command::Diff(command) => diff::run(&command),
     }
 }
 
