@@ -54,7 +54,7 @@ fn what_a_policy_comes_to_is_compared_not_its_text() {
         (
             files("read = ['/usr/lib']"),
             files("read = ['/usr']"),
-            &["wider medium filesystem.exec: /usr can be read and executed"],
+            &["wider medium filesystem.read: /usr can be read and executed"],
         ),
         // Said in another way: nothing.
         (files("read = ['/usr']"), files("read = ['/usr', '/usr/lib', '/usr/share/doc']"), &[]),
@@ -64,7 +64,7 @@ fn what_a_policy_comes_to_is_compared_not_its_text() {
         (
             files("read = ['/usr']"),
             files("read = ['/usr', '/nowhere/x']"),
-            &["wider medium filesystem.exec: /nowhere/x can be read and executed"],
+            &["wider medium filesystem.read: /nowhere/x can be read and executed"],
         ),
         // Writing for reading, one line; and only that.
         (
@@ -72,7 +72,11 @@ fn what_a_policy_comes_to_is_compared_not_its_text() {
             files(
                 "write = ['${WORKSPACE}']\nprotect = ['${WORKSPACE}/.git/hooks', '${WORKSPACE}/.git/config']\nexec = []",
             ),
-            &["wider medium filesystem.write: ${WORKSPACE} can be written"],
+            &[
+                "wider medium filesystem.write: ${WORKSPACE} can be written",
+                "narrower - filesystem.protect: ${WORKSPACE}/.git/hooks is protected, whatever else is said",
+                "narrower - filesystem.protect: ${WORKSPACE}/.git/config is protected, whatever else is said",
+            ],
         ),
         // A deny that is gone, one that is covered by another, and one that nothing reaches.
         (
@@ -197,6 +201,11 @@ fn what_a_policy_comes_to_is_compared_not_its_text() {
             &["wider high network.inject: the secret K is sent to a.com as X"],
         ),
         // Names.
+        (
+            "[tools]\nallow = ['a']\n[[tools.argument]]\ntool = '*'\nname = 'path'\nmust = 'read'".into(),
+            "[tools]\nallow = ['a']".into(),
+            &["wider medium tools.argument: the argument path of * is no longer held to what it was"],
+        ),
         (
             "[tools]\nallow = ['mcp__*']".into(),
             "[tools]\nallow = ['mcp__git__*', 'mcp__fs_read']".into(),
@@ -329,7 +338,7 @@ fn a_policy_is_no_different_from_itself_and_from_what_it_extends() {
         assert!(!said.out.contains(": filesystem"), "{said:?}");
     }
     let said = diff(&dir, &["readonly", "coding-agent"]);
-    assert!(said.out.contains("filesystem.write: ${WORKSPACE} can be written"), "{said:?}");
+    assert!(said.out.contains("filesystem.write: ${WORKSPACE} can be executed and written"), "{said:?}");
 }
 
 #[test]
@@ -340,7 +349,7 @@ fn text_and_markdown_name_line_and_risk_and_the_gate_fails() {
     let said = diff(&dir, &["old.toml", "new.toml"]);
     assert_eq!(said.code, 0, "{said:?}");
     for line in [
-        "wider     high    new.toml:4: filesystem.exec: /etc can be read and executed (PL-001 wide-read)",
+        "wider     high    new.toml:4: filesystem.read: /etc can be read (PL-001 wide-read)",
         "wider     high    new.toml:6: network.allow: * port 443 can be reached (PL-005 any-host)",
         "wider     low     old.toml:4: filesystem.deny: ${WORKSPACE}/.env is no longer denied, though nothing allows it",
         "old.toml → new.toml: 3 wider (worst risk: high), 0 narrower",
@@ -364,10 +373,7 @@ fn text_and_markdown_name_line_and_risk_and_the_gate_fails() {
 fn names_are_text_in_a_comment() {
     let dir = Dir::new();
     dir.file("old.toml", "version = 1\n");
-    dir.file(
-        "new.toml",
-        "version = 1\n[filesystem]\nread = ['/x/<img src=a>|@team [a](b) `c` **d**\u{202e}']\n",
-    );
+    dir.file("new.toml", "version = 1\n[filesystem]\nread = ['/x/<img src=a>|@team [a](b) `c`\u{202e}']\n");
     let said = diff(&dir, &["--format", "markdown", "old.toml", "new.toml"]);
     assert!(
         !said.out.contains("<img") && !said.out.contains("@team") && !said.out.contains("[a](b)"),

@@ -210,6 +210,8 @@ fn every_option_is_in_the_manual() {
         &["policy", "init"],
         &["policy", "why"],
         &["policy", "test"],
+        &["policy", "diff"],
+        &["check"],
         &["audit"],
         &["audit", "tail"],
         &["audit", "show"],

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod audit;
+mod check;
 pub mod completions;
 pub mod config;
 pub mod doctor;
@@ -59,6 +60,7 @@ enum Command {
     Security(security::Security),
     Run(run::Run),
     Policy(policy::PolicyCommand),
+    Check(check::Check),
     #[cfg(feature = "client")]
     Skill(skill::Skill),
     #[cfg(feature = "server")]
@@ -112,6 +114,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Security(command) => security::run(command),
         Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
+        Command::Check(command) => check::run(&command),
         #[cfg(feature = "client")]
         Command::Skill(command) => skill::run(command),
         #[cfg(feature = "server")]

@@ -346,6 +346,49 @@ pub struct Tools {
     /// Patterns with `*`.
     pub allow: Vec<Set<String>>,
     pub deny: Vec<Set<String>>,
+    pub arguments: Vec<Argument>,
+}
+
+/// What an argument of a tool may be. Only ever narrows what `allow` allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// The tools it is about, with `*`.
+    pub tool: String,
+    /// Its name; a dot leads into an object.
+    pub name: String,
+    /// What the policy has to allow with its value, or with each of a list.
+    pub must: Option<Must>,
+    /// Patterns with `*`, one of which its value, or each of a list, has to be.
+    pub matches: Option<Vec<String>>,
+    /// A call without it is denied.
+    pub required: bool,
+    pub origin: Origin,
+}
+
+/// What an argument is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Must {
+    Read,
+    Write,
+    Exec,
+    /// `host:port`, or a URL.
+    Connect,
+}
+
+impl Must {
+    pub(super) const ALL: [Must; 4] = [Must::Read, Must::Write, Must::Exec, Must::Connect];
+    /// As a policy names them, in the same order.
+    pub(super) const WORDS: &[&str] = &["read", "write", "exec", "connect"];
+
+    /// As a policy names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Must::Read => "read",
+            Must::Write => "write",
+            Must::Exec => "exec",
+            Must::Connect => "connect",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ mod process;
 use super::commands::SearchPath;
 use super::decide::covers;
 use super::error::{Error, Errors};
-use super::file::{Expect, HostTable, InjectTable, Lines, List, TestTable, Text};
+use super::file::{ArgumentTable, Expect, HostTable, InjectTable, Lines, List, TestTable, Text};
 use super::find::{Finder, Found};
 use super::host::{Host, HostPattern, Ports};
 use super::load::{Disk, Files, Layer, Loader};
@@ -172,6 +172,7 @@ impl Resolver<'_> {
             tools: Tools {
                 allow: self.patterns(layers, "tools.allow", |layer| &layer.file.tools.allow),
                 deny: self.patterns(layers, "tools.deny", |layer| &layer.file.tools.deny),
+                arguments: self.each(layers, |layer| Some(&layer.file.tools.argument), Resolver::argument),
             },
             audit,
             monitor: self.monitor(layers),
@@ -381,6 +382,28 @@ impl Resolver<'_> {
             }
         }
         found
+    }
+
+    fn argument(&mut self, layer: &Layer, entry: &Spanned<ArgumentTable>) -> Option<Argument> {
+        let table = entry.get_ref();
+        if table.must.is_none() && table.matches.is_none() && table.required != Some(true) {
+            let help = "add `must`, `matches` or `required = true`";
+            self.fail(&layer.lines, entry, "nothing is said about the argument", help);
+        }
+        for (text, what) in [(&table.tool, "tool"), (&table.name, "argument")] {
+            if text.get_ref().is_empty() || text.get_ref().chars().any(char::is_control) {
+                self.fail(&layer.lines, text, format!("that is no name of a {what}"), "");
+            }
+        }
+        let matches = table.matches.as_ref();
+        Some(Argument {
+            tool: table.tool.get_ref().clone(),
+            name: table.name.get_ref().clone(),
+            must: table.must,
+            matches: matches.map(|list| list.iter().map(|text| text.get_ref().clone()).collect()),
+            required: table.required == Some(true),
+            origin: origin(layer, &table.tool, "tools.argument"),
+        })
     }
 
     fn monitor(&mut self, layers: &[Layer]) -> Monitor {

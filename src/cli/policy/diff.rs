@@ -190,6 +190,9 @@ fn line(origin: &Origin) -> String {
 /// The line to look at, and the other one if it is another.
 fn lines(change: &Change) -> (String, Option<String>) {
     let (old, new) = (change.old.as_ref().map(line), change.new.as_ref().map(line));
+    if old == new {
+        return (new.unwrap_or_default(), None);
+    }
     let (first, second) = match (&change.old, &change.new) {
         // A line that is gone explains more than the one that was there all along.
         (Some(gone), Some(_)) if gone.key == change.key => {

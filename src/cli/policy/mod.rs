@@ -14,7 +14,7 @@ use crate::policy::vars::Places;
 use crate::policy::{Errors, Policy};
 use argh::{ArgsInfo, FromArgValue, FromArgs};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Say what an agent may do: write, check and question policies
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -96,4 +96,12 @@ pub(super) fn out(body: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(
         .and_then(|()| stdout.write_all(&page))
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::stdout(&error))
+}
+
+/// As typed in the current folder, `..` taken away the way the kernel would.
+pub(super) fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+    let failed = |error| Failure::file("cannot look at", &path, &error);
+    let full = std::path::absolute(&path).map_err(failed)?;
+    let dots = full.components().any(|part| part == std::path::Component::ParentDir);
+    if dots { full.canonicalize().map_err(failed) } else { Ok(full) }
 }

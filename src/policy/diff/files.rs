@@ -21,7 +21,11 @@ pub fn compare(old: &Policy, new: &Policy, found: &mut Found) {
             .ancestors()
             .skip(1)
             .find_map(|above| points.binary_search_by(|p| p.as_path().cmp(above)).ok());
-        let inherited = above.map(|above| &answers[above]);
+        // The run's own temporary folder says nothing about a place of the host that stands in the host's.
+        let same_kind = |above: &usize| {
+            [old, new].iter().all(|policy| private(policy, &points[*above]) == private(policy, path))
+        };
+        let inherited = above.filter(same_kind).map(|above| &answers[above]);
         // A pattern that was told of stands for what it matches.
         if globs.iter().any(|glob| glob.covers(path)) {
             continue;
@@ -31,6 +35,10 @@ pub fn compare(old: &Policy, new: &Policy, found: &mut Found) {
         }
     }
     denies(old, new, &globs, found);
+}
+
+fn private(policy: &Policy, path: &Path) -> bool {
+    policy.filesystem.read_rule(path).is_some_and(|rule| rule.private)
 }
 
 /// Every path that is named by either, sorted, once.
@@ -109,8 +117,8 @@ fn change(
         _ => format!("{at} can no longer be {}", verbs.replace(" and ", " or ")),
     };
     // A line that denied, in the old or in the new policy, is what a reader has to look at.
-    let by = if direction == Direction::Wider { before } else { after };
-    let key = by.as_ref().map_or(VERBS[strongest].1, |deny| deny.key);
+    let (by, grant) = if direction == Direction::Wider { (before, after) } else { (after, before) };
+    let key = by.as_ref().or(grant.as_ref()).map_or(VERBS[strongest].1, |origin| origin.key);
     let risk = match direction {
         Direction::Wider => risk(path, &fresh, by.is_some(), old, new),
         _ => Risk::Low,
@@ -119,6 +127,9 @@ fn change(
 }
 
 fn risk(path: &Path, verbs: &[usize], was_denied: bool, old: &Policy, new: &Policy) -> Risk {
+    if private(new, path) {
+        return Risk::Low;
+    }
     let places = &new.places;
     let secret = CREDENTIALS_AT.iter().any(|name| {
         let name = places.home.join(name);
@@ -126,7 +137,7 @@ fn risk(path: &Path, verbs: &[usize], was_denied: bool, old: &Policy, new: &Poli
     });
     let (executed, written) = (verbs.contains(&1), verbs.contains(&2));
     let both = decide::write(new, path).allowed && exec(new, path).0;
-    let own = path.starts_with(&places.workspace) || path.starts_with(&places.tmpdir);
+    let own = path.starts_with(&places.workspace);
     let system = ["/usr", "/lib", "/lib64", "/bin", "/sbin", "/opt", "/nix"];
     if secret
         || both && (executed || written)

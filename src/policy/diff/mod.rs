@@ -118,6 +118,7 @@ fn entries(policy: &Policy) -> usize {
         + policy.env.set.len()
         + policy.tools.allow.len()
         + policy.tools.deny.len()
+        + policy.tools.arguments.len()
         + policy.tests.len()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Direction, Found, Risk, subsumes};
 use crate::policy::decide::is_loader_variable;
-use crate::policy::{Policy, Set};
+use crate::policy::{Argument, Policy, Set};
 
 pub fn compare(old: &Policy, new: &Policy, found: &mut Found) {
     Names {
@@ -13,6 +13,7 @@ pub fn compare(old: &Policy, new: &Policy, found: &mut Found) {
         risk: |name| if name.contains('*') { Risk::High } else { Risk::Medium },
     }
     .compare((&old.tools.allow, &old.tools.deny), (&new.tools.allow, &new.tools.deny), found);
+    arguments(old, new, found);
     Names {
         allow: "env.allow",
         deny: "env.deny",
@@ -37,9 +38,29 @@ pub fn compare(old: &Policy, new: &Policy, found: &mut Found) {
     }
 }
 
+/// Each rule only narrows, so that one which is gone is wider, if it spoke about a tool that is allowed.
+fn arguments(old: &Policy, new: &Policy, found: &mut Found) {
+    let same = |a: &Argument, b: &Argument| {
+        subsumes(&b.tool, &a.tool)
+            && a.name == b.name
+            && (a.must.is_none() || a.must == b.must)
+            && (a.matches.is_none() || a.matches == b.matches)
+            && (b.required || !a.required)
+    };
+    let (before, after) = (&old.tools.arguments, &new.tools.arguments);
+    for rule in before.iter().filter(|rule| !after.iter().any(|kept| same(rule, kept))) {
+        let what = format!("the argument {} of {} is no longer held to what it was", rule.name, rule.tool);
+        found.add(Direction::Wider, Risk::Medium, "tools.argument", what, Some(&rule.origin), None);
+    }
+    for rule in after.iter().filter(|rule| !before.iter().any(|kept| same(rule, kept))) {
+        let what = format!("the argument {} of {} is limited", rule.name, rule.tool);
+        found.add(Direction::Narrower, Risk::Low, "tools.argument", what, None, Some(&rule.origin));
+    }
+}
+
 /// Words in the name of a variable that holds something worth stealing.
 const SECRET: &[&str] =
-    &["TOKEN", "SECRET", "KEY", "PASS", "CREDENTIAL", "AUTH", "AWS_", "COOKIE", "SESSION"];
+    &["TOKEN", "SECRET", "KEY", "PASS", "CREDENTIAL", "OAUTH", "AUTH_", "AWS_", "COOKIE", "SESSION"];
 
 fn of_variable(name: &str) -> Risk {
     let upper = name.to_ascii_uppercase();
