@@ -3,6 +3,7 @@
 //! Not how anything is enforced: whoever asks has to obey.
 
 pub mod call;
+pub mod hook;
 pub mod message;
 pub mod query;
 pub mod shell;

@@ -212,6 +212,7 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
             ["policy", "diff"] => vec!["text", "json", "markdown"],
             _ => vec!["text", "json"],
         },
+        "--client" => vec!["claude-code", "codex", "gemini", "cursor", "openclaw"],
         "--role" => vec!["user", "moderator", "admin"],
         "--from" => builtin::names(),
         "--policy" => {
@@ -267,6 +268,8 @@ mod tests {
         assert_eq!(ask("policy show ski").unwrap(), ["skill"]);
         assert_eq!(ask("check --policy base re").unwrap(), ["read"]);
         assert_eq!(ask("check read "), None);
+        assert_eq!(ask("hook ").unwrap(), ["run", "install"]);
+        assert_eq!(ask("hook run --client g").unwrap(), ["gemini"]);
         assert_eq!(ask("check --serve "), None);
         assert_eq!(ask("policy diff --format m").unwrap(), ["markdown"]);
         assert_eq!(ask("policy diff --git ma").unwrap(), ["main", "main..."]);

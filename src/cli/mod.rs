@@ -10,6 +10,7 @@ pub mod error;
 #[cfg(feature = "server")]
 mod health;
 pub mod help;
+mod hook;
 #[cfg(feature = "server")]
 mod hub;
 mod inside;
@@ -61,6 +62,7 @@ enum Command {
     Run(run::Run),
     Policy(policy::PolicyCommand),
     Check(check::Check),
+    Hook(hook::Hook),
     #[cfg(feature = "client")]
     Skill(skill::Skill),
     #[cfg(feature = "server")]
@@ -115,6 +117,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
         Command::Check(command) => check::run(&command),
+        Command::Hook(command) => hook::run(&command),
         #[cfg(feature = "client")]
         Command::Skill(command) => skill::run(command),
         #[cfg(feature = "server")]

@@ -70,7 +70,7 @@ pub(super) fn places(workspace: Option<&Path>) -> Result<Places, Failure> {
 }
 
 /// The first mistake, and how to see the others.
-pub(super) fn failure(errors: &Errors) -> Failure {
+pub(in crate::cli) fn failure(errors: &Errors) -> Failure {
     let Some(first) = errors.iter().next() else { return Failure::usage("the policy is wrong", "", "") };
     let at = match first.line {
         0 => first.file.to_string(),
