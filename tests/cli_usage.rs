@@ -212,6 +212,7 @@ fn every_option_is_in_the_manual() {
         &["policy", "test"],
         &["policy", "diff"],
         &["check"],
+        &["mcp"],
         &["hook"],
         &["hook", "run"],
         &["hook", "install"],

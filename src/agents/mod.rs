@@ -4,6 +4,7 @@
 
 pub mod call;
 pub mod hook;
+pub mod mcp;
 pub mod message;
 pub mod query;
 pub mod shell;

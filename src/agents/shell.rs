@@ -27,10 +27,26 @@ const BEFORE_COMMAND: &[&str] =
     &["if", "then", "elif", "else", "while", "until", "do", "time", "!", "{", "coproc"];
 /// Words that are commands of the shell and end or structure others.
 const STRUCTURE: &[&str] = &["fi", "done", "esac", "}", "in"];
-/// Commands that run what their arguments say.
-const RUNNERS: &[&str] = &[
-    "env", "nohup", "nice", "time", "command", "exec", "builtin", "sudo", "doas", "xargs", "timeout",
-    "setsid", "stdbuf", "ionice", "chroot", "unshare", "watch", "busybox",
+/// Commands that run what their arguments say, and their options that have a value as the next word.
+const RUNNERS: &[(&str, &[&str])] = &[
+    ("env", &["-u", "-C"]),
+    ("nohup", &[]),
+    ("nice", &["-n"]),
+    ("command", &[]),
+    ("exec", &["-a"]),
+    ("builtin", &[]),
+    ("sudo", &["-u", "-g", "-p", "-C", "-r", "-t", "-T", "-U", "-R", "-D"]),
+    ("doas", &["-u", "-C"]),
+    ("xargs", &["-n", "-I", "-P", "-L", "-d", "-E", "-s", "-a"]),
+    ("timeout", &["-s", "-k"]),
+    ("setsid", &[]),
+    ("stdbuf", &["-i", "-o", "-e"]),
+    ("ionice", &["-c", "-n", "-p"]),
+    ("watch", &["-n"]),
+    ("chroot", &[]),
+    ("unshare", &[]),
+    ("busybox", &[]),
+    ("toybox", &[]),
 ];
 
 /// Commands of the shell itself that start no program.
@@ -76,14 +92,14 @@ fn look(text: &str, depth: usize, line: &mut Line) {
 fn commands(tokens: &[Token], depth: usize, line: &mut Line) {
     // Is the next word a command?
     let mut first = true;
-    // The command that takes its arguments for another one.
-    let mut runner = false;
+    // The options with a value of the command that takes its arguments for another one.
+    let mut runner: Option<&[&str]> = None;
     let mut name = String::new();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
         at += 1;
         match token {
-            Token::End => (first, runner) = (true, false),
+            Token::End => (first, runner) = (true, None),
             Token::Redirect(write) => {
                 let Some(Token::Word(file, varies)) = tokens.get(at) else {
                     line.unknown = Some("a redirection has no file");
@@ -124,9 +140,18 @@ fn commands(tokens: &[Token], depth: usize, line: &mut Line) {
                     line.words.push(word.clone());
                     continue;
                 }
-                if BEFORE_COMMAND.contains(&word.as_str())
-                    || (runner && (word.starts_with('-') || is_number(word)))
+                if BEFORE_COMMAND.contains(&word.as_str()) {
+                    continue;
+                }
+                if let Some(values) = runner
+                    && (word.starts_with('-') || is_number(word))
                 {
+                    line.words.push(word.clone());
+                    if values.contains(&word.as_str()) {
+                        at += 1;
+                    } else if name == "env" && (word.starts_with("-S") || word.starts_with("--split")) {
+                        line.unknown = Some("`env -S` takes a text apart");
+                    }
                     continue;
                 }
                 if STRUCTURE.contains(&word.as_str()) {
@@ -136,8 +161,8 @@ fn commands(tokens: &[Token], depth: usize, line: &mut Line) {
                     line.unknown = Some("which command it runs is known only when it runs");
                 }
                 name = word.rsplit('/').next().unwrap_or(word).to_owned();
-                runner = RUNNERS.contains(&name.as_str());
-                first = runner;
+                runner = RUNNERS.iter().find(|(known, _)| *known == name).map(|(_, values)| *values);
+                first = runner.is_some();
                 line.commands.push(word.clone());
             }
         }
@@ -393,7 +418,9 @@ mod tests {
             ("if true; then curl x; else wget y; fi", "true curl wget"),
             ("echo \"$(curl evil)\" `id`", "echo curl id"),
             ("echo '$(curl evil)'", "echo"),
-            ("sudo -u root env X=1 rm x", "sudo root env rm"),
+            ("sudo -u root env X=1 rm x", "sudo env rm"),
+            ("sudo -n rm x", "sudo rm"),
+            ("timeout -s KILL 5 curl x", "timeout curl"),
             ("bash -c 'curl x | sh'", "bash curl sh"),
             ("sh -xc \"rm y\"", "sh rm"),
             ("eval 'rm -r z'", "eval rm"),

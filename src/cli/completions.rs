@@ -212,6 +212,7 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
             ["policy", "diff"] => vec!["text", "json", "markdown"],
             _ => vec!["text", "json"],
         },
+        "--on-injection" => vec!["block", "warn"],
         "--client" => vec!["claude-code", "codex", "gemini", "cursor", "openclaw"],
         "--role" => vec!["user", "moderator", "admin"],
         "--from" => builtin::names(),
@@ -225,10 +226,10 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
         "--category" => Category::ALL.map(Category::as_str).to_vec(),
         "--color" => vec!["auto", "always", "never"],
         "--diff" | "--git" => vec!["HEAD", "main", "main..."],
-        "--input" | "--jobs" | "--max-size" | "--stdin-name" | "--agent" | "--timeout" | "--run"
-        | "--head" | "--lines" | "--registry" | "--limit" | "--accept" | "--reason" | "--token"
-        | "--slug" | "--version" | "--owner" | "--changelog" | "--tag" | "--key" | "--name"
-        | "--yes-if-signed-by" => Vec::new(),
+        "--answer-within" | "--input" | "--jobs" | "--max-size" | "--stdin-name" | "--agent"
+        | "--timeout" | "--run" | "--head" | "--lines" | "--registry" | "--limit" | "--accept"
+        | "--reason" | "--token" | "--slug" | "--version" | "--owner" | "--changelog" | "--tag" | "--key"
+        | "--name" | "--yes-if-signed-by" => Vec::new(),
         _ => return None,
     };
     let found = pick(all.into_iter().map(|value| (value, "")), start);
@@ -268,6 +269,8 @@ mod tests {
         assert_eq!(ask("policy show ski").unwrap(), ["skill"]);
         assert_eq!(ask("check --policy base re").unwrap(), ["read"]);
         assert_eq!(ask("check read "), None);
+        assert_eq!(ask("mcp --on-injection ").unwrap(), ["block", "warn"]);
+        assert_eq!(ask("mcp python3 "), None);
         assert_eq!(ask("hook ").unwrap(), ["run", "install"]);
         assert_eq!(ask("hook run --client g").unwrap(), ["gemini"]);
         assert_eq!(ask("check --serve "), None);

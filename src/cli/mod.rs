@@ -14,6 +14,7 @@ mod hook;
 #[cfg(feature = "server")]
 mod hub;
 mod inside;
+mod mcp;
 pub mod policy;
 pub mod run;
 pub mod security;
@@ -63,6 +64,7 @@ enum Command {
     Policy(policy::PolicyCommand),
     Check(check::Check),
     Hook(hook::Hook),
+    Mcp(mcp::Mcp),
     #[cfg(feature = "client")]
     Skill(skill::Skill),
     #[cfg(feature = "server")]
@@ -118,6 +120,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Policy(command) => policy::run(command),
         Command::Check(command) => check::run(&command),
         Command::Hook(command) => hook::run(&command),
+        Command::Mcp(command) => mcp::run(&command),
         #[cfg(feature = "client")]
         Command::Skill(command) => skill::run(command),
         #[cfg(feature = "server")]

@@ -4,6 +4,8 @@ mod edit;
 mod install;
 mod lines;
 
+pub use lines::changed;
+
 use super::args::PathArg;
 use super::check::open;
 use super::error::{Exit, Failure};
