@@ -488,11 +488,14 @@ fn a_client_that_sends_nonsense_gets_valid_errors() {
 #[test]
 fn a_server_that_fails_is_answered_for() {
     let Some(place) = Place::new("") else { return };
-    let mut client = place.client(&["--answer-within", "2s"]);
+    let mut client = place.client(&[]);
     client.begin();
     assert_eq!(client.names("tools/list", "tools", "name").len(), 6);
     refused(&client.call("broken", "{}"), "-32002", "cannot be passed on");
     refused(&client.call("big", "{}"), "-32002", "");
+    drop(client);
+    let mut client = place.client(&["--answer-within", "2s"]);
+    client.begin();
     refused(&client.call("slow", "{}"), "-32002", "did not answer within 2s");
     drop(client);
     let mut client = place.client(&[]);
@@ -533,6 +536,7 @@ fn wrong_command_lines_run_nothing() {
         (&["mcp", "--answer-within", "soon", "--", "true"], "use a time"),
         (&["mcp", "--policy", "none.toml", "--", "true"], "no such file"),
     ] {
+        place.home.file("weft/mcp/x", "");
         place.dir.weft_with(args, b"", &[("HOME", "/nowhere")]).refused(with);
     }
     place

@@ -352,8 +352,9 @@ fn dollar(
             let length = rest.iter().position(|c| *c == '}');
             let name: String = rest[..length.unwrap_or(rest.len())].iter().collect();
             // The value may itself hold commands: ${x:-$(y)}.
-            if name.contains(['$', '`']) {
-                inner.push(name.replace([':', '-', '+', '='], " "));
+            if let Some(at) = name.find(['$', '`']) {
+                // Read as the value of a variable, which is no command itself.
+                inner.push(format!("_={}", &name[at..]));
             }
             at + 2 + length.map_or(rest.len(), |length| length + 1)
         }
