@@ -3,6 +3,7 @@
 //! The library exists for the binary, the benches and the fuzzers; its API promises nothing between versions.
 //! Data passes through the rooms in one direction: `cli` → `scan` → `rules`.
 
+pub mod agents;
 pub mod audit;
 #[cfg(feature = "client")]
 pub mod base64;
