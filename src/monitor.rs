@@ -321,7 +321,7 @@ mod tests {
         for (found, entries) in [
             (&[][..], many(10, |_| call(0))),
             (&["burst"], many(30, |_| call(0))),
-            (&[], many(600, |n| call(n))),
+            (&[], many(600, call)),
             // A slow agent that becomes a fast one: one call in 20 seconds for ten minutes, then one a second.
             (&["rate"], many(30, |n| call(n * 20)).into_iter().chain(many(30, |n| call(600 + n))).collect()),
             (&[], many(60, |n| call(n * 20))),

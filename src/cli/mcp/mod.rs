@@ -163,7 +163,7 @@ impl Shared {
     }
 
     /// Says what the monitor found. Where something is to be done about it, what led to it does not reach the server.
-    fn alerts(&self, filter: &mut Filter<'static>, log: &mut Log, lines: &mut Vec<Out>) {
+    fn alerts(&self, filter: &mut Filter<'static>, log: &mut Log, lines: &mut [Out]) {
         let (alerts, action) = log.alerts();
         let Some(first) = alerts.first() else { return };
         alerts.iter().for_each(|alert| {
