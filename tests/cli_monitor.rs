@@ -144,7 +144,7 @@ fn a_server_behind_weft_mcp_is_paused_or_ended() {
 #[test]
 fn a_run_is_watched_too() {
     let place = Place::new("denied_per_minute = 3\naction = 'stop'\n[process]\nallow = ['sh']");
-    let script = "for n in 1 2 3 4 5 6 7 8 9; do env; done; echo end";
+    let script = "for n in 1 2 3 4 5 6 7 8 9; do /usr/bin/env; done; echo end";
     let said = place.weft(&["run", "--", "sh", "-c", script]);
     assert_eq!(said.code, 125, "{said:?}");
     assert!(
