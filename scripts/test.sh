@@ -13,6 +13,7 @@ want "openssl version" openssl
 want "wget --version" wget
 want "ssh -V" openssh-client
 want "/usr/bin/python3 -m pip --version" python3-pip
+want "python3 -m ensurepip --version" python3-venv
 want "node --version" nodejs
 want "npm --version" npm
 want "go version" golang-go
@@ -31,6 +32,12 @@ if command -v npm >/dev/null; then
     done
 else
     echo "SKIPPED: npm is missing; tests/skill_interop.rs needs it for the clawhub program"
+fi
+
+# The official MCP SDK, which weft mcp is tested between.
+if [ ! -x target/mcp/bin/python ] || ! target/mcp/bin/python -c 'import mcp.server.mcpserver' 2>/dev/null; then
+    step "the MCP SDK" bash -c 'python3 -m venv target/mcp && target/mcp/bin/pip install --quiet --only-binary :all: mcp==2.3.0' ||
+        echo "SKIPPED: the MCP SDK could not be fetched; tests/mcp_sdk.rs needs it"
 fi
 
 step "format" cargo fmt --check

@@ -17,6 +17,7 @@ pub mod files;
 #[cfg(feature = "client")]
 pub mod hub;
 pub mod json;
+pub mod monitor;
 #[cfg(feature = "net")]
 pub mod net;
 pub mod policy;

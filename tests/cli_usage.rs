@@ -221,6 +221,7 @@ fn every_option_is_in_the_manual() {
         &["audit", "show"],
         &["audit", "stats"],
         &["audit", "verify"],
+        &["audit", "watch"],
         &["skill"],
         &["skill", "search"],
         &["skill", "info"],

@@ -3,15 +3,18 @@
 
 mod entry;
 mod file;
+mod follow;
 mod ring;
 mod verify;
 
 pub use entry::{Action, SandboxAuditEntry, time};
 pub use file::{AuditFile, EMPTY_CHAIN};
+pub use follow::Follow;
 pub use ring::Ring;
 pub use verify::{Problem, Verdict, entries, verify};
 
-use crate::policy::{AuditLevel, Decision, Policy};
+use crate::monitor::{Alert, Monitor};
+use crate::policy::{AuditLevel, Decision, MonitorAction, Policy};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -54,6 +57,10 @@ pub struct Log {
     level: AuditLevel,
     ring: Ring,
     file: Option<AuditFile>,
+    /// What `[monitor]` asks for.
+    monitor: Option<Monitor>,
+    action: MonitorAction,
+    alerts: Vec<Alert>,
 }
 
 impl Log {
@@ -70,6 +77,9 @@ impl Log {
             level: policy.audit.level,
             ring: Ring::default(),
             file,
+            monitor: Monitor::of(&policy.monitor),
+            action: policy.monitor.action,
+            alerts: Vec::new(),
         })
     }
 
@@ -103,8 +113,21 @@ impl Log {
         if kept && let Some(file) = &mut self.file {
             file.append(&entry)?;
         }
+        let alerts = self.monitor.as_mut().map_or(Vec::new(), |monitor| monitor.see(&entry));
         self.ring.push(entry);
+        // In the log they are limits of the run, which nobody was allowed to reach.
+        for alert in alerts {
+            let target = format!("monitor.{}", alert.kind);
+            let text = alert.text.clone();
+            self.alerts.push(alert);
+            self.record(Action::Limit, &target, false, &text, None)?;
+        }
         Ok(())
+    }
+
+    /// What the monitor has found since the last time, and what is to be done about it.
+    pub fn alerts(&mut self) -> (Vec<Alert>, MonitorAction) {
+        (std::mem::take(&mut self.alerts), self.action)
     }
 
     /// Waits until the file is on the disk; the end of a run calls it, for some file systems say "full" only here.

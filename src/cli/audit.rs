@@ -1,5 +1,7 @@
 //! `weft audit`: the log of runs, for people. Changes nothing in it.
 
+mod watch;
+
 use super::args::PathArg;
 use super::error::{Exit, Failure};
 use super::suggest::{Suggestion, would_allow};
@@ -30,6 +32,7 @@ enum Command {
     Show(Show),
     Stats(Stats),
     Verify(Verify),
+    Watch(watch::Watch),
 }
 
 /// Show the last entries
@@ -161,6 +164,7 @@ pub fn run(audit: Audit) -> Result<Exit, Failure> {
         Command::Show(command) => show(&command),
         Command::Stats(command) => stats(&command),
         Command::Verify(command) => check(&command),
+        Command::Watch(command) => watch::run(&command),
     }
 }
 

@@ -31,7 +31,7 @@ pub fn would_allow(entry: &SandboxAuditEntry) -> Option<Suggestion> {
         Action::Write => list("filesystem", "write", target),
         Action::Exec if entry.reason.contains("process.allow") => list("process", "allow", target),
         Action::Exec => list("filesystem", "exec", target),
-        Action::Tool => list("tools", "allow", target),
+        Action::Tool => tool(target, &entry.reason),
         Action::Env if rule.is_none() && entry.reason.contains("no policy") => never(),
         Action::Env => list("env", "allow", target),
         Action::Connect => connect(target),
@@ -42,9 +42,24 @@ pub fn would_allow(entry: &SandboxAuditEntry) -> Option<Suggestion> {
         Action::Syscall => syscall(target),
         Action::Limit => match target.strip_prefix("process.") {
             Some(key) => Suggestion::Say(format!("a larger {key} in [process]")),
+            None if target.starts_with("monitor.") => {
+                Suggestion::Say("larger thresholds in [monitor], if this is as it should be".to_owned())
+            }
             None => never(),
         },
         Action::Start | Action::Policy | Action::Enforcement | Action::Resolve | Action::Exit => return None,
+    })
+}
+
+/// A tool is denied for its name, for an argument, for what it does, or because its server says something else of it now.
+fn tool(target: &str, reason: &str) -> Suggestion {
+    if reason.contains("tools.allow does not name it") {
+        return list("tools", "allow", target.strip_suffix(" (listed)").unwrap_or(target));
+    }
+    let server = ["has changed since", "did not have the tool", "carries instructions"];
+    Suggestion::Say(match server.iter().any(|part| reason.contains(part)) {
+        true => "`weft mcp --accept` shows what the server says of its tools now".to_owned(),
+        false => "the reason says what it would do; that is what has to be allowed".to_owned(),
     })
 }
 

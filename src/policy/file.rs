@@ -131,6 +131,8 @@ pub struct AuditTable {
 #[derive(Debug, Default)]
 pub struct MonitorTable {
     pub calls_per_5s: Option<Spanned<i64>>,
+    pub denied_per_minute: Option<Spanned<i64>>,
+    pub bytes_out: Option<Text>,
     pub action: Option<MonitorAction>,
 }
 
@@ -262,7 +264,7 @@ fn file(top: &mut Fields<'_, '_>) -> File {
         env: env(top.table("env", &["allow", "deny", "set"])),
         tools: tools(top.table("tools", &["allow", "deny", "argument"])),
         audit: audit(top.table("audit", &["file", "level"])),
-        monitor: monitor(top.table("monitor", &["calls_per_5s", "action"])),
+        monitor: monitor(top.table("monitor", &["calls_per_5s", "denied_per_minute", "bytes_out", "action"])),
         test: tests(top),
     }
 }
@@ -380,6 +382,8 @@ fn monitor(mut table: Fields<'_, '_>) -> MonitorTable {
     let all = [MonitorAction::Alert, MonitorAction::Pause, MonitorAction::Stop];
     MonitorTable {
         calls_per_5s: table.number("calls_per_5s"),
+        denied_per_minute: table.number("denied_per_minute"),
+        bytes_out: table.text("bytes_out"),
         action: action.map(|at| *placed(&at, &all).get_ref()),
     }
 }

@@ -408,6 +408,9 @@ pub enum AuditLevel {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Monitor {
     pub calls_per_5s: Option<Set<u32>>,
+    pub denied_per_minute: Option<Set<u32>>,
+    /// Of a run.
+    pub bytes_out: Option<Set<u64>>,
     pub action: MonitorAction,
 }
 

@@ -409,11 +409,15 @@ impl Resolver<'_> {
     fn monitor(&mut self, layers: &[Layer]) -> Monitor {
         let calls =
             self.count(layers, "monitor.calls_per_5s", |layer| layer.file.monitor.calls_per_5s.as_ref());
+        let denied = self.count(layers, "monitor.denied_per_minute", |layer| {
+            layer.file.monitor.denied_per_minute.as_ref()
+        });
+        let bytes_out = self.size(layers, "monitor.bytes_out", |layer| layer.file.monitor.bytes_out.as_ref());
         let action =
             last(layers, |layer| layer.file.monitor.action).map_or(MonitorAction::default(), |(_, a)| a);
         let narrow =
             |set: Set<u64>| Set { value: u32::try_from(set.value).unwrap_or(u32::MAX), origin: set.origin };
-        Monitor { calls_per_5s: calls.map(narrow), action }
+        Monitor { calls_per_5s: calls.map(narrow), denied_per_minute: denied.map(narrow), bytes_out, action }
     }
 
     fn test(&mut self, layer: &Layer, entry: &Spanned<TestTable>) -> Option<Test> {

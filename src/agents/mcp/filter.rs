@@ -70,6 +70,8 @@ pub struct Filter<'p> {
     pages: u32,
     /// Descriptions with instructions are told of, not kept away.
     warn_only: bool,
+    /// The monitor lets nothing go on until then, and why.
+    paused: Option<(Instant, String)>,
 }
 
 /// What the policy says of a tool of this name, arguments aside.
@@ -89,7 +91,21 @@ impl<'p> Filter<'p> {
             own: 0,
             pages: 0,
             warn_only,
+            paused: None,
         }
+    }
+
+    /// Nothing that is decided about goes on until then.
+    pub fn pause(&mut self, until: Instant, why: &str) {
+        self.paused = Some((until, why.to_owned()));
+    }
+
+    /// A line for the server that does not go out after all: what the client gets for it.
+    pub fn withdraw(&mut self, line: &[u8], why: &str) -> Option<Vec<u8>> {
+        let message = message::read(line.trim_ascii()).ok()?;
+        let Ok(Kind::Request { id, .. }) = rpc::kind(&message) else { return None };
+        let waiting = self.waiting.remove(&rpc::key(id))?;
+        Some(rpc::error(Some(&waiting.id), rpc::DENIED, why))
     }
 
     /// A line of the client, without its end.
@@ -192,6 +208,11 @@ impl<'p> Filter<'p> {
     }
 
     fn decided(&mut self, id: &Node, message: &Node, target: String, decision: Decision, out: &mut Vec<Out>) {
+        let paused = self.paused.as_ref().filter(|(until, _)| *until > Instant::now());
+        let decision = match paused {
+            Some((_, why)) => refuse(format!("paused by the monitor: {why}")),
+            None => decision,
+        };
         let allowed = decision.allowed;
         let why = said(&decision);
         out.push(Out::Log { target, decision });
@@ -520,10 +541,10 @@ impl<'p> Filter<'p> {
         out
     }
 
-    /// The server is gone.
-    pub fn gone(&mut self) -> Vec<Out> {
+    /// There will be no more answers.
+    pub fn gone(&mut self, why: &str) -> Vec<Out> {
         let mut out = Vec::new();
-        self.fail("the server has ended", &mut out);
+        self.fail(why, &mut out);
         out
     }
 

@@ -9,7 +9,8 @@ use crate::audit::{Action, Log};
 use crate::cli::error::{Exit, Failure};
 use crate::cli::term::say;
 use crate::json::{Node, Value, Writer};
-use crate::policy::{Decision, Policy};
+use crate::monitor::PAUSE;
+use crate::policy::{Decision, MonitorAction, Policy};
 use crate::scan::names;
 use crate::sys::net::{Poll, when};
 use crate::sys::{process, signal, socket, stream};
@@ -21,6 +22,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
+use std::time::Instant;
 
 /// Clients at one time; who comes later is told so.
 const CLIENTS: usize = 256;
@@ -50,6 +52,8 @@ struct Server<'a> {
     poll: Poll,
     clients: HashMap<u64, Client>,
     next: u64,
+    /// The monitor lets nobody go on until then, and why.
+    paused: Option<(Instant, String)>,
 }
 
 /// Removes the socket when the server ends, however it does.
@@ -79,7 +83,7 @@ pub fn run(policy: &Policy, name: &str, at: &Path) -> Result<Exit, Failure> {
     let poll = Poll::new().map_err(failed)?;
     poll.add(&listener, LISTENER, when::IN).map_err(failed)?;
     poll.add(&signals, SIGNALS, when::IN).map_err(failed)?;
-    let mut server = Server { policy, log, poll, clients: HashMap::new(), next: 2 };
+    let mut server = Server { policy, log, poll, clients: HashMap::new(), next: 2, paused: None };
     say(&format!("{name} is answered for on {shown}"));
     let mut found = Vec::new();
     loop {
@@ -215,6 +219,28 @@ impl Server<'_> {
         failed
     }
 
+    /// Says what the monitor found. Some: nobody goes on for now; an error ends the server.
+    fn alerts(&mut self) -> Result<Option<String>, Failure> {
+        let (alerts, action) = self.log.alerts();
+        for alert in &alerts {
+            say(&format!("alert: {}: {}", alert.kind, names::escape(alert.text.as_bytes())));
+        }
+        let Some(first) = alerts.first() else { return Ok(None) };
+        let why = names::escape(first.text.as_bytes());
+        match action {
+            MonitorAction::Alert => Ok(None),
+            MonitorAction::Pause => {
+                self.paused = Some((Instant::now() + PAUSE, why.clone()));
+                Ok(Some(why))
+            }
+            MonitorAction::Stop => {
+                let _ = self.log.record(Action::Exit, "stopped", false, "by the monitor", None);
+                let what = format!("stopped by the monitor: {why}");
+                Err(Failure { exit: Exit::Findings, ..Failure::usage(what, "", "") })
+            }
+        }
+    }
+
     fn decide(&mut self, text: &[u8]) -> (Option<Node>, Decision, Result<(), Failure>) {
         let wrong = |why: String| (None, refuse(why), Ok(()));
         let message = match message::read(text) {
@@ -237,9 +263,17 @@ impl Server<'_> {
             Ok(query) => query,
             Err(why) => return (id, refuse(why), Ok(())),
         };
-        let decision = query.decide(self.policy);
+        let paused = self.paused.as_ref().filter(|(until, _)| *until > Instant::now());
+        let decision = match paused {
+            Some((_, why)) => refuse(format!("paused by the monitor: {why}")),
+            None => query.decide(self.policy),
+        };
         match self.log.decided(query.action(), &names::escape(target.as_bytes()), &decision) {
-            Ok(()) => (id, decision, Ok(())),
+            Ok(()) => match self.alerts() {
+                Ok(None) => (id, decision, Ok(())),
+                Ok(Some(why)) => (id, refuse(format!("paused by the monitor: {why}")), Ok(())),
+                Err(failure) => (id, refuse(failure.what.clone()), Err(failure)),
+            },
             Err(error) => {
                 let why = format!("the log cannot be written: {}", reason(&error.source));
                 (id, refuse(why), Err(unlogged(&error)))

@@ -104,6 +104,9 @@ pub fn run(command: &Install) -> Result<Exit, Failure> {
     for change in &changes {
         write(change)?;
     }
+    if command.client == Client::Codex && !command.remove {
+        say("Codex runs a new or changed hook only when you have trusted it: start codex and say /hooks");
+    }
     Ok(Exit::Ok)
 }
 

@@ -14,7 +14,8 @@ use super::term::say;
 use super::values::say as fix;
 use crate::agents::mcp::{Accepted, Filter, Out};
 use crate::audit::{Action, Log};
-use crate::policy::{Decision, Policy, decide, units};
+use crate::monitor::PAUSE;
+use crate::policy::{Decision, MonitorAction, Policy, decide, units};
 use crate::scan::names;
 use argh::{ArgsInfo, FromArgValue, FromArgs};
 use lines::{Line, Lines};
@@ -137,6 +138,8 @@ enum Event {
     Signal(i32),
     /// The log cannot go on, so nothing may.
     Broken(Failure),
+    /// The monitor ends it.
+    Stopped(String),
 }
 
 /// What both directions share.
@@ -159,6 +162,31 @@ impl Shared {
         let _ = events.send(event);
     }
 
+    /// Says what the monitor found. Where something is to be done about it, what led to it does not reach the server.
+    fn alerts(&self, filter: &mut Filter<'static>, log: &mut Log, lines: &mut [Out]) {
+        let (alerts, action) = log.alerts();
+        let Some(first) = alerts.first() else { return };
+        alerts.iter().for_each(|alert| {
+            say(&format!("alert: {}: {}", alert.kind, names::escape(alert.text.as_bytes())))
+        });
+        if action == MonitorAction::Alert {
+            return;
+        }
+        let why = format!("denied: by the monitor: {}", first.text);
+        for out in lines.iter_mut() {
+            if let Out::Server(line) = out {
+                *out = match filter.withdraw(line, &why) {
+                    Some(error) => Out::Client(error),
+                    None => Out::Say("a message to the server was dropped by the monitor".to_owned()),
+                };
+            }
+        }
+        match action {
+            MonitorAction::Stop => self.tell(Event::Stopped(first.text.clone())),
+            _ => filter.pause(Instant::now() + PAUSE, &first.text),
+        }
+    }
+
     /// Does what the filter says. What is logged is logged before anything goes on.
     fn carry(&self, judge: impl FnOnce(&mut Filter<'static>) -> Vec<Out>) {
         let mut lines = Vec::new();
@@ -175,6 +203,7 @@ impl Shared {
                     out => lines.push(out),
                 }
             }
+            self.alerts(filter, log, &mut lines);
         }
         for out in lines {
             match out {
@@ -241,8 +270,12 @@ fn between(command: &Mcp, policy: Policy, accepted: Accepted, log: Log) -> Resul
     let signals = Arc::clone(&shared);
     thread::spawn(move || signals.tell(Event::Signal(ends.wait())));
     let ended = watch(&shared, &events);
-    if let Ok(End::Server) = &ended {
-        shared.carry(Filter::gone);
+    match &ended {
+        Ok(End::Server) => shared.carry(|filter| filter.gone("the server has ended")),
+        Ok(End::Stopped(why)) => {
+            shared.carry(|filter| filter.gone(&format!("stopped by the monitor: {why}")))
+        }
+        _ => {}
     }
     let code = server.end(matches!(ended, Ok(End::Server)));
     let (_, log) = &mut *shared.filter();
@@ -250,6 +283,7 @@ fn between(command: &Mcp, policy: Policy, accepted: Accepted, log: Log) -> Resul
         (Ok(End::Client), _) => ("the client", "it has ended"),
         (Ok(End::Server), _) => ("the server", "it has ended"),
         (Ok(End::Signal(_)), _) => ("signal", "asked to end"),
+        (Ok(End::Stopped(_)), _) => ("stopped", "by the monitor"),
         (Err(_), _) => ("log", "it cannot be written"),
     };
     let logged = log.record(Action::Exit, how.0, true, how.1, None).and_then(|()| log.sync());
@@ -257,6 +291,10 @@ fn between(command: &Mcp, policy: Policy, accepted: Accepted, log: Log) -> Resul
         End::Client => {
             logged.map_err(|error| Failure { exit: Exit::Run(125), ..unlogged(&error) })?;
             Ok(Exit::Ok)
+        }
+        End::Stopped(why) => {
+            say(&format!("stopped by the monitor: {}", names::escape(why.as_bytes())));
+            Ok(Exit::Findings)
         }
         End::Signal(signal) => Ok(Exit::Run(128_u8.saturating_add(u8::try_from(signal).unwrap_or(0)))),
         End::Server => Ok(match code {
@@ -271,6 +309,7 @@ enum End {
     Client,
     Server,
     Signal(i32),
+    Stopped(String),
 }
 
 /// Until somebody ends; answers meanwhile what the server does not.
@@ -290,6 +329,7 @@ fn watch(shared: &Shared, events: &Receiver<Event>) -> Result<End, Failure> {
             Ok(Event::Server) => return Ok(End::Server),
             Ok(Event::Signal(signal)) => return Ok(End::Signal(signal)),
             Ok(Event::Broken(failure)) => return Err(failure),
+            Ok(Event::Stopped(why)) => return Ok(End::Stopped(why)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return Ok(End::Client),
         }

@@ -192,8 +192,17 @@ fn table(policy: &Policy) -> Vec<Row> {
     }
     let level = if policy.audit.level == AuditLevel::All { "all" } else { "denied" };
     add("audit.level", level.to_owned(), None);
-    if let Some(set) = &policy.monitor.calls_per_5s {
-        add("monitor.calls_per_5s", set.value.to_string(), Some(&set.origin));
+    let monitor = &policy.monitor;
+    for (key, set) in [
+        ("monitor.calls_per_5s", &monitor.calls_per_5s),
+        ("monitor.denied_per_minute", &monitor.denied_per_minute),
+    ] {
+        set.iter().for_each(|set| add(key, set.value.to_string(), Some(&set.origin)));
+    }
+    if let Some(set) = &monitor.bytes_out {
+        add("monitor.bytes_out", format!("{} bytes", set.value), Some(&set.origin));
+    }
+    if crate::monitor::Monitor::of(monitor).is_some() {
         let action = match policy.monitor.action {
             MonitorAction::Alert => "alert",
             MonitorAction::Pause => "pause",

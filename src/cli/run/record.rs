@@ -9,7 +9,7 @@ use crate::cli::term::say;
 use crate::decimal::fixed;
 use crate::egress::{Event as Network, Kind};
 use crate::policy::commands::Command;
-use crate::policy::{Decision, Origin, Policy, decide};
+use crate::policy::{Decision, MonitorAction, Origin, Policy, decide};
 use crate::sandbox::denials::Denial;
 use crate::sandbox::launch::{self, End, Event};
 use crate::sandbox::plan::Plan;
@@ -49,6 +49,8 @@ pub struct Recorder<'a> {
     limits: Vec<(&'static str, Option<String>)>,
     /// Why the log could not go on.
     broken: Option<AuditError>,
+    /// What the monitor stopped the run for.
+    halted: Option<String>,
 }
 
 impl<'a> Recorder<'a> {
@@ -73,6 +75,7 @@ impl<'a> Recorder<'a> {
             started: false,
             limits: Vec::new(),
             broken: None,
+            halted: None,
         })
     }
 
@@ -139,8 +142,24 @@ impl<'a> Recorder<'a> {
         kept.map_err(|error| {
             let kind = error.source.kind();
             self.broken = Some(error);
-            kind.into()
-        })
+            io::Error::from(kind)
+        })?;
+        self.alerts()
+    }
+
+    /// Says what the monitor found. A run cannot be paused, so that it is stopped for that too.
+    fn alerts(&mut self) -> io::Result<()> {
+        let (alerts, action) = self.log.alerts();
+        alerts.iter().for_each(|alert| {
+            say(&format!("alert: {}: {}", alert.kind, names::escape(alert.text.as_bytes())))
+        });
+        match alerts.first() {
+            Some(alert) if action != MonitorAction::Alert => {
+                self.halted = Some(alert.text.clone());
+                Err(io::Error::other("stopped by the monitor"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What is not there at all is a step of somebody's search along PATH, and nothing to tell.
@@ -278,6 +297,12 @@ impl<'a> Recorder<'a> {
     pub fn failed(&mut self, error: &launch::Error) -> Failure {
         if let Some(broken) = &self.broken {
             return stopped(broken, "the run was stopped");
+        }
+        if let Some(text) = &self.halted {
+            let _ = self.log.record(Action::Exit, "stopped", false, "by the monitor", None);
+            let what = format!("the run was stopped by the monitor: {}", names::escape(text.as_bytes()));
+            let fix = "larger thresholds in [monitor], if this is as it should be";
+            return Failure { exit: Exit::Run(125), ..Failure::usage(what, "", fix) };
         }
         // The log says that there was no run; if even that fails, the failure at hand is the one to tell.
         let _ = self.log.record(

@@ -234,6 +234,19 @@ pub fn rest(old: &Policy, new: &Policy, found: &mut Found) {
     let (before, after) = (&old.monitor, &new.monitor);
     let (was, is) = (&before.calls_per_5s, &after.calls_per_5s);
     limit("monitor.calls_per_5s", was.as_ref().map(calls), is.as_ref().map(calls), at(was), at(is), found);
+    let (was, is) = (&before.denied_per_minute, &after.denied_per_minute);
+    limit(
+        "monitor.denied_per_minute",
+        was.as_ref().map(calls),
+        is.as_ref().map(calls),
+        at(was),
+        at(is),
+        found,
+    );
+    let bytes = |set: &Set<u64>| (set.value, set.value.to_string());
+    let (was, is) = (&before.bytes_out, &after.bytes_out);
+    limit("monitor.bytes_out", was.as_ref().map(bytes), is.as_ref().map(bytes), at(was), at(is), found);
+    let (was, is) = (&before.calls_per_5s, &after.calls_per_5s);
     let rank = |action| match action {
         MonitorAction::Alert => 2,
         MonitorAction::Pause => 1,

@@ -1,0 +1,98 @@
+//! `weft audit watch`: what in the log is out of the ordinary, as it is written or for all that is there.
+
+use super::{failure, logs};
+use crate::audit::{Follow, time};
+use crate::cli::args::PathArg;
+use crate::cli::error::{Exit, Failure};
+use crate::cli::policy::{Format, choose, out, places};
+use crate::json::Writer;
+use crate::monitor::{Alert, Monitor, Thresholds};
+use crate::scan::report::visible::visible;
+use argh::{ArgsInfo, FromArgs};
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+/// Tell what is out of the ordinary: bursts of calls, credentials, secrets that are read and then something that is sent
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(
+    subcommand,
+    name = "watch",
+    help_triggers("--help"),
+    example = "{command_name}                                        what is written from now on, until Ctrl-C",
+    example = "{command_name} --all --format json                    what is there already",
+    note = "Thresholds are those of [monitor] in --policy, else 10 calls in 5 seconds, 20 denials in a minute, 100 MiB sent. docs/agents.md lists the kinds of alert.",
+    error_code(0, "with --all: nothing is out of the ordinary"),
+    error_code(1, "with --all: there were alerts")
+)]
+pub struct Watch {
+    /// look at all that is there, and end
+    #[argh(switch)]
+    all: bool,
+    /// only this agent
+    #[argh(option, arg_name = "NAME")]
+    agent: Option<String>,
+    /// the policy whose [monitor] has the thresholds
+    #[argh(option, arg_name = "POLICY")]
+    policy: Option<String>,
+    /// text or json (one alert a line)
+    #[argh(option, default = "Format::Text", arg_name = "FORMAT")]
+    format: Format,
+    /// the log to read
+    #[argh(positional, arg_name = "FILE")]
+    files: Vec<PathArg>,
+}
+
+/// How often the logs are looked at.
+const EVERY: Duration = Duration::from_millis(200);
+
+pub fn run(command: &Watch) -> Result<Exit, Failure> {
+    let thresholds = match &command.policy {
+        Some(name) => Thresholds::of(&choose(Some(name), &places(None)?)?.0.monitor),
+        None => Thresholds::default(),
+    };
+    let mut monitor = Monitor::new(thresholds);
+    let mut follows = Vec::new();
+    for path in logs(&command.files)? {
+        follows.push(Follow::open(&path, command.all).map_err(|error| failure(&error))?);
+    }
+    let mut any = false;
+    loop {
+        let mut alerts: Vec<Alert> = Vec::new();
+        for follow in &mut follows {
+            let read = follow.entries(&mut |entry| {
+                if command.agent.as_ref().is_none_or(|agent| *agent == entry.agent_id) {
+                    alerts.extend(monitor.see(&entry));
+                }
+            });
+            read.map_err(|error| failure(&error))?;
+        }
+        if !alerts.is_empty() {
+            any = true;
+            out(|page| alerts.iter().try_for_each(|alert| write(alert, command.format, page)))?;
+        }
+        if command.all {
+            return Ok(if any { Exit::Findings } else { Exit::Ok });
+        }
+        thread::sleep(EVERY);
+    }
+}
+
+fn write(alert: &Alert, format: Format, page: &mut Vec<u8>) -> io::Result<()> {
+    match format {
+        Format::Text => {
+            let when = time(alert.timestamp);
+            writeln!(page, "{}", visible(&format!("{when} {} {}: {}", alert.agent, alert.kind, alert.text)))
+        }
+        Format::Json => {
+            Writer::new(page).object(|w| {
+                w.field("time", &time(alert.timestamp))?;
+                w.field("run", &alert.run)?;
+                w.field("agent_id", &alert.agent)?;
+                w.field("alert", alert.kind)?;
+                w.field("text", &alert.text)
+            })?;
+            page.write_all(b"\n")
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! `weft mcp` between a client and a server that are made with the official SDK from PyPI. It is taken from `target/mcp`, a virtual
+//! environment that scripts/test.sh makes.
+
+// A failure here is a failed test.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+
+#[path = "support/cli.rs"]
+mod cli;
+
+use cli::Dir;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use weft::json::{Node, parse};
+
+/// The interpreter of the environment and the folder that its real one is in; none where the SDK is not there.
+fn sdk() -> Option<(PathBuf, PathBuf)> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/mcp/bin/python");
+    let script = "import sys, mcp.server.mcpserver; print(sys.base_prefix)";
+    let output =
+        Command::new(&python).args(["-c", script]).output().ok().filter(|output| output.status.success());
+    match output {
+        Some(output) => Some((python, PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()))),
+        None => {
+            println!(
+                "SKIPPED: target/mcp has no MCP SDK (scripts/test.sh installs it); weft mcp was not tried with it"
+            );
+            None
+        }
+    }
+}
+
+/// What the client got, by name.
+fn got(said: &str, name: &str) -> String {
+    let line = said
+        .lines()
+        .map(|line| parse(line).unwrap())
+        .find(|line| line.as_array().and_then(|pair| pair[0].as_str()) == Some(name));
+    let pair = line.unwrap_or_else(|| panic!("no {name} in {said}"));
+    let mut text = Vec::new();
+    weft::json::Writer::new(&mut text).node(&pair.as_array().unwrap()[1], false).unwrap();
+    String::from_utf8(text).unwrap()
+}
+
+#[test]
+fn the_official_sdk_works_through_weft() {
+    let Some((python, base)) = sdk() else { return };
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mcp");
+    let venv = python.parent().unwrap().parent().unwrap();
+    let (dir, home) = (Dir::new(), Dir::new());
+    dir.file(
+        "weft.toml",
+        format!(
+            r#"version = 1
+extends = ["base"]
+[filesystem]
+read = ["${{WORKSPACE}}", "{base}", "{venv}", "{fixtures}"]
+exec = ["{base}", "{venv}"]
+deny = ["${{WORKSPACE}}/.env"]
+[tools]
+allow = ["read_text", "add", "resource:note://*", "prompt:*"]
+[[tools.argument]]
+tool = "read_text"
+name = "path"
+must = "read"
+[audit]
+file = "${{STATE}}/log.jsonl"
+"#,
+            base = base.display(),
+            venv = venv.display(),
+            fixtures = fixtures.display()
+        ),
+    );
+    dir.file("notes.md", "hello");
+    dir.file(".env", "SECRET=1");
+    // With the newest protocol, which has no handshake, and with the one before it.
+    for mode in ["auto", "legacy"] {
+        let output = Command::new(&python)
+            .arg(fixtures.join("client.py"))
+            .arg(mode)
+            .args([env!("CARGO_BIN_EXE_weft"), "mcp", "--policy", "weft.toml", "--"])
+            .arg(&python)
+            .arg(fixtures.join("server.py"))
+            .current_dir(&dir.0)
+            // The SDK starts servers with a few variables of its own.
+            .env("HOME", &home.0)
+            .env_remove("XDG_STATE_HOME")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success(), "{mode}: {said}\n{}", String::from_utf8_lossy(&output.stderr));
+        for (name, expected) in [
+            ("add", r#"[false,"5"]"#),
+            ("tools", r#"["add","read_text"]"#),
+            ("read", r#"[false,"hello"]"#),
+            ("resources", r#"["note://today"]"#),
+            ("note", r#""rest""#),
+            ("prompts", r#"["summarise"]"#),
+            ("prompt", r#""Summarise this: x""#),
+            ("many", "20100"),
+        ] {
+            assert_eq!(got(&said, name), expected, "{mode} {name}: {said}");
+        }
+        for (name, why) in [
+            ("env", ".env is denied"),
+            ("shadow", "/etc/shadow is denied"),
+            ("delete", "tools.allow does not name it"),
+            ("secret", "tools.allow does not name it"),
+        ] {
+            assert!(
+                got(&said, name).starts_with("\"error: ") && got(&said, name).contains(why),
+                "{mode} {name}: {said}"
+            );
+        }
+    }
+    let log = std::fs::read_to_string(home.0.join(".local/state/log.jsonl")).unwrap();
+    assert!(
+        log.lines()
+            .filter_map(|line| parse(line).ok())
+            .any(|entry| { entry.get("target").and_then(Node::as_str) == Some("delete_all") })
+    );
+}
