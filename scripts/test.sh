@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs all of them: format, lints, tests. Safe to run again.
+# Installs what the tests need and runs all of them: format, lints, tests; then the static binary against baseline.json, the installer and
+# the deployment with it. Safe to run again.
 # What it skips it says in a line that starts with "SKIPPED".
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -36,3 +37,20 @@ fi
 step "format" cargo fmt --check
 step "lints" cargo clippy --all-targets --locked --quiet -- -D warnings
 step "tests" cargo test --locked --no-fail-fast
+
+# What is not Rust. The linters come from the Python index.
+step "scripts, workflows, Dockerfile" scripts/ci/lint.sh
+# One flavour: the others share its sources, take as long again, and are the hosted workflow's (scripts/ci/gates.sh builds all).
+step "size and instructions" scripts/ci/gates.sh default
+echo "SKIPPED: the flavours edge and edge-offline: scripts/ci/gates.sh; building twice: scripts/build/reproducible.sh; images: scripts/docker-build-check.sh"
+binary=target/dist/weft-default-$(uname -m)-unknown-linux-musl
+if [ ! -x "$binary" ]; then
+    echo "SKIPPED: installer and deployment: no static binary was built"
+else
+    step "installer" scripts/release/install-test.sh "$binary"
+    if [ "$(id -u)" = 0 ]; then
+        step "deployment" scripts/deploy/test.sh "$binary"
+    else
+        echo "SKIPPED: the deployment: it needs root (sudo scripts/deploy/test.sh $binary)"
+    fi
+fi

@@ -26,14 +26,26 @@ built=${CARGO_TARGET_DIR:-$PWD/target}
 mkdir -p target/dist
 
 options=()
+if [ -n "$against" ] && ! against=$(git rev-parse --verify --quiet "$against^{commit}"); then
+    echo "SKIPPED: the commit to compare with is not here"
+fi
+# Prints what the commit measures; where it cannot be built it says nothing.
+measure_before() {
+    local flavour
+    for flavour in "$@"; do
+        (cd "$before" && WEFT_COMMIT=$(printf '%.12s' "$against") CARGO_TARGET_DIR=$built/against scripts/build/static.sh "$flavour" "$target") >&2 || return 1
+        scripts/bench/measure.sh "$flavour" "$built/against/static-$flavour/$target/release/weft" || return 1
+    done
+}
 if [ -n "$against" ]; then
     before=$(mktemp -d /var/tmp/weft-before.XXXXXX)
     trap 'rm -rf "$before"' EXIT
     git archive "$against" | tar -x -C "$before"
-    for flavour in "$@"; do
-        (cd "$before" && WEFT_COMMIT=$(printf '%.12s' "$against") CARGO_TARGET_DIR=$built/against step "$flavour of $against" scripts/build/static.sh "$flavour" "$target")
-        scripts/bench/measure.sh "$flavour" "$built/against/static-$flavour/$target/release/weft"
-    done > target/against.txt
+    if measure_before "$@" > target/against.txt; then
+        options=(--reference target/against.txt)
+    else
+        echo "SKIPPED: $against could not be built or measured, so nothing is compared with it"
+    fi
     # What the baseline said then: a change of it is a change that was meant.
     if [ -e "$before/baseline.json" ]; then
         python3 -c 'import json, sys
@@ -41,7 +53,6 @@ for group, metrics in json.load(open(sys.argv[1]))["metrics"].items():
     for metric, entry in metrics.items():
         print(group + ":" + metric + "@baseline=" + str(entry["value"]))' "$before/baseline.json" >> target/against.txt
     fi
-    options=(--reference target/against.txt)
 fi
 
 status=0
