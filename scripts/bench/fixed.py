@@ -64,12 +64,11 @@ for n in range(8):
 paths = lambda kind, many: ",\n".join(f'  "~/{kind}/{word()}-{k}"' for k in range(many))
 put("policy.toml", f"""version = 1
 agent = "fixed"
+extends = ["coding-agent"]
 [filesystem]
 read = [
 {paths("read", 40)},
 ]
-write = ["${{WORKSPACE}}"]
-deny = ["${{WORKSPACE}}/.env"]
 [process]
 max_processes = 256
 [[test]]

@@ -13,7 +13,7 @@ weft=$(realpath "${2:?usage: measure.sh GROUP WEFT}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Nothing of whoever runs this: neither a home folder nor settings.
-mkdir "$work/home"
+mkdir "$work/home" "$work/project"
 run=(env -i "HOME=$work/home" PATH=/usr/bin:/bin LC_ALL=C)
 
 vectors=$(grep -qw avx2 /proc/cpuinfo && echo ' with AVX2' || true)
@@ -23,7 +23,7 @@ echo "$group:bytes=$(stat -c %s "$weft")"
 count() {
     local metric=$1 codes=$2 status=0 number
     shift 2
-    (cd "$work" && "${run[@]}" valgrind --tool=callgrind --callgrind-out-file=/dev/null "$weft" "$@") >"$work/out" 2>"$work/err" || status=$?
+    "${run[@]}" valgrind --tool=callgrind --callgrind-out-file=/dev/null "$weft" "$@" >"$work/out" 2>"$work/err" || status=$?
     number=$(sed -n 's/.*Collected : //p' "$work/err" | tail -n 1)
     case " $codes " in
         *" $status "*) ;;
@@ -32,13 +32,16 @@ count() {
     [ -n "$number" ] || { echo "weft: measure.sh: callgrind counted nothing for weft $*" >&2; exit 2; }
     echo "$group:$metric=$number"
 }
+launch=$PWD/scripts/bench/launch.c
 python3 scripts/bench/fixed.py "$work"
+cd "$work"
 count version_instructions 0 --version
-count skill_instructions "0 1" security scan --threads 1 skill
-count scan_instructions "0 1" security scan --threads 1 tree
-count policy_instructions "0 1" policy check ./policy.toml
+count skill_instructions "0 1" security scan --jobs 1 skill
+count scan_instructions "0 1" security scan --jobs 1 tree
+cd "$work/project"
+count policy_instructions 0 policy check ../policy.toml
 
-musl-gcc -O2 -static -o "$work/launch" scripts/bench/launch.c
+musl-gcc -O2 -static -o "$work/launch" "$launch"
 read -r memory ratio < <("${run[@]}" "$work/launch" 200 "$weft" --version)
 echo "$group:version_memory=$memory"
 echo "$group:version_time=$ratio"
