@@ -122,7 +122,7 @@ python3 scripts/bench/gate.py "image:above_base=$((runtime_bytes - base_bytes))"
     "toolchain=$("$docker" run --rm --entrypoint rustc "$image" --version)"
 
 # arm64: cross-compiled by the same stages; what its runtime stage executes, and the image, run under QEMU.
-if [ -n "$arm64" ] && (need_packages qemu-user-static binfmt-support) &&
+if [ -n "$arm64" ] && (need_packages qemu-user-static binfmt-support arch-test) &&
     { mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; } &&
     { [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64; }; then
     step "stand-in for Debian on arm64" tree slim-arm64 --architectures=arm64

@@ -40,9 +40,10 @@ step "tests" cargo test --locked --no-fail-fast
 
 # What is not Rust. The linters come from the Python index.
 step "scripts, workflows, Dockerfile" scripts/ci/lint.sh
-# One flavour: the others share its sources, take as long again, and are the hosted workflow's (scripts/ci/gates.sh builds all).
-step "size and instructions" scripts/ci/gates.sh default
-echo "SKIPPED: the flavours edge and edge-offline: scripts/ci/gates.sh; building twice: scripts/build/reproducible.sh; images: scripts/docker-build-check.sh"
+step "the gate" python3 scripts/bench/gate_test.py --quiet
+# The largest flavour and the smallest: the third lies between, and is the hosted workflow's (scripts/ci/gates.sh builds all).
+step "size and instructions" scripts/ci/gates.sh default edge-offline
+echo "SKIPPED: the flavour edge: scripts/ci/gates.sh; building twice: scripts/build/reproducible.sh; images: scripts/docker-build-check.sh"
 binary=target/dist/weft-default-$(uname -m)-unknown-linux-musl
 if [ ! -x "$binary" ]; then
     echo "SKIPPED: installer and deployment: no static binary was built"
