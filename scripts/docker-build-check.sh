@@ -119,7 +119,7 @@ binary_of weft:again again.weft
 (cd "$work" && sha256sum runtime.weft again.weft)
 cmp "$work/runtime.weft" "$work/again.weft"
 python3 scripts/bench/gate.py "image:above_base=$((runtime_bytes - base_bytes))" "image:scratch=$scratch_bytes" \
-    "toolchain=$("$docker" run --rm --entrypoint rustc "$image" --version)"
+    "toolchain=$("$docker" run --rm --network none --entrypoint rustc "$image" --version)"
 
 # arm64: cross-compiled by the same stages; what its runtime stage executes, and the image, run under QEMU.
 if [ -n "$arm64" ] && (need_packages qemu-user-static binfmt-support arch-test) &&
