@@ -46,9 +46,10 @@ step "size and instructions" scripts/ci/gates.sh default edge-offline
 echo "SKIPPED: the flavour edge: scripts/ci/gates.sh; building twice: scripts/build/reproducible.sh; images: scripts/docker-build-check.sh"
 binary=target/dist/weft-default-$(uname -m)-unknown-linux-musl
 if [ ! -x "$binary" ]; then
-    echo "SKIPPED: installer and deployment: no static binary was built"
+    echo "SKIPPED: installer, WebAssembly module and deployment: no static binary was built"
 else
     step "installer" scripts/release/install-test.sh "$binary"
+    step "module" scripts/ci/wasm.sh "$binary"
     if [ "$(id -u)" = 0 ]; then
         step "deployment" scripts/deploy/test.sh "$binary"
     else

@@ -23,9 +23,11 @@ RUSTC_BOOTSTRAP=1 CARGO_PROFILE_RELEASE_OPT_LEVEL=z "${CARGO:-cargo}" rustc --li
     --target-dir "${CARGO_TARGET_DIR:-target}/wasm-build" --no-default-features --features scan \
     -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size
 cp "${CARGO_TARGET_DIR:-target}/wasm-build/$target/release/weft.wasm" $out/weft.wasm
+# What rustc writes by default and every engine since 2022 knows.
+features=(--enable-bulk-memory --enable-sign-ext --enable-mutable-globals --enable-nontrapping-float-to-int --enable-multivalue --enable-reference-types)
 if command -v npm >/dev/null && { [ -x target/binaryen/node_modules/.bin/wasm-opt ] ||
     npm install --no-audit --no-fund --loglevel=error --prefix target/binaryen binaryen@123 >&2; }; then
-    target/binaryen/node_modules/.bin/wasm-opt -Oz --all-features $out/weft.wasm -o $out/weft.opt.wasm
+    target/binaryen/node_modules/.bin/wasm-opt -Oz "${features[@]}" $out/weft.wasm -o $out/weft.opt.wasm
     mv $out/weft.opt.wasm $out/weft.wasm
 else
     echo "SKIPPED: wasm-opt: the npm package binaryen could not be fetched, so the module is larger than it need be"
