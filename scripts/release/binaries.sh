@@ -25,5 +25,5 @@ for target in "${targets[@]}"; do
         cp "${CARGO_TARGET_DIR:-target}/static-$flavour/$target/release/weft" "$folder/$name"
     done
 done
-python3 scripts/release/sbom.py > "$folder/weft.spdx.json"
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) python3 scripts/release/sbom.py > "$folder/weft.spdx.json"
 (cd "$folder" && sha256sum -- weft* > SHA256SUMS)
