@@ -4,13 +4,19 @@
 # Rust, which compiles the standard library along). Everything of the Dockerfile itself is executed as it stands. Builds twice from
 # nothing and compares the binaries; builds for arm64 and runs that under QEMU. Needs root, and starts a Docker daemon of its own.
 #
-#   scripts/docker-build-check.sh [--no-arm64] [CARGO-CHEF]     a cargo-chef that is there already; else it is compiled, which takes minutes
+#   scripts/docker-build-check.sh [--only amd64|arm64] [CARGO-CHEF]
+#
+# CARGO-CHEF is one that is there already; else it is compiled, which takes minutes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/lib/setup.sh
 [ "$(id -u)" = 0 ] || die "docker-build-check: needs root: it starts a Docker daemon of its own"
-arm64=1
-[ "${1:-}" != --no-arm64 ] || { arm64=; shift; }
+only=
+if [ "${1:-}" = --only ]; then
+    only=${2:?--only needs amd64 or arm64}
+    case $only in amd64 | arm64) ;; *) die "docker-build-check: --only $only: use amd64 or arm64" ;; esac
+    shift 2
+fi
 need_packages docker.io iptables mmdebstrap debian-archive-keyring python3 ca-certificates git
 need_rust
 docker=/usr/bin/docker
@@ -103,35 +109,44 @@ binary_of() {
     "$docker" cp "$id:/usr/bin/weft" "$work/$2"
     "$docker" rm "$id" >/dev/null
 }
-step "runtime" build --tag weft:runtime
-step "scratch" build --tag weft:scratch --target scratch
-for kind in runtime scratch; do
-    DOCKER=$docker SMOKE_OPTIONS="--network none" scripts/build/smoke.sh weft:$kind
-done
-base_bytes=$("$docker" image inspect --format '{{.Size}}' $base)
-runtime_bytes=$("$docker" image inspect --format '{{.Size}}' weft:runtime)
-scratch_bytes=$("$docker" image inspect --format '{{.Size}}' weft:scratch)
-echo "image: $((runtime_bytes - base_bytes)) bytes above its base; scratch: $scratch_bytes bytes"
-say "again, from nothing: the binary is the same"
-build --quiet --no-cache --tag weft:again >/dev/null
-binary_of weft:runtime runtime.weft
-binary_of weft:again again.weft
-(cd "$work" && sha256sum runtime.weft again.weft)
-cmp "$work/runtime.weft" "$work/again.weft"
-python3 scripts/bench/gate.py "image:above_base=$((runtime_bytes - base_bytes))" "image:scratch=$scratch_bytes" \
-    "toolchain=$("$docker" run --rm --network none --entrypoint rustc "$image" --version)"
+check_amd64() {
+    local kind base_bytes runtime_bytes scratch_bytes
+    step "runtime" build --tag weft:runtime
+    step "scratch" build --tag weft:scratch --target scratch
+    for kind in runtime scratch; do
+        DOCKER=$docker SMOKE_OPTIONS="--network none" scripts/build/smoke.sh weft:$kind
+    done
+    base_bytes=$("$docker" image inspect --format '{{.Size}}' $base)
+    runtime_bytes=$("$docker" image inspect --format '{{.Size}}' weft:runtime)
+    scratch_bytes=$("$docker" image inspect --format '{{.Size}}' weft:scratch)
+    echo "image: $((runtime_bytes - base_bytes)) bytes above its base; scratch: $scratch_bytes bytes"
+    say "again, from nothing: the binary is the same"
+    build --quiet --no-cache --tag weft:again >/dev/null
+    binary_of weft:runtime runtime.weft
+    binary_of weft:again again.weft
+    (cd "$work" && sha256sum runtime.weft again.weft)
+    cmp "$work/runtime.weft" "$work/again.weft"
+    python3 scripts/bench/gate.py "image:above_base=$((runtime_bytes - base_bytes))" "image:scratch=$scratch_bytes" \
+        "toolchain=$("$docker" run --rm --network none --entrypoint rustc "$image" --version)"
+}
+[ "$only" = arm64 ] || check_amd64
 
 # arm64: cross-compiled by the same stages; what its runtime stage executes, and the image, run under QEMU.
-if [ -n "$arm64" ] && (need_packages qemu-user-static binfmt-support arch-test) &&
-    { mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc; } &&
-    { [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64; }; then
-    step "stand-in for Debian on arm64" tree slim-arm64 --architectures=arm64
-    "$docker" import --platform linux/arm64 --change "$path" "$trees/slim-arm64.tar" weft-base-arm64 >/dev/null
-    step "runtime for arm64" build --platform linux/arm64 --build-arg BASE=weft-base-arm64 --tag weft:arm64
-    DOCKER=$docker SMOKE_OPTIONS="--network none" SMOKE_STOP=5000 scripts/build/smoke.sh weft:arm64
-    binary_of weft:arm64 arm64.weft
-    file "$work/arm64.weft" 2>/dev/null | cut -d : -f 2 || true
-else
+can_emulate() {
+    (need_packages qemu-user-static binfmt-support arch-test) || return 1
+    mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc || return 1
+    [ -e /proc/sys/fs/binfmt_misc/qemu-aarch64 ] || update-binfmts --enable qemu-aarch64
+}
+if [ "$only" = amd64 ]; then
+    echo "SKIPPED: the image for arm64: --only amd64"
+elif ! can_emulate; then
     echo "SKIPPED: the image for arm64: no QEMU here"
+else
+    step "stand-in for Debian on arm64" tree slim-arm64 --architectures=arm64
+    scripts/build/docker-import.py "$trees/slim-arm64.tar" weft-base-arm64:latest arm64 | "$docker" load >/dev/null
+    step "runtime for arm64" build --platform linux/arm64 --build-arg BASE=weft-base-arm64 --tag weft:arm64
+    echo "image: $("$docker" image inspect --format '{{.Os}} {{.Architecture}}' weft:arm64)"
+    # Emulated, so slower.
+    DOCKER=$docker SMOKE_OPTIONS="--network none --platform linux/arm64" SMOKE_STOP=5000 scripts/build/smoke.sh weft:arm64
 fi
 say "the images are good"
