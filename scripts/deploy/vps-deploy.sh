@@ -104,6 +104,7 @@ if [ -n "$uninstall" ]; then
     if [ -n "$purge" ]; then
         run rm -rf "$data"
         say "removed, with its data"
+        if [ -d "$data-backups" ]; then say "the backups are still in $data-backups"; fi
     else
         say "removed; the data is still in $data (--purge removes it)"
     fi
