@@ -33,11 +33,12 @@ RUN cargo chef prepare --recipe-path recipe.json
 FROM chef AS builder
 COPY --from=planner /src/recipe.json .
 COPY scripts/build scripts/build
-# The cook needs the same flags as the build, so both are the same script.
+# The cook needs the same flags and environment as the build, or its crates are compiled again: both are the same script, and the date
+# is one that ring's build looks at.
+ARG SOURCE_DATE_EPOCH=0
 RUN STATIC_COOK=recipe.json scripts/build/docker-tools.sh build "$TARGETARCH"
 COPY . .
 ARG WEFT_COMMIT=
-ARG SOURCE_DATE_EPOCH=0
 RUN WEFT_COMMIT=$WEFT_COMMIT scripts/build/docker-tools.sh build "$TARGETARCH" && install -D -m 555 /out/weft /root-fs/usr/bin/weft \
     && mkdir -p /root-fs/data && chown 65532:65532 /root-fs/data && chmod 700 /root-fs/data
 

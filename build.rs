@@ -82,7 +82,8 @@ fn commit() {
 }
 
 /// A release never unwinds (panic = "abort"), so the tables for that leave the binary: 7 % of it. No option of the compiler does
-/// this, for the tables of the standard library are made already; GNU ld, gold and lld all read this script.
+/// this, for the tables of the standard library are made already; GNU ld, gold and lld all read this script. The start-up code that
+/// rustup ships for musl names the table of its own (crtbegin.o), so that one stays.
 fn without_unwind_tables() {
     let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
@@ -90,7 +91,7 @@ fn without_unwind_tables() {
     }
     let Some(folder) = std::env::var_os("OUT_DIR") else { return };
     let script = PathBuf::from(folder).join("no-unwind-tables.ld");
-    let text = "SECTIONS { /DISCARD/ : { *(.eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }\n\
+    let text = "SECTIONS { /DISCARD/ : { *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }\n\
                 INSERT AFTER .text;\n";
     if std::fs::write(&script, text).is_ok() {
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs the static weft binary of a release: fetched, its SHA-256 compared with the release's list, put in place in one step.
-# Needs no root: it goes to ~/.local/bin unless told otherwise.
+# Needs no root: it goes to ~/.local/bin unless told otherwise. What is there stays until the new one has been checked.
 #
 #   scripts/install.sh [--version vX.Y.Z] [--flavour default|edge|edge-offline] [--to FOLDER]
 #
@@ -32,17 +32,24 @@ esac
 [ -n "${WEFT_RELEASES:-}" ] || die "set WEFT_RELEASES to where the releases are, such as https://example.org/weft/releases/download"
 case $WEFT_RELEASES in https://* | http://127.0.0.1:* | file://*) ;; *) die "$WEFT_RELEASES: use https" ;; esac
 
+# GitHub has the newest release at another address than the named ones.
+case $version-$WEFT_RELEASES in
+    latest-*/releases/download) from=${WEFT_RELEASES%/download}/latest/download ;;
+    *) from=$WEFT_RELEASES/$version ;;
+esac
+# A server may send on to another address, but not to one without TLS.
+protocols="=${WEFT_RELEASES%%:*}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 fetch() {
     if command -v curl >/dev/null; then
-        curl --fail --silent --show-error --location --proto '=https,http,file' --tlsv1.2 --output "$work/$1" "$WEFT_RELEASES/$version/$1"
+        curl --fail --silent --show-error --location --proto "$protocols" --tlsv1.2 --output "$work/$1" "$from/$1"
     elif command -v wget >/dev/null; then
-        wget --quiet --output-document "$work/$1" "$WEFT_RELEASES/$version/$1"
+        wget --quiet --output-document "$work/$1" "$from/$1"
     else
-        die "there is neither curl nor wget"
-    fi || die "$WEFT_RELEASES/$version/$1 could not be fetched"
+        die "there is neither curl nor wget: install one of them"
+    fi || die "$from/$1 could not be fetched: nothing was installed"
 }
 fetch SHA256SUMS
 fetch "$name"

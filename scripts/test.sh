@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and runs all of them: format, lints, tests. Safe to run again.
+# Installs what the tests need and runs all of them: format, lints, tests; then the static binary against baseline.json, the installer and
+# the deployment with it. Safe to run again.
 # What it skips it says in a line that starts with "SKIPPED".
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -43,3 +44,30 @@ fi
 step "format" cargo fmt --check
 step "lints" cargo clippy --all-targets --locked --quiet -- -D warnings
 step "tests" cargo test --locked --no-fail-fast
+# The other processor: numbers of system calls and widths differ. Without the client, which has C in it.
+other=aarch64-unknown-linux-musl
+[ "$(uname -m)" != aarch64 ] || other=x86_64-unknown-linux-musl
+if command -v rustup >/dev/null && rustup target add "$other" >/dev/null 2>&1; then
+    step "the other processor" cargo check --locked --quiet --bin weft --target "$other" --no-default-features --features edge-offline
+else
+    echo "SKIPPED: compiling for $other: rustup has no standard library for it here"
+fi
+
+# What is not Rust. The linters come from the Python index.
+step "scripts, workflows, Dockerfile" scripts/ci/lint.sh
+step "the gate" python3 scripts/bench/gate_test.py --quiet
+# The largest flavour and the smallest: the third lies between, and is the hosted workflow's (scripts/ci/gates.sh builds all).
+step "size and instructions" scripts/ci/gates.sh default edge-offline
+echo "SKIPPED: the flavour edge: scripts/ci/gates.sh; building twice: scripts/build/reproducible.sh; images: scripts/docker-build-check.sh"
+binary=target/dist/weft-default-$(uname -m)-unknown-linux-musl
+if [ ! -x "$binary" ]; then
+    echo "SKIPPED: installer, WebAssembly module and deployment: no static binary was built"
+else
+    step "installer" scripts/release/install-test.sh "$binary"
+    step "module" scripts/ci/wasm.sh "$binary"
+    if [ "$(id -u)" = 0 ]; then
+        step "deployment" scripts/deploy/test.sh "$binary"
+    else
+        echo "SKIPPED: the deployment: it needs root (sudo scripts/deploy/test.sh $binary)"
+    fi
+fi

@@ -8,10 +8,9 @@ cd "$(dirname "$0")/../.."
 . scripts/lib/setup.sh
 flavour=${1:-default}
 target=$(uname -m)-unknown-linux-musl
-need_packages gcc libc6-dev musl-tools git
-need_rust
-command -v rustup >/dev/null && rustup target add "$target" 2>/dev/null
-cargo fetch --locked --quiet
+need_packages git
+need_static_rust "$target" || die "reproducible.sh: nothing here compiles for $target"
+"${CARGO:-cargo}" fetch --locked --quiet
 work=$(mktemp -d /var/tmp/weft-twice.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 commit=$(git rev-parse --short=12 HEAD)
@@ -26,9 +25,11 @@ for place in one another/place; do
         export CARGO_HOME=$work/$place.cargo WEFT_COMMIT=$commit SOURCE_DATE_EPOCH=0
         RUSTFLAGS="--remap-path-prefix=$PWD=/weft --remap-path-prefix=$CARGO_HOME=/cargo" \
             CARGO_NET_OFFLINE=true CARGO_TARGET_DIR=$PWD/target scripts/build/static.sh "$flavour" "$target" >"$work/log" 2>&1 ||
-            [ -e "target/static-$flavour/$target/release/weft" ] || { cat "$work/log" >&2; exit 1; }
+            { cat "$work/log" >&2; exit 1; }
         cp "target/static-$flavour/$target/release/weft" "$work/${place%%/*}.weft"
     )
 done
 sha256sum "$work"/*.weft
-cmp "$work/one.weft" "$work/another.weft" && say "reproducible: the same bytes from two folders"
+cmp "$work/one.weft" "$work/another.weft" || die "reproducible.sh: two folders gave two binaries"
+! grep -qaF "$work" "$work/one.weft" || die "reproducible.sh: the folder of the build is in the binary"
+say "reproducible: the same bytes from two folders"

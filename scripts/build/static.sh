@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds the static musl binary in one of its flavours, prints where it is and how large, and fails above the flavour's gate.
+# Builds the static musl binary in one of its flavours, prints where it is and how large, and whether that is above its aim. Fails
+# above 10 MB; growth is held by scripts/ci/gates.sh.
 #
 # Usage: scripts/build/static.sh [default|edge|edge-offline] [target]     (default: default x86_64-unknown-linux-musl)
 #
@@ -20,9 +21,9 @@ rustc=${RUSTC:-rustc}
 die() { printf 'weft: %s\n' "$*" >&2; exit 2; }
 
 case $flavour in
-    default) features=default gate=3000000 ;;
-    edge) features=edge gate=2300000 ;;
-    edge-offline) features=edge-offline gate=1200000 ;;
+    default) features=default aim=3000000 ;;
+    edge) features=edge aim=2300000 ;;
+    edge-offline) features=edge-offline aim=1200000 ;;
     *) die "static.sh: no flavour $flavour: use default, edge or edge-offline" ;;
 esac
 folder=${CARGO_TARGET_DIR:-$PWD/target}/static-$flavour
@@ -68,5 +69,7 @@ RUSTFLAGS="$flags ${RUSTFLAGS:-}" "$cargo" "$@"
 [ -z "${STATIC_COOK:-}" ] || exit 0
 binary=$folder/$target/release/weft
 size=$(stat -c %s "$binary")
-printf '%s %s %s bytes, gate %s\n' "$binary" "$flavour" "$size" "$gate"
-[ "$size" -le "$gate" ] || { printf 'weft: static.sh: %s is larger than its gate by %s bytes\n' "$flavour" $((size - gate)) >&2; exit 1; }
+above=
+[ "$size" -le "$aim" ] || above=", ABOVE ITS AIM by $((size - aim))"
+printf '%s %s %s bytes, aim %s%s\n' "$binary" "$flavour" "$size" "$aim" "$above"
+[ "$size" -le 10000000 ] || die "static.sh: $flavour has $size bytes: the limit is 10,000,000"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Tries vps-deploy.sh as an operator would: on a Debian of its own (a tree made by mmdebstrap, in namespaces of its own), with a stand-in
 # for systemctl that starts what the unit says, as the user it says. Installs, again (nothing changes), upgrades, goes back from one that
-# does not start, removes, and removes the data. Needs root.
+# does not start, removes, and removes the data. Image mode is tried with a stand-in for docker that writes down what it was asked. The
+# unit is looked at by systemd-analyze. Needs root.
 #
 #   scripts/deploy/test.sh [WEFT]      (default: target/release/weft)
 set -euo pipefail
@@ -10,7 +11,15 @@ cd "$(dirname "$0")/../.."
 [ "$(id -u)" = 0 ] || die "needs root: it makes a Debian in a folder"
 weft=${1:-target/release/weft}
 [ -x "$weft" ] || die "$weft: not there: cargo build --release"
-need_packages mmdebstrap iproute2 util-linux
+need_packages mmdebstrap debian-archive-keyring iproute2 util-linux systemd
+
+unit=$(mktemp -d)
+sed -e 's|@BINARY@|/bin/true|; s|@DATA@|/var/lib/weft-hub|g; s|@PORT@|8080|; s|@CONFIG@|/etc/weft-hub/hub.toml|; s|@MEMORY@|512M|' \
+    scripts/deploy/weft-hub.service > "$unit/weft-hub.service"
+systemd-analyze verify "$unit/weft-hub.service" || die "the unit has a mistake"
+# At most 2.0 of 10.
+systemd-analyze security --no-pager --offline=true --threshold=20 "$unit/weft-hub.service" | tail -n 1 || die "the unit is more exposed than 2.0"
+rm -r "$unit"
 
 tree=$PWD/target/deploy-tree
 if [ ! -e "$tree.done" ]; then
@@ -22,6 +31,17 @@ work=$(mktemp -d /var/tmp/weft-deploy.XXXXXX)
 trap 'rm -rf --one-file-system "$work"' EXIT
 cp -a "$tree" "$work/root"
 mkdir -p "$work/root/src/deploy"
+cat > "$work/root/src/docker" <<'END'
+#!/bin/bash
+# A stand-in: writes down what it was asked, and has a hub with one user in it as soon as that was added.
+echo "docker $*" >> /docker.log
+case "$*" in
+    *" user list "*) [ -e /docker.user ] && echo '[{"name": "alice"}]' || echo '[]' ;;
+    *" user add alice "*) touch /docker.user ;;
+    *" token add alice "*) echo clh_made_up ;;
+esac
+END
+chmod 755 "$work/root/src/docker"
 cp scripts/deploy/{vps-deploy.sh,weft-hub.service,Caddyfile,docker-compose.yml} "$work/root/src/deploy"
 cp scripts/install.sh "$work/root/src"
 install -m 755 "$weft" "$work/root/src/weft"
@@ -89,6 +109,18 @@ deploy --uninstall || fail "the removal"
 deploy --uninstall --purge || fail "the purge"
 [ ! -e /var/lib/weft-hub ] || fail "the data is still there"
 echo "removed"
+cp /src/docker /usr/local/bin/docker
+deploy --mode image --domain hub.example --image weft:1.0 --admin alice || fail "image mode"
+[ "$(stat -c %a /etc/weft-hub/.env)" = 600 ] && grep -qx WEFT_IMAGE=weft:1.0 /etc/weft-hub/.env || fail "the settings of image mode"
+grep -q 'up --detach' /docker.log || fail "image mode started nothing"
+[ "$(grep -c clh_ /out)" = 1 ] || fail "the token of image mode"
+deploy --mode image --domain hub.example --image weft:1.1 --admin alice || fail "image mode again"
+! grep -q clh_ /out || fail "a second token in image mode"
+grep -qx WEFT_IMAGE=weft:1.1 /etc/weft-hub/.env || fail "another image was not taken"
+! deploy --mode image --admin alice || fail "image mode without a domain"
+deploy --uninstall || fail "the removal of image mode"
+grep -q ' down$' /docker.log && [ ! -e /etc/weft-hub ] || fail "image mode stays"
+echo "image mode: asked docker for the right things"
 END
 unshare --mount --pid --fork --net --kill-child chroot "$work/root" /bin/bash /test
 say "vps-deploy: good"

@@ -91,7 +91,11 @@ if [ -n "$uninstall" ]; then
         if [ -e "/etc/systemd/system/$name" ]; then run systemctl disable --now "$name"; fi
     done
     if [ -e "/etc/weft-hub/docker-compose.yml" ]; then
-        run docker compose --project-name weft-hub --file "/etc/weft-hub/docker-compose.yml" down
+        compose=(docker compose)
+        docker compose version >/dev/null 2>&1 || compose=(docker-compose)
+        volumes=()
+        [ -z "$purge" ] || volumes=(--volumes)
+        (cd /etc/weft-hub && run "${compose[@]}" --project-name weft-hub --file "/etc/weft-hub/docker-compose.yml" down "${volumes[@]}")
     fi
     run rm -f "$unit" "/etc/systemd/system/weft-hub-backup.service" "/etc/systemd/system/weft-hub-backup.timer" \
         "/etc/caddy/conf.d/weft-hub.caddy"
@@ -100,6 +104,7 @@ if [ -n "$uninstall" ]; then
     if [ -n "$purge" ]; then
         run rm -rf "$data"
         say "removed, with its data"
+        if [ -d "$data-backups" ]; then say "the backups are still in $data-backups"; fi
     else
         say "removed; the data is still in $data (--purge removes it)"
     fi
@@ -109,18 +114,37 @@ fi
 packages ca-certificates curl
 if [ "$mode" = image ]; then
     [ -n "$domain" ] || die "--mode image needs --domain: the compose file has Caddy in it"
-    command -v docker >/dev/null || packages docker.io docker-compose-v2
+    command -v docker >/dev/null || packages docker.io
+    # Its second version is a part of docker, in a package whose name differs; Debian 12 has the first, a program of its own.
+    if ! docker compose version >/dev/null 2>&1 && ! command -v docker-compose >/dev/null; then
+        name=docker-compose
+        if apt-cache show docker-compose-v2 >/dev/null 2>&1; then name=docker-compose-v2; fi
+        packages "$name"
+    fi
+    compose=(docker compose)
+    if [ -z "$dry" ] && ! docker compose version >/dev/null 2>&1; then compose=(docker-compose); fi
+    compose+=(--project-name weft-hub --file "/etc/weft-hub/docker-compose.yml")
     run mkdir -p "/etc/weft-hub"
     put "/etc/weft-hub/docker-compose.yml" 644 < "$here/docker-compose.yml"
     put "/etc/weft-hub/Caddyfile" 644 < "$here/Caddyfile"
     put "/etc/weft-hub/.env" 600 <<< "WEFT_DOMAIN=$domain
 WEFT_IMAGE=$image"
-    compose=(docker compose --project-name weft-hub --file "/etc/weft-hub/docker-compose.yml")
-    run "${compose[@]}" up --detach --wait
-    if [ -z "$dry" ] && ! "${compose[@]}" exec -T hub weft hub user list --data /data --format json | grep -q "\"$admin\""; then
-        "${compose[@]}" exec -T hub weft hub user add "$admin" --role admin --data /data
-        say "the token of $admin, shown only now:"
-        "${compose[@]}" exec -T hub weft hub token add "$admin" --data /data
+    cd /etc/weft-hub 2>/dev/null || [ -n "$dry" ]
+    # An image that was only built here is in no registry.
+    run "${compose[@]}" pull --quiet --ignore-pull-failures
+    run "${compose[@]}" up --detach
+    in_hub() { "${compose[@]}" exec -T hub weft "$@"; }
+    if [ -z "$dry" ]; then
+        for try in $(seq 60); do
+            if in_hub health >/dev/null 2>&1; then break; fi
+            [ "$try" -lt 60 ] || die "it does not become healthy: ${compose[*]} logs hub"
+            sleep 1
+        done
+        if ! in_hub hub user list --data /data --format json | grep -q "\"$admin\""; then
+            in_hub hub user add "$admin" --role admin --data /data
+            say "the token of $admin, shown only now:"
+            in_hub hub token add "$admin" --data /data
+        fi
     fi
     say "https://$domain"
     exit 0

@@ -71,3 +71,17 @@ need_rust() {
         rust_new_enough || die "no Rust $(rust_wanted) or newer after installing: see https://rustup.rs"
     fi
 }
+
+# What builds static binaries for the named targets: rustup's toolchain with its standard libraries for them and rust-src, else the
+# distribution's, which compiles the standard library along. Sets CARGO and RUSTC, which scripts/build/static.sh respects. Fails, and
+# says so, where neither is to be had.
+need_static_rust() {
+    need_packages gcc libc6-dev musl-tools
+    need_rust
+    if command -v rustup >/dev/null && rustup target add "$@" >/dev/null 2>&1 && rustup component add rust-src >/dev/null 2>&1; then
+        return 0
+    fi
+    say "rustup has no $* here: the distribution's Rust compiles the standard library along"
+    (need_packages rustc-web cargo-web rust-web-src) || { say "nor has the distribution (rustc-web, cargo-web, rust-web-src)"; return 1; }
+    export CARGO=/usr/bin/cargo RUSTC=/usr/bin/rustc PATH=/usr/bin:$PATH
+}

@@ -6,11 +6,13 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 . scripts/lib/setup.sh
 folder=${1:?usage: binaries.sh FOLDER}
-need_packages gcc libc6-dev musl-tools gcc-aarch64-linux-gnu libc6-dev-arm64-cross git python3
-need_rust
+targets=(x86_64-unknown-linux-musl aarch64-unknown-linux-musl)
+need_packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross git python3
+need_static_rust "${targets[@]}" || die "binaries.sh: nothing here compiles for ${targets[*]}"
 mkdir -p "$folder"
-for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
-    command -v rustup >/dev/null && rustup target add "$target"
+# Neither the folder nor the user is part of a release: scripts/build/reproducible.sh.
+export RUSTFLAGS="--remap-path-prefix=$PWD=/weft --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo ${RUSTFLAGS:-}" SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-0}
+for target in "${targets[@]}"; do
     case $target in
         aarch64-*)
             export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc
@@ -19,10 +21,9 @@ for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl; do
     for flavour in default edge edge-offline; do
         name=weft-${target%%-*}
         [ "$flavour" = default ] || name=$name-$flavour
-        # The gates are the pull request's; a release that was let through them is built whatever they say.
-        scripts/build/static.sh "$flavour" "$target" || [ -e "target/static-$flavour/$target/release/weft" ]
-        cp "target/static-$flavour/$target/release/weft" "$folder/$name"
+        scripts/build/static.sh "$flavour" "$target"
+        cp "${CARGO_TARGET_DIR:-target}/static-$flavour/$target/release/weft" "$folder/$name"
     done
 done
-python3 scripts/release/sbom.py > "$folder/weft.spdx.json"
+SOURCE_DATE_EPOCH=$(git log -1 --format=%ct) python3 scripts/release/sbom.py > "$folder/weft.spdx.json"
 (cd "$folder" && sha256sum -- weft* > SHA256SUMS)

@@ -6,19 +6,14 @@ import os
 import subprocess
 import sys
 
-meta = json.loads(subprocess.check_output(["cargo", "metadata", "--locked", "--format-version", "1", "--filter-platform", "x86_64-unknown-linux-musl"]))
-nodes = {node["id"]: node for node in meta["resolve"]["nodes"]}
+TARGET = "x86_64-unknown-linux-musl"
+cargo = os.environ.get("CARGO", "cargo")
+meta = json.loads(subprocess.check_output([cargo, "metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]))
 packages = {package["id"]: package for package in meta["packages"]}
-# Only what is linked: neither what tests use nor what runs at build time.
-reached, waiting = set(), [meta["resolve"]["root"]]
-while waiting:
-    name = waiting.pop()
-    if name in reached:
-        continue
-    reached.add(name)
-    for dependency in nodes[name]["deps"]:
-        if any(kind["kind"] is None for kind in dependency["dep_kinds"]):
-            waiting.append(dependency["pkg"])
+# Only what is linked: neither what tests use nor what runs at build time. `metadata` does not tell features of the one from the other's.
+tree = [cargo, "tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--target", TARGET, "--format", "{p}"]
+linked = {tuple(line.split()[:2]) for line in subprocess.check_output(tree, text=True).splitlines() if line}
+reached = [name for name, package in packages.items() if (package["name"], "v" + package["version"]) in linked]
 
 root = packages[meta["resolve"]["root"]]
 ident = lambda package: f"SPDXRef-{package['name']}-{package['version']}".replace("+", "-").replace("_", "-")

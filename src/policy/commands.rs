@@ -24,6 +24,10 @@ pub struct SearchPath {
 impl SearchPath {
     /// Of the PATH that the command will have.
     pub fn new(path: Option<&str>) -> SearchPath {
+        // As a module of WebAssembly there is no machine to look at, and splitting PATH is a panic.
+        if cfg!(target_family = "wasm") {
+            return SearchPath { given: Vec::new(), usual: Vec::new() };
+        }
         let path = path.map(Into::into).or_else(|| env::var_os("PATH")).unwrap_or_default();
         let mut given = Vec::new();
         for folder in env::split_paths(&path).filter(|folder| folder.is_absolute()) {

@@ -55,6 +55,10 @@ impl Default for Finder {
 impl Finder {
     /// Looks at an absolute path without `.` and `..`.
     pub fn look(&mut self, written: &Path) -> Found {
+        // As a module of WebAssembly there is no machine to look at: what is written is taken to be there.
+        if cfg!(target_family = "wasm") {
+            return Found::There { path: written.to_owned(), kind: Kind::Dir, id: None };
+        }
         self.follow(written, 8)
     }
 

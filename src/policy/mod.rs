@@ -19,6 +19,7 @@ mod idna;
 pub mod lint;
 mod load;
 pub mod path;
+pub mod report;
 mod resolve;
 pub mod units;
 pub mod vars;

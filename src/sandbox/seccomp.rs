@@ -10,6 +10,7 @@
 use super::fallback::calls::{self, Alone};
 use crate::policy::Syscalls;
 use crate::sort;
+use crate::sys::numbers;
 use crate::sys::seccomp::Instruction;
 
 /// What a set of calls is good for.
@@ -43,7 +44,7 @@ macro_rules! calls {
     ($($(#[$attr:meta])* $class:ident: $($name:ident)+;)*) => {
         const TABLES: &[&[Known]] = &[$(
             $(#[$attr])*
-            &[$(Known { number: libc::$name as u32, name: stringify!($name), class: $class }),+],
+            &[$(Known { number: numbers::$name as u32, name: stringify!($name), class: $class }),+],
         )*];
     };
 }
@@ -310,7 +311,7 @@ fn clauses(number: u32, refuse: impl Fn(i32) -> Verdict) -> Vec<Clause> {
             vec![on(Verdict::Refuse(libc::ENOSYS), &[Test::Is { arg: 1, mask: MFD_NOEXEC_SEAL, value: 0 }])]
         }
         libc::SYS_fchmod => set_id(1),
-        libc::SYS_fchmodat | libc::SYS_fchmodat2 | libc::SYS_mknodat => set_id(2),
+        libc::SYS_fchmodat | numbers::SYS_fchmodat2 | libc::SYS_mknodat => set_id(2),
         libc::SYS_openat => vec![on(eperm, &[any(2, CREATES), any(3, SET_ID_BITS)])],
         #[cfg(target_arch = "x86_64")]
         libc::SYS_open => vec![on(eperm, &[any(1, CREATES), any(2, SET_ID_BITS)])],

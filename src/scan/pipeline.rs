@@ -77,6 +77,30 @@ pub fn scan(request: &ScanRequest) -> Result<Report, RootError> {
     Ok(report)
 }
 
+/// Scans files whose content is at hand, as if they were a folder named `root`. Paths are relative to it, with `/`. Nothing is left out,
+/// however it is named or large; looks at no file, asks for no time and starts no thread.
+pub fn scan_given(rules: &RuleSet, root: &str, gate: bool, files: Vec<(String, Vec<u8>)>) -> Report {
+    let state = State {
+        examiner: Examiner::new(rules, !gate, gate),
+        options: if gate { WalkOptions::gate() } else { WalkOptions::default() },
+        counters: Counters::default(),
+        progress: None,
+    };
+    let mut all = Gathered::default();
+    for (path, bytes) in files {
+        let path: Arc<str> = format!("{root}/{path}").into();
+        all.skills.extend(group::is_skill_file(&path).then(|| group::parent(&path).to_owned()));
+        state.count(bytes.len() as u64);
+        state.bytes(&path, bytes, &mut all.outcome);
+        all.ignores.extend(all.outcome.ignores.take());
+    }
+    let ignores: HashMap<Arc<str>, Ignores> = all.ignores.into_iter().collect();
+    let mut report = group::finish(rules, all.outcome, &all.skills, &[root.to_owned()], &ignores);
+    report.stats.files = state.counters.files.into_inner();
+    report.stats.bytes = state.counters.bytes.into_inner();
+    report
+}
+
 fn options(request: &ScanRequest) -> WalkOptions {
     if request.gate {
         WalkOptions { max_read: request.max_file, ..WalkOptions::gate() }

@@ -15,6 +15,7 @@ pub mod memory;
 pub mod mount;
 pub mod names;
 pub mod net;
+pub mod numbers;
 pub mod process;
 pub mod seccomp;
 pub mod signal;

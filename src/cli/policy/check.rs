@@ -3,9 +3,9 @@
 use super::{Format, out, places};
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
-use crate::json::Writer;
-use crate::policy::lint::{Finding, Level, lint};
-use crate::policy::{Error, load};
+use crate::policy::lint::{Finding, Level};
+use crate::policy::load;
+use crate::policy::report::{self, Checked};
 use crate::scan::report::visible::visible;
 use argh::{ArgsInfo, FromArgs};
 use std::io::{self, Write};
@@ -35,34 +35,16 @@ pub struct Check {
     files: Vec<String>,
 }
 
-struct Checked<'a> {
-    name: &'a str,
-    errors: Vec<Error>,
-    findings: Vec<Finding>,
-    notes: Vec<crate::policy::Note>,
-}
-
 pub fn run(command: &Check) -> Result<Exit, Failure> {
     if command.files.is_empty() {
         return Err(Failure::usage("nothing to check", "", "name a policy file, such as weft.toml"));
     }
     let places = places(command.workspace.as_ref().map(|path| path.0.as_path()))?;
-    let checked: Vec<Checked> = command
-        .files
-        .iter()
-        .map(|name| match load(name, &places) {
-            Ok(policy) => Checked { name, errors: Vec::new(), findings: lint(&policy), notes: policy.notes },
-            Err(errors) => Checked {
-                name,
-                errors: errors.iter().cloned().collect(),
-                findings: Vec::new(),
-                notes: Vec::new(),
-            },
-        })
-        .collect();
+    let checked: Vec<Checked> =
+        command.files.iter().map(|name| Checked::new(name, load(name, &places))).collect();
     out(|page| match command.format {
         Format::Text => text(&checked, page),
-        Format::Json => json(&checked, page),
+        Format::Json => report::checked(&checked, page),
     })?;
     let warned =
         |checked: &Checked| checked.findings.iter().any(|finding| finding.lint.level >= Level::Warning);
@@ -100,57 +82,4 @@ fn text(all: &[Checked], page: &mut Vec<u8>) -> io::Result<()> {
         writeln!(page, "{name}: {errors} errors, {} warnings, {notes} notes", count(Level::Warning))?;
     }
     Ok(())
-}
-
-fn json(all: &[Checked], page: &mut Vec<u8>) -> io::Result<()> {
-    let mut w = Writer::new(page);
-    w.object_lines(|w| {
-        w.field("schema", "weft.policy-check/1")?;
-        w.key("files")?.array_lines(|w| {
-            all.iter().try_for_each(|checked| {
-                w.object_lines(|w| {
-                    w.field("name", checked.name)?;
-                    w.key("errors")?
-                        .array_lines(|w| checked.errors.iter().try_for_each(|error| json_error(w, error)))?;
-                    w.key("findings")?.array_lines(|w| {
-                        checked.findings.iter().try_for_each(|finding| json_finding(w, finding))
-                    })?;
-                    w.key("notes")?.array_lines(|w| {
-                        checked.notes.iter().try_for_each(|note| {
-                            w.object(|w| {
-                                w.field("file", &note.origin.file)?;
-                                w.count("line", note.origin.line.into())?;
-                                w.field("key", note.origin.key)?;
-                                w.field("message", &note.text)
-                            })
-                        })
-                    })
-                })
-            })
-        })
-    })?;
-    page.write_all(b"\n")
-}
-
-fn json_error(w: &mut Writer, error: &Error) -> io::Result<()> {
-    w.object(|w| {
-        w.field("file", &error.file)?;
-        w.count("line", error.line.into())?;
-        w.count("column", error.column.into())?;
-        w.field("message", &error.message)?;
-        w.field("help", &error.help)
-    })
-}
-
-fn json_finding(w: &mut Writer, finding: &Finding) -> io::Result<()> {
-    w.object(|w| {
-        w.field("id", finding.lint.id)?;
-        w.field("name", finding.lint.name)?;
-        w.field("level", finding.lint.level.as_str())?;
-        w.field("file", &finding.origin.file)?;
-        w.count("line", finding.origin.line.into())?;
-        w.field("key", finding.origin.key)?;
-        w.field("message", &finding.message)?;
-        w.field("fix", finding.lint.fix)
-    })
 }

@@ -3,8 +3,7 @@
 use super::{Format, absolute, choose, out, places};
 use crate::cli::args::{PathArg, to_os};
 use crate::cli::error::{Exit, Failure};
-use crate::json::Writer;
-use crate::policy::{Decision, Policy, Question, ask, endpoint};
+use crate::policy::{Question, ask, endpoint, report};
 use crate::scan::names;
 use crate::scan::report::visible::visible;
 use argh::{ArgsInfo, FromArgs};
@@ -75,35 +74,7 @@ pub fn run(command: &Why) -> Result<Exit, Failure> {
             let line = format!("{word}: {} {shown}\n  {rule}\n  {}", question.verb(), decision.reason);
             line.lines().try_for_each(|line| writeln!(page, "{}", visible(line)))
         }
-        Format::Json => json(page, &policy, &name, &question, &shown, &decision),
+        Format::Json => report::answer(page, &policy, &name, &question, &shown, &decision),
     })?;
     Ok(if decision.allowed { Exit::Ok } else { Exit::Findings })
-}
-
-fn json(
-    page: &mut Vec<u8>,
-    policy: &Policy,
-    name: &str,
-    question: &Question,
-    target: &str,
-    decision: &Decision,
-) -> std::io::Result<()> {
-    Writer::new(page).object_lines(|w| {
-        w.field("schema", "weft.policy-why/1")?;
-        w.field("policy", name)?;
-        w.field("policy_hash", &policy.hash)?;
-        w.field("action", question.verb())?;
-        w.field("target", target)?;
-        w.key("allowed")?.boolean(decision.allowed)?;
-        w.field("reason", &decision.reason)?;
-        match &decision.rule {
-            None => w.key("rule")?.null(),
-            Some(rule) => w.key("rule")?.object(|w| {
-                w.field("file", &rule.file)?;
-                w.count("line", rule.line.into())?;
-                w.field("key", rule.key)
-            }),
-        }
-    })?;
-    page.write_all(b"\n")
 }

@@ -23,6 +23,7 @@ use super::error::{Exit, Failure};
 use argh::{ArgsInfo, FromArgs};
 #[cfg(feature = "server")]
 pub(super) use common::{Download, name};
+#[cfg(feature = "server")]
 pub(super) use local::told;
 
 /// Get, check, install and publish skills

@@ -2,6 +2,7 @@
 //! Only ever narrows: a call that the profile refuses stays refused.
 
 use crate::sandbox::seccomp::{Clause, Rule, Test, Verdict};
+use crate::sys::numbers;
 
 /// What the added rules depend on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,7 @@ const ASKED: &[i64] = &[
     libc::SYS_truncate,
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
-    libc::SYS_fchmodat2,
+    numbers::SYS_fchmodat2,
     libc::SYS_fchown,
     libc::SYS_fchownat,
     libc::SYS_utimensat,

@@ -13,6 +13,7 @@ use crate::sandbox::programs;
 use crate::sandbox::seccomp::{Table, Verdict};
 use crate::sys::fs::{CWD, c_path, chdir, handle};
 use crate::sys::landlock::{Ruleset, scope};
+use crate::sys::numbers;
 use crate::sys::process::{Child, Side, Status};
 use crate::sys::seccomp::{Answer, answer, answer_fd, receive, wake_beside};
 use crate::sys::{caps, names, process, signal, socket};
@@ -356,7 +357,7 @@ impl<'a> Keeper<'a> {
             libc::SYS_truncate => self.truncate(caller),
             libc::SYS_fchmod => self.chmod(caller, Of::Fd(int(0)), bits(1)),
             libc::SYS_fchmodat => self.chmod(caller, Of::Path(int(0), 1, 0), bits(2)),
-            libc::SYS_fchmodat2 => self.chmod(caller, Of::Path(int(0), 1, int(3)), bits(2)),
+            numbers::SYS_fchmodat2 => self.chmod(caller, Of::Path(int(0), 1, int(3)), bits(2)),
             libc::SYS_fchown => self.chown(caller, Of::Fd(int(0)), (int(1), int(2))),
             libc::SYS_fchownat => self.chown(caller, Of::Path(int(0), 1, int(4)), (int(2), int(3))),
             libc::SYS_utimensat => {
