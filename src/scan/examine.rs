@@ -9,7 +9,7 @@ use super::ignore::Ignores;
 use super::text::TextNote;
 use super::window::Window;
 use super::work::Work;
-use super::{context, decode, lang, magic, padding, segment};
+use super::{clues, context, decode, lang, magic, padding, segment};
 use crate::rules::{Persona, Rule, RuleSet, Severity};
 use crate::sort;
 use std::collections::HashSet;
@@ -250,7 +250,8 @@ impl<'r> Examiner<'r> {
 
     /// Hits to findings and evidence.
     fn judge(&self, doc: &Doc, mut hits: Vec<Hit>, offset: Offset, out: &mut Outcome) {
-        let ignores = if self.inline_ignores { Ignores::parse(&doc.text) } else { Ignores::default() };
+        let asked = self.inline_ignores && doc.clues.has(clues::IGNORE);
+        let ignores = if asked { Ignores::parse(&doc.text) } else { Ignores::default() };
         for line in ignores.incomplete() {
             if let Some(rule) = self.checks.rule("ignore-without-reason") {
                 let at = doc.lines().start(line);

@@ -82,7 +82,8 @@ pub fn provider(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Rang
         }
         for Form(prefix, least) in FORMS.iter().chain(&GOOGLE) {
             let declared = |l: &&str| prefix.len() >= l.len() && prefix[..l.len()].eq_ignore_ascii_case(l);
-            if !bytes[start..].starts_with(prefix.as_bytes()) || !literals.iter().any(declared) {
+            let first = prefix.as_bytes()[0] == bytes[start];
+            if !first || !bytes[start..].starts_with(prefix.as_bytes()) || !literals.iter().any(declared) {
                 continue;
             }
             let boundary = line[..start].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
@@ -122,17 +123,14 @@ static FIRSTS: [bool; 256] = {
     firsts
 };
 
-/// Where names (lower case) stand in a line in any case, and which; each leaves what it covers to the others.
+/// Where names (lower case) stand in a line in any case, and which, name by name; each leaves what it covers to the
+/// others.
 fn names<'n>(line: &str, names: &[&'n str]) -> Vec<(usize, &'n str)> {
     let bytes = line.as_bytes();
-    let first_bit = |byte: u8| 1u32 << (byte & 31);
-    let firsts = names.iter().filter_map(|n| n.bytes().next()).fold(0, |bits, b| bits | first_bit(b));
     let mut found = Vec::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if firsts & first_bit(*byte) == 0 {
-            continue;
-        }
-        for name in names {
+    for name in names {
+        let Some(first) = name.bytes().next() else { continue };
+        for at in memchr::memchr2_iter(first, first.to_ascii_uppercase(), bytes) {
             if bytes.get(at..at + name.len()).is_some_and(|piece| same(piece, name.as_bytes())) {
                 found.push((at, *name));
             }
