@@ -296,17 +296,9 @@ impl Ready {
         out.len() - before
     }
 
-    /// Can any place in the piece be one the rule looks at?
-    fn may_cover(&self, piece: &Range<usize>, segments: &[Segment]) -> bool {
-        let from = segments.partition_point(|s| s.range.end <= piece.start);
-        let mut any = false;
-        for segment in segments[from..].iter().take_while(|s| s.range.start < piece.end) {
-            any = true;
-            if self.rule.scope.covers(segment.place, segment.lang) {
-                return true;
-            }
-        }
-        !any
+    /// Can any place in these segments be one the rule looks at? Where there is none, everything is.
+    fn may_cover(&self, segments: &[Segment]) -> bool {
+        segments.is_empty() || segments.iter().any(|s| self.rule.scope.covers(s.place, s.lang))
     }
 }
 

@@ -192,15 +192,14 @@ impl Spotter {
                 self.table[slot(window)] |= 1 << bit(window);
                 let four = four_slot(window);
                 self.fours[four >> 6] |= 1 << (four & 63);
-                let (mut around, mut mask) = ([0; 2 * BESIDE], [0; 2 * BESIDE]);
-                for i in 0..2 * BESIDE {
-                    let place = if i < BESIDE { (at + i).checked_sub(BESIDE) } else { Some(at + i) };
-                    if let Some(byte) = place.and_then(|place| bytes.get(place)) {
-                        around[i] = *byte;
-                        mask[i] = u8::MAX;
-                    }
-                }
-                let mask = u64::from_le_bytes(mask);
+                let before = &bytes[at.saturating_sub(BESIDE)..at];
+                let behind = &bytes[at + 4..bytes.len().min(at + 4 + BESIDE)];
+                let mut around = [0; 2 * BESIDE];
+                around[BESIDE - before.len()..BESIDE].copy_from_slice(before);
+                around[BESIDE..BESIDE + behind.len()].copy_from_slice(behind);
+                let ones = |count: usize| (1u64 << (8 * count)) - 1;
+                let mask =
+                    ones(before.len()) << (8 * (BESIDE - before.len())) | ones(behind.len()) << (8 * BESIDE);
                 let around = (u64::from_le_bytes(around) | FOLD) & mask;
                 entries.push(Entry { around, mask, window, word, offset });
             }

@@ -9,8 +9,8 @@ const BITS: u32 = 12;
 /// The trigrams of a line, ASCII case folded, and its marks.
 #[derive(Debug, Clone)]
 pub struct Trigrams<'t> {
-    /// For each trigram the number of the last line that had it.
-    seen: [u16; 1 << BITS],
+    /// For each trigram the number of the last line that had it; made for the first line.
+    seen: Vec<u16>,
     this: u16,
     line: &'t [u8],
 }
@@ -18,22 +18,24 @@ pub struct Trigrams<'t> {
 impl<'t> Trigrams<'t> {
     /// Of no line.
     pub const fn empty() -> Trigrams<'t> {
-        Trigrams { seen: [0; 1 << BITS], this: 0, line: &[] }
+        Trigrams { seen: Vec::new(), this: 0, line: &[] }
     }
 
     /// Forgets what was in it and takes this line.
     pub fn take(&mut self, line: &'t [u8]) {
+        self.seen.resize(1 << BITS, 0);
         self.this = self.this.wrapping_add(1);
         if self.this == 0 {
             self.seen.fill(0);
             self.this = 1;
         }
         self.line = line;
+        let Some(seen) = self.seen.first_chunk_mut::<{ 1 << BITS }>() else { return };
         let mut window = 0u32;
         for byte in line {
             // The first two windows have zeros in them: no trigram that is asked for has.
             window = (window >> 8) | (u32::from(byte | 0x20) << 16);
-            self.seen[usize::from(slot(window))] = self.this;
+            seen[usize::from(slot(window)) & ((1 << BITS) - 1)] = self.this;
         }
     }
 
@@ -42,7 +44,7 @@ impl<'t> Trigrams<'t> {
         if slot & MARK != 0 {
             return memchr::memchr(slot as u8, self.line).is_some();
         }
-        self.seen[usize::from(slot) & (self.seen.len() - 1)] == self.this
+        self.seen.get(usize::from(slot)) == Some(&self.this)
     }
 
     /// Of the branches asked for, those whose need the line may meet.

@@ -205,7 +205,9 @@ fn follow<'t>(doc: &Doc, text: &'t str, lang: Lang, found: &mut Vec<Sent<'t>>) {
     // Most code reads no secret; one pass finds that out, and where to look in the rest.
     let all = marks::find(text);
     let work = &doc.work;
-    if !all.iter().any(|mark| mark.kind & marks::SECRET != 0) {
+    let kinds = all.iter().fold(0, |kinds, mark| kinds | mark.kind);
+    let may_send = kinds & (marks::SEND | marks::SERIALISE | marks::RUN) != 0 || is_shell(lang);
+    if kinds & marks::SECRET == 0 || !may_send {
         return;
     }
     let mut names: HashMap<&str, Tainted> = HashMap::new();

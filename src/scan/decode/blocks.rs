@@ -42,23 +42,11 @@ pub(super) fn next_wordy(text: &[u8], from: usize) -> Option<usize> {
 
 /// The next block with two digits or more.
 pub(super) fn next_numeric(text: &[u8], from: usize) -> Option<usize> {
-    // Most have no byte with the upper half of a digit: bits that are set where it is.
-    let upper = |x: u64| {
-        let halves = (x ^ (ONES * 0x30)) & (ONES * 0xf0);
-        halves.wrapping_sub(ONES) & !halves
-    };
     let mut at = from;
-    loop {
-        // Two at once, as long as there is nothing in either.
-        for pair in text.get(at..).unwrap_or_default().chunks_exact(2 * BLOCK) {
-            let (Some(x), Some(y)) = (word(pair, 0), word(pair, BLOCK)) else { break };
-            if (upper(x) | upper(y)) & HIGH != 0 {
-                break;
-            }
-            at += 2 * BLOCK;
-        }
-        let x = word(text, at)?;
-        if upper(x) & HIGH == 0 {
+    while let Some(x) = word(text, at) {
+        // Most have no byte with the upper half of a digit.
+        let halves = (x ^ (ONES * 0x30)) & (ONES * 0xf0);
+        if halves.wrapping_sub(ONES) & !halves & HIGH == 0 {
             at += BLOCK;
             continue;
         }
@@ -68,6 +56,7 @@ pub(super) fn next_numeric(text: &[u8], from: usize) -> Option<usize> {
         }
         at += BLOCK;
     }
+    None
 }
 
 /// The next byte that is no ASCII.

@@ -39,6 +39,8 @@ pub(super) struct Lines<'a> {
     line: Range<usize>,
     /// The part of the line that is matched at once.
     cell: Range<usize>,
+    /// The segments that it touches.
+    touching: &'a [Segment],
     /// Literals in the cell, and where they start.
     hits: Vec<(u16, usize)>,
     /// For each rule.
@@ -68,6 +70,7 @@ impl<'a> Lines<'a> {
             segments,
             line: 0..0,
             cell: 0..0,
+            touching: &[],
             hits: Vec::new(),
             found: vec![Found { last: NONE, count: 0 }; engine.rules.len()],
             touched: Vec::new(),
@@ -163,6 +166,12 @@ impl<'a> Lines<'a> {
                 }
             }
         }
+        if !self.touched.is_empty() {
+            let from = self.segments.partition_point(|s| s.range.end <= self.cell.start);
+            let here = &self.segments[from..];
+            let count = here.iter().take_while(|s| s.range.start < self.cell.end).count();
+            self.touching = &here[..count];
+        }
         for i in 0..self.touched.len() {
             let rule = usize::from(self.touched[i]);
             let last = std::mem::replace(&mut self.found[rule].last, NONE);
@@ -205,7 +214,7 @@ impl<'a> Lines<'a> {
     /// Runs a rule on the cell.
     fn run(&mut self, rule: usize, last: u32) {
         let ready = &self.engine.rules[rule];
-        if !ready.may_cover(&self.cell, self.segments) {
+        if !ready.may_cover(self.touching) {
             return;
         }
         let mut wanted = 0;
