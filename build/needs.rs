@@ -54,7 +54,7 @@ impl Text {
         let end = at + part.len();
         let before = if at == 0 { self.edges & Edges::BEFORE != 0 } else { !is_word(bytes[at - 1]) };
         let after = if end == bytes.len() { self.edges & Edges::AFTER != 0 } else { !is_word(bytes[end]) };
-        u8::from(before) * Edges::BEFORE | u8::from(after) * Edges::AFTER
+        (u8::from(before) * Edges::BEFORE) | (u8::from(after) * Edges::AFTER)
     }
 }
 

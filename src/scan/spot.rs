@@ -198,8 +198,8 @@ impl Spotter {
                 around[BESIDE - before.len()..BESIDE].copy_from_slice(before);
                 around[BESIDE..BESIDE + behind.len()].copy_from_slice(behind);
                 let ones = |count: usize| (1u64 << (8 * count)) - 1;
-                let mask =
-                    ones(before.len()) << (8 * (BESIDE - before.len())) | ones(behind.len()) << (8 * BESIDE);
+                let mask = (ones(before.len()) << (8 * (BESIDE - before.len())))
+                    | (ones(behind.len()) << (8 * BESIDE));
                 let around = (u64::from_le_bytes(around) | FOLD) & mask;
                 entries.push(Entry { around, mask, window, word, offset });
             }

@@ -315,7 +315,8 @@ fn follow<'t>(doc: &Doc, text: &'t str, lang: Lang, found: &mut Vec<Sent<'t>>) {
 
 /// A bit for the length of a name and how it begins.
 fn length_bit(name: &str) -> u64 {
-    1 << ((name.len() ^ usize::from(name.as_bytes().first().copied().unwrap_or(0)) * 5) & 63)
+    let first = usize::from(name.as_bytes().first().copied().unwrap_or(0));
+    1 << ((name.len() ^ (first * 5)) & 63)
 }
 
 /// Findings in one piece of code, at most; more add nothing.

@@ -126,7 +126,7 @@ impl<'a> Lines<'a> {
         let end = at + self.engine.spotter.words()[literal].text.len();
         let before = at <= piece.start || !is_word(at - 1);
         let after = end >= piece.end || !is_word(end);
-        u8::from(before) * Lead::BEFORE | u8::from(after) * Lead::AFTER
+        (u8::from(before) * Lead::BEFORE) | (u8::from(after) * Lead::AFTER)
     }
 
     fn cell_from(&self, start: usize) -> Range<usize> {

@@ -189,8 +189,29 @@ pub fn aws(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
     push_all(found, push);
 }
 
+/// The shortest value that is taken for a secret by its name, in bytes.
+const LEAST_VALUE: usize = 20;
+
+/// Is there a run of so many such bytes? Looks at the last byte that a run could have and goes on behind the last that
+/// is none.
+fn has_run(line: &[u8], least: usize, inside: impl Fn(&u8) -> bool) -> bool {
+    let mut start = 0;
+    while let Some(window) = line.get(start..start + least) {
+        match window.iter().rposition(|b| !inside(b)) {
+            Some(at) => start += at + 1,
+            None => return true,
+        }
+    }
+    false
+}
+
 /// A name that says "secret", `=` or `:`, and a value in quotes (or bare) that looks random.
 pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
+    let inside = |b: &u8| b.is_ascii_graphic() && !b"$<>{}()[]\"'`,;\\".contains(b);
+    // Most lines have nothing so long in them.
+    if !has_run(line.as_bytes(), LEAST_VALUE, inside) {
+        return;
+    }
     let mut found = Vec::new();
     for (start, name) in names(line, literals) {
         let name_end = start
@@ -200,8 +221,8 @@ pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Ra
                 .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
                 .count();
         if let Some(value) = value_after(line, name_end)
-            && (20..=200).contains(&value.len())
-            && line[value.clone()].bytes().all(|b| b.is_ascii_graphic() && !b"$<>{}()[]\"'`,;\\".contains(&b))
+            && (LEAST_VALUE..=200).contains(&value.len())
+            && line[value.clone()].as_bytes().iter().all(inside)
             && mixes(&line[value.clone()])
             && is_random(&line[value.clone()])
             && !is_reference(&line[value.clone()])
