@@ -1,7 +1,9 @@
 //! What a line must have in it for a pattern to match there: derived from the pattern, so that no rule depends on its
 //! author having thought of every literal. Only for the build; the binary gets the result.
 
+use super::code::{AT_END, AT_START, AT_WORD};
 use super::kinds::{KINDS, kind};
+use super::model::Lead as Edges;
 use super::program::{self, Node};
 use super::trigrams;
 use std::collections::{BTreeSet, HashMap};
@@ -12,13 +14,48 @@ const MOST: usize = 48;
 /// Factors that are kept of a row of them.
 const FACTORS: usize = 2;
 
+/// In a string that a part of a pattern can be: a word begins or ends here, or the line does.
+const BORDER: char = '\u{1}';
+
 /// What a line must contain, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Need {
     /// One of the strings, so far behind where the match starts.
-    Any(Vec<String>, Span),
+    Any(Vec<Text>, Span),
     All(Vec<Need>),
     Or(Vec<Need>),
+}
+
+/// A string, and where it must begin or end a word: see [`Lead::edges`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Text {
+    text: String,
+    edges: u8,
+}
+
+impl Text {
+    /// A string in which borders are marked.
+    fn new(marked: &str) -> Text {
+        let text = marked.replace(BORDER, "");
+        let mut edges = 0;
+        // The other side of a border that does not touch a word is one: that says nothing about what is no word.
+        if marked.starts_with(BORDER) && text.bytes().next().is_some_and(is_word) {
+            edges |= Edges::BEFORE;
+        }
+        if marked.ends_with(BORDER) && text.bytes().next_back().is_some_and(is_word) {
+            edges |= Edges::AFTER;
+        }
+        Text { text, edges }
+    }
+
+    /// What is known of the edges of a part of it that starts at `at`.
+    fn edges_of(&self, part: &str, at: usize) -> u8 {
+        let bytes = self.text.as_bytes();
+        let end = at + part.len();
+        let before = if at == 0 { self.edges & Edges::BEFORE != 0 } else { !is_word(bytes[at - 1]) };
+        let after = if end == bytes.len() { self.edges & Edges::AFTER != 0 } else { !is_word(bytes[end]) };
+        (u8::from(before) * Edges::BEFORE) | (u8::from(after) * Edges::AFTER)
+    }
 }
 
 /// How many bytes behind the start of a match something stands: at least, and at most where that is known.
@@ -54,6 +91,8 @@ pub struct Lead {
     pub literal: usize,
     /// Where it stands in a match.
     pub span: Span,
+    /// Where no byte of a word stands next to it: `model::Lead::BEFORE` and `model::Lead::AFTER`.
+    pub edges: u8,
 }
 
 struct Info {
@@ -89,10 +128,11 @@ pub fn leads(need: &Need, literals: &[String]) -> Option<Vec<Lead>> {
             .iter()
             .map(|s| {
                 // The longest says most.
-                let inside = literals.iter().enumerate().filter(|(_, l)| s.contains(l.as_str()));
+                let inside = literals.iter().enumerate().filter(|(_, l)| s.text.contains(l.as_str()));
                 let (literal, text) = inside.max_by_key(|(_, l)| l.len())?;
-                let at = s.find(text.as_str())?;
-                Some(Lead { literal, span: span.behind(Span { least: at, most: Some(at) }) })
+                let at = s.text.find(text.as_str())?;
+                let span = span.behind(Span { least: at, most: Some(at) });
+                Some(Lead { literal, span, edges: s.edges_of(text, at) })
             })
             .collect(),
         Need::All(list) => {
@@ -109,7 +149,7 @@ pub fn leads(need: &Need, literals: &[String]) -> Option<Vec<Lead>> {
 /// What is left of a need on a line that has one of the literals which lead to it: the parts that they say nothing of.
 pub fn rest(need: &Need, literals: &[String]) -> Option<Need> {
     match need {
-        Need::Any(list, _) => (!list.iter().all(|s| literals.contains(s))).then(|| need.clone()),
+        Need::Any(list, _) => (!list.iter().all(|s| literals.contains(&s.text))).then(|| need.clone()),
         Need::All(list) => {
             let best = list.iter().filter(|n| covered(n, literals)).min_by_key(|n| cost(n, &[]));
             let mut left: Vec<Need> = list
@@ -128,7 +168,7 @@ pub fn rest(need: &Need, literals: &[String]) -> Option<Need> {
 /// Does every line that meets the need have one of the literals?
 fn covered(need: &Need, literals: &[String]) -> bool {
     match need {
-        Need::Any(list, _) => list.iter().all(|s| literals.iter().any(|l| s.contains(l.as_str()))),
+        Need::Any(list, _) => list.iter().all(|s| literals.iter().any(|l| s.text.contains(l.as_str()))),
         Need::All(list) => list.iter().any(|n| covered(n, literals)),
         Need::Or(list) => list.iter().all(|n| covered(n, literals)),
     }
@@ -140,7 +180,8 @@ fn complete(need: &Need, declared: &[String], out: &mut Vec<String>) {
     }
     match need {
         Need::Any(list, _) => {
-            out.extend(list.iter().filter(|s| !declared.iter().any(|d| s.contains(d.as_str()))).cloned());
+            let texts = list.iter().map(|s| &s.text);
+            out.extend(texts.filter(|s| !declared.iter().any(|d| s.contains(d.as_str()))).cloned());
         }
         Need::All(list) => {
             let best = list.iter().min_by_key(|n| cost(n, declared));
@@ -157,8 +198,8 @@ fn cost(need: &Need, declared: &[String]) -> u64 {
     match need {
         Need::Any(list, _) => list
             .iter()
-            .filter(|s| !declared.iter().any(|d| s.contains(d.as_str())))
-            .map(|s| frequency(s))
+            .filter(|s| !declared.iter().any(|d| s.text.contains(d.as_str())))
+            .map(|s| frequency(&s.text))
             .sum(),
         Need::All(list) => list.iter().map(|n| cost(n, declared)).min().unwrap_or(u64::MAX),
         Need::Or(list) => list.iter().map(|n| cost(n, declared)).fold(0, u64::saturating_add),
@@ -218,24 +259,49 @@ fn frequencies() -> &'static HashMap<Vec<u8>, u32> {
     })
 }
 
+/// The strings have their borders marked.
 fn any(strings: &[String], least: usize, span: Span) -> Option<Need> {
-    let tells = |s: &String| s.len() >= least || matches!(s.as_bytes(), [b] if trigrams::is_mark(*b));
-    if !strings.iter().all(tells) || strings.is_empty() {
+    any_of(strings.iter().map(|s| Text::new(s)).collect(), least, span)
+}
+
+fn any_of(mut texts: Vec<Text>, least: usize, span: Span) -> Option<Need> {
+    let tells = |s: &Text| s.text.len() >= least || matches!(s.text.as_bytes(), [b] if trigrams::is_mark(*b));
+    if !texts.iter().all(tells) || texts.is_empty() {
         return None;
     }
-    let set: BTreeSet<&String> = strings.iter().collect();
-    let (kept, longer): (Vec<&String>, Vec<&String>) =
-        set.iter().partition(|s| !set.iter().any(|o| o != *s && s.contains(o.as_str())));
+    texts.sort();
+    let has = |s: &Text, part: &Text| s.text != part.text && s.text.contains(&part.text);
+    let (kept, longer): (Vec<Text>, Vec<Text>) =
+        texts.iter().cloned().partition(|s| !texts.iter().any(|o| has(s, o)));
+    let mut all: Vec<Text> = Vec::new();
+    for text in kept {
+        match all.last_mut().filter(|last| last.text == text.text) {
+            Some(last) => last.edges &= text.edges,
+            None => all.push(text),
+        }
+    }
     // What is found by a part of it may start before that part.
-    let further =
-        longer.iter().flat_map(|s| kept.iter().filter_map(|k| s.find(k.as_str()))).max().unwrap_or(0);
+    let mut further = 0;
+    for s in &longer {
+        for part in &mut all {
+            if let Some(at) = s.text.find(&part.text) {
+                further = further.max(at);
+                part.edges &= s.edges_of(&part.text, at);
+            }
+        }
+    }
     let span = span.with(span.behind(Span { least: 0, most: Some(further) }));
-    Some(Need::Any(kept.into_iter().cloned().collect(), span))
+    Some(Need::Any(all, span))
+}
+
+const fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
 }
 
 fn info(node: &Node) -> Info {
     let exactly = |strings| Info { exact: Some(strings), need: None, first: None };
     match node {
+        Node::Look(AT_START | AT_END | AT_WORD) => exactly(vec![BORDER.to_string()]),
         Node::Nothing | Node::Look(_) => exactly(vec![String::new()]),
         Node::Literal { text, .. } => exactly(vec![text.to_ascii_lowercase()]),
         Node::Class(set) => {
@@ -253,6 +319,16 @@ fn info(node: &Node) -> Info {
         }
         Node::Repeat { node, least: min, most: max, .. } => {
             let sub = info(node);
+            // A blank or two, or none: each of them is a string of its own.
+            if let (Some(one), Some(max)) = (&sub.exact, max)
+                && let [one] = one.as_slice()
+                && *max <= 3
+                && *max > 1
+                && min < max
+            {
+                let exact = (*min..=*max).map(|count| one.repeat(count as usize)).collect();
+                return Info { exact: Some(exact), need: None, first: None };
+            }
             if *min == 0 {
                 let exact = (*max == Some(1))
                     .then_some(sub.exact)
@@ -268,8 +344,11 @@ fn info(node: &Node) -> Info {
             if *max == Some(*min) && *min <= 16 && least.is_some() {
                 return Info { exact: least, need: sub.need, first: None };
             }
-            let first =
-                sub.first.clone().or_else(|| sub.exact.clone()).filter(|e| e.iter().all(|s| !s.is_empty()));
+            let first = sub
+                .first
+                .clone()
+                .or_else(|| sub.exact.clone())
+                .filter(|e| e.iter().all(|s| s.chars().any(|c| c != BORDER)));
             Info {
                 exact: None,
                 need: least.or(sub.exact).and_then(|e| any(&e, 2, Span::START)).or(sub.need),
@@ -303,7 +382,7 @@ fn concat(list: &[Node]) -> Info {
             None => {
                 whole = false;
                 // A short word is known better with the blank behind it.
-                let short = run.iter().any(|s| s.len() < 4);
+                let short = run.iter().any(|s| s.chars().filter(|c| *c != BORDER).count() < 4);
                 let longer = part.first.filter(|_| short).and_then(|f| cross(&run, &f));
                 factors.extend(longer.and_then(|l| any(&l, 2, run_at)).or_else(|| any(&run, 2, run_at)));
                 factors.extend(part.need.map(|need| behind(need, at)));
@@ -321,7 +400,7 @@ fn concat(list: &[Node]) -> Info {
     factors.sort_by_key(|n| cost(n, &[]));
     factors.dedup();
     // A mark tells something beside them.
-    let mark = |n: &Need| matches!(n, Need::Any(list, _) if list.iter().any(|s| s.len() < 2));
+    let mark = |n: &Need| matches!(n, Need::Any(list, _) if list.iter().any(|s| s.text.len() < 2));
     let marks = factors.iter().position(mark).unwrap_or(factors.len());
     let extra = factors.get(marks).filter(|_| marks >= FACTORS).cloned();
     factors.truncate(FACTORS);
@@ -344,7 +423,7 @@ fn alternation(list: &[Node]) -> Info {
         }
         return Info { exact: None, need: any(&strings, 2, Span::START), first: None };
     }
-    let mut words: Vec<String> = Vec::new();
+    let mut words: Vec<Text> = Vec::new();
     let mut span: Option<Span> = None;
     let mut needs: Vec<Need> = Vec::new();
     for part in parts {
@@ -358,7 +437,7 @@ fn alternation(list: &[Node]) -> Info {
             Some(need) => needs.push(need),
         }
     }
-    needs.extend(span.and_then(|span| any(&words, 2, span)));
+    needs.extend(span.and_then(|span| any_of(words, 2, span)));
     let need = if needs.len() == 1 { needs.pop() } else { Some(Need::Or(needs)) };
     Info { exact: None, need, first: None }
 }
@@ -395,7 +474,7 @@ pub fn pack(need: Option<&Need>, out: &mut Vec<u16>) {
 fn pack_part(need: &Need, out: &mut Vec<u16>) {
     match need {
         Need::Any(list, _) => {
-            let packed: Option<BTreeSet<u16>> = list.iter().map(|l| rarest(l.as_bytes())).collect();
+            let packed: Option<BTreeSet<u16>> = list.iter().map(|l| rarest(l.text.as_bytes())).collect();
             // Where one of them cannot be told, any line may have it.
             let packed = packed.unwrap_or_default();
             out.push(trigrams::head(trigrams::ANY, packed.len()));

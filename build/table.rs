@@ -62,6 +62,8 @@ struct Lead {
     branches: u64,
     /// How far behind the start of a match it stands.
     span: Span,
+    /// Where no byte of a word stands next to it.
+    edges: u8,
 }
 
 /// As how far behind at most: no one knows.
@@ -166,7 +168,8 @@ fn ready<'r>(rule: &'r RuleSpec, programs: &mut program::Programs) -> Result<Rea
             let leads = needs::leads(need, &ready.literals)
                 .ok_or_else(|| format!("{}: no literal leads to branch {i}", rule.id))?;
             for lead in leads {
-                join(&mut ready.leads, Lead { literal: lead.literal, branches: 1 << i, span: lead.span });
+                let needs::Lead { literal, span, edges } = lead;
+                join(&mut ready.leads, Lead { literal, branches: 1 << i, span, edges });
             }
             let rest = needs::rest(need, &ready.literals);
             told |= rest.is_some();
@@ -178,7 +181,7 @@ fn ready<'r>(rule: &'r RuleSpec, programs: &mut program::Programs) -> Result<Rea
         ready.also = &[];
     } else {
         let anywhere = Span { least: 0, most: None };
-        let lead = |literal| Lead { literal, branches: u64::MAX, span: anywhere };
+        let lead = |literal| Lead { literal, branches: u64::MAX, span: anywhere, edges: 0 };
         ready.leads = (0..ready.literals.len()).map(lead).collect();
     }
     Ok(ready)
@@ -191,6 +194,7 @@ fn join(leads: &mut Vec<Lead>, lead: Lead) {
         Some(old) => {
             old.branches |= lead.branches;
             old.span = old.span.with(lead.span);
+            old.edges &= lead.edges;
         }
         None => leads.push(lead),
     }
@@ -223,7 +227,8 @@ fn row(rule: &Ready, literals: &BTreeMap<&str, usize>, out: &mut Out) {
     out.list(rule.also);
     out.number(rule.leads.len() as u64);
     for lead in &rule.leads {
-        out.number(literals.get(rule.literals[lead.literal].as_str()).copied().unwrap_or(0) as u64);
+        let literal = literals.get(rule.literals[lead.literal].as_str()).copied().unwrap_or(0);
+        out.number((literal << 2) as u64 | u64::from(lead.edges));
         let most = lead.span.most.and_then(|most| u8::try_from(most).ok()).unwrap_or(ANYWHERE);
         let least = if most == ANYWHERE { 0 } else { lead.span.least as u8 };
         out.0.extend([least, most]);

@@ -133,9 +133,9 @@ fn rule(from: &mut Reader, literals: &[Literal], words: Words) -> Rule {
     let signals = from.texts();
     let also = from.texts();
     let leads = kept(from.list(|r| {
-        let literal = r.number() as u16;
+        let number = r.number();
         let [least, most] = r.array();
-        Lead { literal, least, most, branches: r.long() }
+        Lead { literal: (number >> 2) as u16, least, most, branches: r.long(), edges: (number & 3) as u8 }
     }));
     let text = |lead: &Lead| literals.get(usize::from(lead.literal)).map_or("", |literal| literal.text);
     Rule {

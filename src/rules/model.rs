@@ -336,10 +336,14 @@ pub struct Lead {
     pub most: u8,
     /// The branches of the pattern, a bit each.
     pub branches: u64,
+    /// [`Lead::BEFORE`] and [`Lead::AFTER`]: no byte of a word stands there, next to the literal.
+    pub edges: u8,
 }
 
 impl Lead {
     pub const ANYWHERE: u8 = u8::MAX;
+    pub const BEFORE: u8 = 1;
+    pub const AFTER: u8 = 2;
 }
 
 /// How a rule finds its match once one of its literals was seen.

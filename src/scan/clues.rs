@@ -14,7 +14,13 @@ pub const JOIN: u32 = 1 << 4;
 pub const REVERSE: u32 = 1 << 6;
 pub const ROT13: u32 = 1 << 7;
 pub const BASE85: u32 = 1 << 8;
-pub const ARGV: u32 = 1 << 9;
+/// Programs started from a list of words, by the words that start them.
+pub const ARGV: u32 = ARGV_PYTHON | ARGV_SPAWN | ARGV_EXEC | ARGV_COMMAND | ARGV_DOCKER;
+pub const ARGV_PYTHON: u32 = 1 << 9;
+pub const ARGV_SPAWN: u32 = 1 << 5;
+pub const ARGV_EXEC: u32 = 1 << 23;
+pub const ARGV_COMMAND: u32 = 1 << 24;
+pub const ARGV_DOCKER: u32 = 1 << 25;
 /// The text speaks of XOR or has an operator for it.
 pub const KEYED: u32 = 1 << 10;
 pub const BASE64: u32 = 1 << 11;
@@ -39,6 +45,8 @@ pub const FETCH: u32 = 1 << 20;
 pub const RELEASE: u32 = 1 << 21;
 /// A command that installs packages.
 pub const INSTALL: u32 = 1 << 22;
+/// A comment that asks to ignore a finding.
+pub const IGNORE: u32 = 1 << 26;
 
 /// Which of the above a text has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,7 +65,7 @@ pub const RELEASES: [&str; 4] = ["/releases/", "/raw/", "/archive/", "/downloads
 pub const INSTALLS: [&str; 4] = ["install ", " add ", "npm i ", "npx "];
 
 /// The words of the decoders, and the clue each list of them is.
-const WORDS: [(u32, &[&str]); 15] = [
+const WORDS: [(u32, &[&str]); 20] = [
     (
         REVERSE,
         &[
@@ -81,22 +89,12 @@ const WORDS: [(u32, &[&str]); 15] = [
     ),
     (ROT13, &["ot13", "OT13", "ot_13", "ot-13", "N-ZA-M", "n-za-m", "uggc", "vafgehpgvba", "cerivbhf"]),
     (BASE85, &["b85", "a85", "ase85", "ascii85", "Ascii85", "ASE85"]),
-    (
-        ARGV,
-        &[
-            "subprocess",
-            "spawn",
-            "exec",
-            "Popen",
-            "ommand(",
-            "Command::new(",
-            "check_",
-            "ProcessBuilder",
-            "RUN [",
-            "CMD [",
-            "ENTRYPOINT [",
-        ],
-    ),
+    (ARGV_PYTHON, &["subprocess.", "Popen(", "check_output(", "check_call("]),
+    (ARGV_SPAWN, &["spawn"]),
+    (ARGV_EXEC, &["exec"]),
+    (ARGV_COMMAND, &["Command(", "Command::new(", "ProcessBuilder("]),
+    (ARGV_DOCKER, &["RUN [", "CMD [", "ENTRYPOINT ["]),
+    (IGNORE, &[super::ignore::MARK]),
     (KEYED, &[" xor", "_xor", "xor_", "(xor", " ^ ", " ^= ", "XOR"]),
     (IFS, &["IFS"]),
     (BASE64, &["ase64", "b64", "atob(", "ASE64"]),

@@ -3,6 +3,7 @@
 use super::finding::{Finding, Part, Snippet, Span};
 use crate::rules::{Combo, Confidence, Persona, Severity, Within};
 use crate::sort;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 pub struct Evidence {
     pub rule: &'static str,
     pub signals: &'static [&'static str],
-    pub message: String,
+    pub message: Cow<'static, str>,
     pub path: Arc<str>,
     pub span: Span,
     pub snippet: Snippet,
@@ -185,7 +186,7 @@ fn finding(
         severity: combo.severity,
         confidence: combo.confidence,
         persona: Persona::Regular,
-        message: combo.words.get().message.to_owned(),
+        message: combo.words.get().message.into(),
         remediation: combo.words.get().remediation,
         path: at.map_or_else(|| skill.clone(), |p| p.path.clone()),
         span: at.map(|p| p.span.clone()).unwrap_or_default(),
@@ -242,7 +243,7 @@ mod tests {
         Evidence {
             rule: "XX-001",
             signals,
-            message: String::new(),
+            message: Cow::Borrowed(""),
             path: path.into(),
             span: Span { bytes: 0..1, line, column: 1, end_line: line, end_column: 2 },
             snippet: Snippet::default(),

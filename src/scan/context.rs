@@ -161,10 +161,7 @@ fn says_attacks(doc: &Doc) -> bool {
             front = false;
         }
         let title = front || line.starts_with("# ") || line.contains("<h1");
-        title && {
-            let lower = line.to_ascii_lowercase();
-            TOPICS.iter().any(|t| lower.contains(t))
-        }
+        title && { has_any(&line.to_ascii_lowercase(), &TOPICS) }
     })
 }
 
@@ -296,7 +293,25 @@ fn names_an_attack(line: &str, before: &str, matched: &str, fenced: bool) -> boo
     let after = without_hosts(line.get(before.len() + matched.len()..).unwrap_or(""));
     let before = without_hosts(before);
     let words: &[&str] = if fenced { &PLAIN_WORDS } else { &ATTACK_WORDS };
-    words.iter().any(|word| before.contains(word) || after.contains(word))
+    has_any(&before, words) || has_any(&after, words)
+}
+
+/// Does the text have any of the words? Most of them are ruled out by the pairs of bytes that they begin and end with.
+fn has_any(text: &str, words: &[&str]) -> bool {
+    let mut pairs = [0u64; 4];
+    let slot = |pair: &[u8]| usize::from(pair[0].wrapping_mul(37) ^ pair[1].wrapping_mul(11));
+    for pair in text.as_bytes().windows(2) {
+        let slot = slot(pair);
+        pairs[slot >> 6] |= 1 << (slot & 63);
+    }
+    let may_have =
+        |pair: Option<&[u8]>| pair.map(slot).is_none_or(|slot| pairs[slot >> 6] >> (slot & 63) & 1 != 0);
+    words.iter().any(|word| {
+        let bytes = word.as_bytes();
+        may_have(bytes.get(..2))
+            && may_have(bytes.get(bytes.len().saturating_sub(2)..))
+            && text.contains(word)
+    })
 }
 
 /// Lower case, without addresses and host names: `evil.example.com` says nothing about the text it stands in, and whoever
@@ -342,7 +357,7 @@ fn introduces_an_attack(line: &str, fenced: bool) -> bool {
     let comment = ["#", "//", "--", "❌", "🚫", "<!--"].iter().any(|c| trimmed.starts_with(c));
     if fenced && comment && !trimmed.starts_with("##") {
         let lower = without_hosts(line);
-        return PLAIN_WORDS.iter().any(|w| lower.contains(w)) || warns(&lower);
+        return has_any(&lower, &PLAIN_WORDS) || warns(&lower);
     }
     // The title names the whole text, whose instructions are meant all the same: "# Jailbreak skill".
     let title = !fenced && trimmed.starts_with("# ");
@@ -390,7 +405,7 @@ const HEADING_WORDS: [&str; 35] = [
 
 fn is_attack_heading(line: &str) -> bool {
     let lower = without_hosts(line);
-    warns(&lower) || HEADING_WORDS.iter().any(|word| lower.contains(word))
+    warns(&lower) || has_any(&lower, &HEADING_WORDS)
 }
 
 /// "Don't:" and "Never do this" warn of what follows; "Do not remove" does not.
@@ -455,7 +470,7 @@ fn in_pattern(before: &str, matched: &str, after: &str, lang: Lang) -> bool {
     if has_escapes(matched) {
         return true;
     }
-    if [
+    let announced = [
         "re.compile(",
         "re.search(",
         "re.match(",
@@ -473,10 +488,8 @@ fn in_pattern(before: &str, matched: &str, after: &str, lang: Lang) -> bool {
         "rg -",
         "signature",
         "indicator",
-    ]
-    .iter()
-    .any(|w| tail.contains(w))
-    {
+    ];
+    if has_any(tail, &announced) {
         return !tail.contains('|') || tail.contains("re.") || code || tail.contains("grep");
     }
     let raw_string = ["r\"", "r'", "/"].iter().any(|q| lower.trim_start().starts_with(q))

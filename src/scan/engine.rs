@@ -50,6 +50,8 @@ struct User {
     /// How far behind the start of a match the literal stands; see [`Lead`].
     least: u8,
     most: u8,
+    /// Where no byte of a word may stand next to it.
+    edges: u8,
     branches: u64,
 }
 
@@ -63,6 +65,8 @@ pub struct Engine {
     users: Vec<User>,
     /// Where those of each start.
     starts: Vec<u32>,
+    /// For each literal: the edges that all of them ask for.
+    edges: Vec<u8>,
 }
 
 impl Engine {
@@ -81,15 +85,15 @@ impl Engine {
             };
             rules.push(Ready { rule, regex: OnceLock::new(), native });
             uses.extend(rule.leads.iter().map(|lead| {
-                let Lead { literal, least, most, branches } = *lead;
-                (literal, User { rule: number, least, most, branches })
+                let Lead { literal, least, most, branches, edges } = *lead;
+                (literal, User { rule: number, least, most, edges, branches })
             }));
             if rule.leads.is_empty() {
                 for literal in rule.literals {
                     let Ok(at) = u16::try_from(literals.len()) else { break };
                     uses.push((
                         at,
-                        User { rule: number, least: 0, most: Lead::ANYWHERE, branches: u64::MAX },
+                        User { rule: number, least: 0, most: Lead::ANYWHERE, edges: 0, branches: u64::MAX },
                     ));
                     literals.extend(spot::folded(0, &[*literal]));
                 }
@@ -104,15 +108,21 @@ impl Engine {
             starts[i] += starts[i - 1];
         }
         let mut next = starts.clone();
-        let mut users = vec![User { rule: 0, least: 0, most: 0, branches: 0 }; uses.len()];
+        let mut users = vec![User { rule: 0, least: 0, most: 0, edges: 0, branches: 0 }; uses.len()];
         for (literal, user) in uses {
             let place = &mut next[usize::from(literal)];
             users[*place as usize] = user;
             *place += 1;
         }
+        // Where a literal is of no use to anyone.
+        let edges = starts.windows(2).map(|places| {
+            let users = users.get(places[0] as usize..places[1] as usize).unwrap_or_default();
+            users.iter().fold(Lead::BEFORE | Lead::AFTER, |edges, user| edges & user.edges)
+        });
+        let edges = edges.collect();
         let count = literals.len();
         let spotter = Spotter::new(literals.into_iter().chain(clues::words()));
-        Engine { rules, spotter, literals: count, users, starts }
+        Engine { rules, spotter, literals: count, users, starts, edges }
     }
 
     /// All matches in `text`, whose places are `segments` (none: everything is covered), sorted by position. Where that
@@ -286,17 +296,9 @@ impl Ready {
         out.len() - before
     }
 
-    /// Can any place in the piece be one the rule looks at?
-    fn may_cover(&self, piece: &Range<usize>, segments: &[Segment]) -> bool {
-        let from = segments.partition_point(|s| s.range.end <= piece.start);
-        let mut any = false;
-        for segment in segments[from..].iter().take_while(|s| s.range.start < piece.end) {
-            any = true;
-            if self.rule.scope.covers(segment.place, segment.lang) {
-                return true;
-            }
-        }
-        !any
+    /// Can any place in these segments be one the rule looks at? Where there is none, everything is.
+    fn may_cover(&self, segments: &[Segment]) -> bool {
+        segments.is_empty() || segments.iter().any(|s| self.rule.scope.covers(s.place, s.lang))
     }
 }
 

@@ -9,7 +9,7 @@ use super::ignore::Ignores;
 use super::text::TextNote;
 use super::window::Window;
 use super::work::Work;
-use super::{context, decode, lang, magic, padding, segment};
+use super::{clues, context, decode, lang, magic, padding, segment};
 use crate::rules::{Persona, Rule, RuleSet, Severity};
 use crate::sort;
 use std::collections::HashSet;
@@ -223,7 +223,7 @@ impl<'r> Examiner<'r> {
         out.evidence.push(Evidence {
             rule: rule.id,
             signals: rule.signals,
-            message: rule.words.get().message.to_owned(),
+            message: rule.words.get().message.into(),
             path: path.clone(),
             span: Default::default(),
             snippet: Snippet::default(),
@@ -250,7 +250,8 @@ impl<'r> Examiner<'r> {
 
     /// Hits to findings and evidence.
     fn judge(&self, doc: &Doc, mut hits: Vec<Hit>, offset: Offset, out: &mut Outcome) {
-        let ignores = if self.inline_ignores { Ignores::parse(&doc.text) } else { Ignores::default() };
+        let asked = self.inline_ignores && doc.clues.has(clues::IGNORE);
+        let ignores = if asked { Ignores::parse(&doc.text) } else { Ignores::default() };
         for line in ignores.incomplete() {
             if let Some(rule) = self.checks.rule("ignore-without-reason") {
                 let at = doc.lines().start(line);
@@ -302,7 +303,9 @@ impl<'r> Examiner<'r> {
                 && let Some(last) =
                     out.findings.iter_mut().rev().find(|f| f.rule == rule && f.path == doc.path)
             {
-                last.message.push_str(&format!(" (and {} more lines of this file)", count - PER_RULE));
+                last.message
+                    .to_mut()
+                    .push_str(&format!(" (and {} more lines of this file)", count - PER_RULE));
             }
         }
         if !ignores.is_empty() {
@@ -354,6 +357,7 @@ pub const fn skip_rule(reason: SkipReason) -> &'static str {
 
 /// A finding about a whole file.
 pub(super) fn plain(rule: &'static Rule, path: &Arc<str>, message: String) -> Finding {
+    let message = message.into();
     Finding {
         rule: rule.id,
         name: rule.name,
@@ -401,8 +405,8 @@ fn finding(doc: &Doc, hit: &Hit, secrets: &[(Option<usize>, Range<usize>)], offs
     });
     let demoted = context::weigh(doc, hit);
     let message = match &hit.note {
-        Some(note) => format!("{}: {note}", rule.words.get().message),
-        None => rule.words.get().message.to_owned(),
+        Some(note) => format!("{}: {note}", rule.words.get().message).into(),
+        None => rule.words.get().message.into(),
     };
     Finding {
         rule: rule.id,

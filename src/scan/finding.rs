@@ -1,6 +1,7 @@
 //! What the scanner says: findings, where they stand, and what they are made of. Not how they are printed.
 
 use crate::rules::{Category, Confidence, Persona, Severity};
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -42,7 +43,7 @@ pub struct Decoded {
 pub struct Part {
     pub rule: &'static str,
     pub signal: &'static str,
-    pub message: String,
+    pub message: Cow<'static, str>,
     pub path: Arc<str>,
     pub span: Span,
     pub snippet: Snippet,
@@ -59,7 +60,7 @@ pub struct Finding {
     pub severity: Severity,
     pub confidence: Confidence,
     pub persona: Persona,
-    pub message: String,
+    pub message: Cow<'static, str>,
     pub remediation: &'static str,
     /// As given on the command line joined with the path below it; `/` separators; bytes that are not UTF-8 escaped.
     /// A member of an archive is `archive.zip!/dir/file`.

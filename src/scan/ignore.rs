@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 /// The word that starts a comment.
-const MARK: &str = "weft:ignore";
+pub const MARK: &str = "weft:ignore";
 
 /// One comment.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,6 +53,8 @@ pub struct Scratch {
 struct Branch {
     begin: Begin,
     code: u16,
+    /// Does it start at the border of a word?
+    border: bool,
     bit: u64,
 }
 
@@ -108,7 +110,9 @@ impl Program<'_> {
                 let begin = u16::from_le_bytes([a, b]);
                 let begin = self.tables.begins.get(usize::from(begin)).copied().unwrap_or(Begin::MAX);
                 any |= begin;
-                scratch.branches.push(Branch { begin, code: u16::from_le_bytes([c, d]), bit });
+                let code = u16::from_le_bytes([c, d]);
+                let border = self.code.get(usize::from(code)) == Some(&AT_WORD);
+                scratch.branches.push(Branch { begin, code, border, bit });
             }
         }
         let mut from = 0;
@@ -149,10 +153,12 @@ impl Program<'_> {
                 let byte = *text.get(start)?;
                 // No character starts in the middle of one.
                 if byte & 0xc0 != 0x80 {
+                    let border = looks(AT_WORD, text, start);
                     for i in 0..scratch.branches.len() {
                         let branch = scratch.branches[i];
                         if begins(branch.begin, byte)
                             && branch.bit & here.branches != 0
+                            && (border || !branch.border)
                             && let Some(end) = self.run(text, usize::from(branch.code), start, scratch, limit)
                         {
                             return Some(start..end);
@@ -391,15 +397,19 @@ impl Program<'_> {
     fn cut(&self, pc: usize, text: &[u8], low: usize, at: usize, scratch: &mut Scratch) -> Option<usize> {
         let &[a, b] = self.code.get(pc + 4..pc + 6)? else { return None };
         let follow = self.tables.begins.get(usize::from(u16::from_le_bytes([a, b])));
+        let border = self.code.get(pc + 6) == Some(&AT_WORD);
         let mut place = at;
         loop {
             scratch.steps += 1;
-            match (text.get(place), follow) {
+            let may = match (text.get(place), follow) {
                 // In the middle of a character.
-                (Some(byte), _) if byte & 0xc0 == 0x80 => {}
-                (_, None) => return Some(place),
-                (Some(byte), Some(follow)) if begins(*follow, *byte) => return Some(place),
-                _ => {}
+                (Some(byte), _) if byte & 0xc0 == 0x80 => false,
+                (_, None) => true,
+                (Some(byte), Some(follow)) => begins(*follow, *byte),
+                _ => false,
+            };
+            if may && (!border || looks(AT_WORD, text, place)) {
+                return Some(place);
             }
             if place <= low {
                 return None;
@@ -420,12 +430,16 @@ impl Program<'_> {
         let &[class, _, _, a, b] = self.code.get(pc + 1..pc + 6)? else { return None };
         let class = self.tables.classes.get(usize::from(class))?;
         let follow = self.tables.begins.get(usize::from(u16::from_le_bytes([a, b])));
+        let border = self.code.get(pc + 6) == Some(&AT_WORD);
         let (mut place, mut left) = (at, left);
         loop {
-            match (text.get(place), follow) {
-                (_, None) => return Some((place, left)),
-                (Some(byte), Some(follow)) if begins(*follow, *byte) => return Some((place, left)),
-                _ => {}
+            let may = match (text.get(place), follow) {
+                (_, None) => true,
+                (Some(byte), Some(follow)) => begins(*follow, *byte),
+                _ => false,
+            };
+            if may && (!border || looks(AT_WORD, text, place)) {
+                return Some((place, left));
             }
             scratch.steps += 1;
             left = left.checked_sub(1)?;

@@ -10,10 +10,13 @@ use super::common;
 
 /// Bits of the number that three bytes choose a byte of the table by: 16 KiB.
 const BITS: u32 = 14;
-/// Bits of the number of a list of entries.
+const SLOTS: usize = 1 << BITS;
+/// Bits of the number of a window of four bytes in the second table: 8 KiB.
+const FOUR_BITS: u32 = 16;
+/// Bits of the number of a list of windows.
 const LIST_BITS: u32 = 12;
-/// Bits of the number of a word of three bytes.
-const THREE_BITS: u32 = 12;
+/// Bits of the number of a window of three bytes: 8 KiB too.
+const THREE_BITS: u32 = 16;
 /// As where the windows of a word start: not chosen yet.
 const OPEN: [u8; 2] = [u8::MAX; 2];
 
@@ -39,34 +42,47 @@ pub fn folded(value: u32, texts: &[&'static str]) -> impl Iterator<Item = Word> 
     texts.iter().map(move |text| Word { text, value, folded: true, windows: OPEN })
 }
 
-/// One window of one word.
+/// One window of one word: four bytes of it.
 #[derive(Clone, Copy)]
 struct Entry {
+    /// The four bytes of the word before the window and the four behind it, folded.
+    around: u64,
+    /// Which of those the word has.
+    mask: u64,
     /// Folded.
     window: u32,
     /// Index into the words.
     word: u16,
     /// Where the window starts in the word.
     offset: u8,
-    /// Are all four bytes of the window in the word? Else the first three.
-    four: bool,
-    /// Four more bytes of the word, folded, and where they start: what tells most words apart that share a window.
-    more: u32,
-    more_at: u8,
+}
+
+/// Bytes before and behind a window that are looked at beside it.
+const BESIDE: usize = 4;
+
+/// A window of three bytes, at the end of a word.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Short {
+    /// Its place in the bitmap.
+    slot: u16,
+    word: u16,
+    offset: u8,
 }
 
 /// Finds words; made once for a set of them.
 pub struct Spotter {
     words: Vec<Word>,
-    table: Vec<u8>,
+    table: Box<[u8; SLOTS]>,
+    /// Bitmap over windows of four bytes: most of what passes the table ends here.
+    fours: Box<[u64; 1 << (FOUR_BITS - 6)]>,
     /// For each list where its entries start; one more says where the last ends.
-    starts: Vec<u16>,
+    starts: Box<[u16; (1 << LIST_BITS) + 1]>,
     /// In the order of their lists.
     entries: Vec<Entry>,
-    /// Bitmap over folded windows of three bytes.
-    three: [u64; 1 << (THREE_BITS - 6)],
-    /// Words of three bytes, by their place in that bitmap.
-    threes: Vec<(u16, u16)>,
+    /// Bitmap over windows of three bytes.
+    three: Box<[u64; 1 << (THREE_BITS - 6)]>,
+    /// Sorted by their places in that bitmap.
+    shorts: Vec<Short>,
     /// Words of two bytes.
     twos: Vec<u16>,
 }
@@ -83,12 +99,17 @@ const fn slot(window: u32) -> usize {
     (spread(window) >> (32 - BITS)) as usize
 }
 
-const fn list(window: u32) -> usize {
-    (spread(window) >> (32 - LIST_BITS)) as usize
-}
-
 const fn three_slot(window: u32) -> usize {
     (spread(window) >> (32 - THREE_BITS)) as usize
+}
+
+/// The number of all four bytes.
+const fn four_slot(window: u32) -> usize {
+    (window.wrapping_mul(0x9E37_79B1) >> (32 - FOUR_BITS)) as usize
+}
+
+const fn list(four_slot: usize) -> usize {
+    four_slot >> (FOUR_BITS - LIST_BITS)
 }
 
 /// The bit of the fourth byte of a folded window.
@@ -100,16 +121,24 @@ fn window(bytes: [u8; 4]) -> u32 {
     u32::from_le_bytes(bytes) | FOLD as u32
 }
 
+/// What stands beside the window at `at`, folded; `None` at the edges of the text.
+fn beside(text: &[u8], at: usize) -> Option<u64> {
+    let around: &[u8; 4 + 2 * BESIDE] = text.get(at.checked_sub(BESIDE)?..)?.first_chunk()?;
+    let [a, b, c, d, _, _, _, _, e, f, g, h] = *around;
+    Some(u64::from_le_bytes([a, b, c, d, e, f, g, h]) | FOLD)
+}
+
 impl Spotter {
     /// More than 65,000 words are not a set.
     pub fn new(words: impl Iterator<Item = Word>) -> Spotter {
         let mut spotter = Spotter {
             words: words.collect(),
-            table: vec![0; 1 << BITS],
-            starts: vec![0; (1 << LIST_BITS) + 1],
+            table: Box::new([0; SLOTS]),
+            fours: Box::new([0; 1 << (FOUR_BITS - 6)]),
+            starts: Box::new([0; (1 << LIST_BITS) + 1]),
             entries: Vec::new(),
-            three: [0; 1 << (THREE_BITS - 6)],
-            threes: Vec::new(),
+            three: Box::new([0; 1 << (THREE_BITS - 6)]),
+            shorts: Vec::new(),
             twos: Vec::new(),
         };
         let mut entries: Vec<Entry> = Vec::with_capacity(2 * spotter.words.len());
@@ -124,46 +153,64 @@ impl Spotter {
                     for parity in 0..2 {
                         let offset =
                             if windows == OPEN { common::window(bytes, parity) } else { windows[parity] };
-                        let at = usize::from(offset);
-                        let Some(&[a, b, c]) = bytes.get(at..at + 3) else { continue };
-                        let fourth = bytes.get(at + 3);
-                        let window = window([a, b, c, fourth.copied().unwrap_or(0)]);
-                        // Whatever may follow.
-                        let bits = if fourth.is_some() { 1 << bit(window) } else { u8::MAX };
-                        spotter.table[slot(window)] |= bits;
-                        // Before the window or behind it, wherever more of the word stands.
-                        let end = bytes.len() - 4;
-                        let more_at = if at >= end - at.min(end) { 0 } else { end.min(usize::from(u8::MAX)) };
-                        let Some(more) = bytes[more_at..].first_chunk() else { continue };
-                        entries.push(Entry {
-                            window,
-                            word,
-                            offset,
-                            four: fourth.is_some(),
-                            more: self::window(*more),
-                            more_at: more_at as u8,
-                        });
+                        spotter.window(word, bytes, offset, &mut entries);
                     }
                 }
             }
         }
-        spotter.threes.sort_unstable();
+        spotter.shorts.sort_unstable();
         // Sorted by counting.
+        let number = |entry: &Entry| list(four_slot(entry.window));
         for entry in &entries {
-            spotter.starts[list(entry.window) + 1] += 1;
+            spotter.starts[number(entry) + 1] += 1;
         }
         for i in 1..spotter.starts.len() {
             spotter.starts[i] += spotter.starts[i - 1];
         }
         let mut next = spotter.starts.clone();
-        spotter.entries =
-            vec![Entry { window: 0, word: 0, offset: 0, four: false, more: 0, more_at: 0 }; entries.len()];
+        spotter.entries = entries.clone();
         for entry in entries {
-            let place = &mut next[list(entry.window)];
+            let place = &mut next[number(&entry)];
             spotter.entries[usize::from(*place)] = entry;
             *place += 1;
         }
         spotter
+    }
+
+    /// The window of a word that starts at `offset`: four bytes, or the last three.
+    fn window(&mut self, word: u16, bytes: &[u8], offset: u8, entries: &mut Vec<Entry>) {
+        let at = usize::from(offset);
+        match *bytes.get(at..).unwrap_or_default() {
+            [a, b, c] => {
+                let window = window([a, b, c, 0]);
+                // Whatever may follow.
+                self.table[slot(window)] = u8::MAX;
+                self.short(window, word, offset);
+            }
+            [a, b, c, d, ..] => {
+                let window = window([a, b, c, d]);
+                self.table[slot(window)] |= 1 << bit(window);
+                let four = four_slot(window);
+                self.fours[four >> 6] |= 1 << (four & 63);
+                let before = &bytes[at.saturating_sub(BESIDE)..at];
+                let behind = &bytes[at + 4..bytes.len().min(at + 4 + BESIDE)];
+                let mut around = [0; 2 * BESIDE];
+                around[BESIDE - before.len()..BESIDE].copy_from_slice(before);
+                around[BESIDE..BESIDE + behind.len()].copy_from_slice(behind);
+                let ones = |count: usize| (1u64 << (8 * count)) - 1;
+                let mask = (ones(before.len()) << (8 * (BESIDE - before.len())))
+                    | (ones(behind.len()) << (8 * BESIDE));
+                let around = (u64::from_le_bytes(around) | FOLD) & mask;
+                entries.push(Entry { around, mask, window, word, offset });
+            }
+            _ => {}
+        }
+    }
+
+    fn short(&mut self, window: u32, word: u16, offset: u8) {
+        let slot = three_slot(window);
+        self.three[slot >> 6] |= 1 << (slot & 63);
+        self.shorts.push(Short { slot: slot as u16, word, offset });
     }
 
     /// A word of three bytes: at an even place all of it is in a window, at an odd place it stands behind any byte.
@@ -174,9 +221,7 @@ impl Spotter {
             let window = window([any, a, b, c]);
             self.table[slot(window)] |= 1 << bit(window);
         }
-        let slot = three_slot(own);
-        self.three[slot >> 6] |= 1 << (slot & 63);
-        self.threes.push((slot as u16, word));
+        self.short(own, word, 0);
     }
 
     /// The words of two bytes in a text and where they stand, in order: they have a pass of their own.
@@ -196,9 +241,8 @@ impl Spotter {
 
     /// Calls `found` with the number and the place of each occurrence of each longer word, nearly in order of place.
     pub fn each(&self, text: &[u8], found: &mut dyn FnMut(usize, usize)) {
-        // Of one length, so that no index has to be checked.
-        let Some(table) = self.table.first_chunk::<{ 1 << BITS }>() else { return };
-        let hit = |window: u32| table[slot(window)] >> bit(window);
+        let table = &*self.table;
+        let hit = |window: u32| u32::from(table[slot(window)]) >> bit(window);
         // Two bytes of each step are looked at with the next.
         let mut before = 0;
         let mut at = 0;
@@ -209,72 +253,90 @@ impl Spotter {
             let bytes = u64::from_le_bytes(*bytes) | FOLD;
             let across = before | bytes << 16;
             before = bytes >> 48;
-            let hits = hit(across as u32)
-                | hit(bytes as u32)
-                | hit((bytes >> 16) as u32)
-                | hit((bytes >> 32) as u32);
-            if hits & 1 != 0 {
-                self.look(
-                    text,
-                    at,
-                    [across as u32, bytes as u32, (bytes >> 16) as u32, (bytes >> 32) as u32],
-                    found,
-                );
+            // Two bytes apart. One by one, for a loop over them costs more than what is in it.
+            let (a, b) = (across as u32, bytes as u32);
+            let (c, d) = ((bytes >> 16) as u32, (bytes >> 32) as u32);
+            let (in_a, in_b, in_c, in_d) = (hit(a), hit(b), hit(c), hit(d));
+            if (in_a | in_b | in_c | in_d) & 1 != 0 {
+                // At the start of a text there is no window before it.
+                if in_a & 1 != 0 && at > 0 {
+                    self.look(text, at - 2, a, found);
+                }
+                if in_b & 1 != 0 {
+                    self.look(text, at, b, found);
+                }
+                if in_c & 1 != 0 {
+                    self.look(text, at + 2, c, found);
+                }
+                if in_d & 1 != 0 {
+                    self.look(text, at + 4, d, found);
+                }
             }
             at += 8;
         }
         // What is left, with zeros behind it.
         let mut last = [0; 8];
         last[..rest.len()].copy_from_slice(rest);
-        let bytes = u64::from_le_bytes(last) | FOLD;
-        let across = before | bytes << 16;
-        self.look(text, at, [across as u32, bytes as u32, (bytes >> 16) as u32, (bytes >> 32) as u32], found);
+        let mut windows = u128::from(before as u16) | u128::from(u64::from_le_bytes(last) | FOLD) << 16;
+        for i in 0..4 {
+            if hit(windows as u32) & 1 != 0
+                && let Some(at) = (at + 2 * i).checked_sub(2)
+            {
+                self.look(text, at, windows as u32, found);
+            }
+            windows >>= 16;
+        }
     }
 
-    /// Windows of the text, two bytes apart, the first two bytes before `at`.
+    /// What a window of the text at `at` leads to, whose bit in the table is set.
+    #[inline(always)]
+    fn look(&self, text: &[u8], at: usize, window: u32, found: &mut dyn FnMut(usize, usize)) {
+        let (four, even, odd) = (four_slot(window), three_slot(window), three_slot(window >> 8));
+        if self.fours[four >> 6] >> (four & 63) & 1 != 0 {
+            self.look_at_four(text, at, window, found);
+        }
+        if self.three[even >> 6] >> (even & 63) & 1 != 0 {
+            self.look_at_three(text, at, even, false, found);
+        }
+        if self.three[odd >> 6] >> (odd & 63) & 1 != 0 {
+            self.look_at_three(text, at + 1, odd, true, found);
+        }
+    }
+
     #[inline(never)]
-    fn look(&self, text: &[u8], at: usize, windows: [u32; 4], found: &mut dyn FnMut(usize, usize)) {
-        for (i, window) in windows.into_iter().enumerate() {
-            let slot = spread(window);
-            if self.table[(slot >> (32 - BITS)) as usize] >> bit(window) & 1 == 0 {
-                continue;
-            }
-            // At the start of a text there is none before it.
-            let Some(at) = (at + 2 * i).checked_sub(2) else { continue };
-            for (at, three) in [(at, (slot >> (32 - THREE_BITS)) as usize), (at + 1, three_slot(window >> 8))]
+    fn look_at_four(&self, text: &[u8], at: usize, window: u32, found: &mut dyn FnMut(usize, usize)) {
+        let list = list(four_slot(window));
+        let (from, to) = (self.starts[list], self.starts[list + 1]);
+        let entries = self.entries.get(usize::from(from)..usize::from(to)).unwrap_or_default();
+        let beside = beside(text, at);
+        for entry in entries {
+            if entry.window == window
+                && beside.is_none_or(|beside| beside & entry.mask == entry.around)
+                && let Some(start) = at.checked_sub(usize::from(entry.offset))
+                && self.is_at(text, start, entry.word)
             {
-                if self.three[three >> 6] >> (three & 63) & 1 != 0 {
-                    self.short(text, at, three, found);
-                }
-            }
-            let list = (slot >> (32 - LIST_BITS)) as usize;
-            let Some(&[from, to]) = self.starts.get(list..list + 2) else { continue };
-            for entry in self.entries.get(usize::from(from)..usize::from(to)).unwrap_or_default() {
-                let differs = entry.window ^ window;
-                if differs << 8 != 0 || entry.four && differs != 0 {
-                    continue;
-                }
-                let Some(start) = at.checked_sub(usize::from(entry.offset)) else { continue };
-                let more = start + usize::from(entry.more_at);
-                if text
-                    .get(more..)
-                    .and_then(|rest| rest.first_chunk())
-                    .is_some_and(|b| self::window(*b) == entry.more)
-                    && self.is_at(text, start, entry.word)
-                {
-                    found(usize::from(entry.word), start);
-                }
+                found(usize::from(entry.word), start);
             }
         }
     }
 
-    /// The words of three bytes that may stand at `at`, by the place of those bytes in the bitmap.
+    /// What a window of three bytes at `at` leads to; at an odd place only words of three.
     #[inline(never)]
-    fn short(&self, text: &[u8], at: usize, slot: usize, found: &mut dyn FnMut(usize, usize)) {
-        let from = self.threes.partition_point(|(s, _)| usize::from(*s) < slot);
-        for &(_, three) in self.threes[from..].iter().take_while(|(s, _)| usize::from(*s) == slot) {
-            if self.is_at(text, at, three) {
-                found(usize::from(three), at);
+    fn look_at_three(
+        &self,
+        text: &[u8],
+        at: usize,
+        slot: usize,
+        odd: bool,
+        found: &mut dyn FnMut(usize, usize),
+    ) {
+        let from = self.shorts.partition_point(|short| usize::from(short.slot) < slot);
+        for short in self.shorts[from..].iter().take_while(|short| usize::from(short.slot) == slot) {
+            let Some(start) = at.checked_sub(usize::from(short.offset)) else { continue };
+            // A longer word has a window of its own for the odd places.
+            let here = !odd || self.words[usize::from(short.word)].text.len() == 3;
+            if here && self.is_at(text, start, short.word) {
+                found(usize::from(short.word), start);
             }
         }
     }

@@ -9,26 +9,33 @@ const BITS: u32 = 12;
 /// The trigrams of a line, ASCII case folded, and its marks.
 #[derive(Debug, Clone)]
 pub struct Trigrams<'t> {
-    bits: [u64; 1 << (BITS - 6)],
+    /// For each trigram the number of the last line that had it; made for the first line.
+    seen: Vec<u16>,
+    this: u16,
     line: &'t [u8],
 }
 
 impl<'t> Trigrams<'t> {
     /// Of no line.
     pub const fn empty() -> Trigrams<'t> {
-        Trigrams { bits: [0; 1 << (BITS - 6)], line: &[] }
+        Trigrams { seen: Vec::new(), this: 0, line: &[] }
     }
 
     /// Forgets what was in it and takes this line.
     pub fn take(&mut self, line: &'t [u8]) {
-        self.bits.fill(0);
+        self.seen.resize(1 << BITS, 0);
+        self.this = self.this.wrapping_add(1);
+        if self.this == 0 {
+            self.seen.fill(0);
+            self.this = 1;
+        }
         self.line = line;
+        let Some(seen) = self.seen.first_chunk_mut::<{ 1 << BITS }>() else { return };
         let mut window = 0u32;
         for byte in line {
             // The first two windows have zeros in them: no trigram that is asked for has.
             window = (window >> 8) | (u32::from(byte | 0x20) << 16);
-            let slot = slot(window);
-            self.bits[usize::from(slot >> 6)] |= 1 << (slot & 63);
+            seen[usize::from(slot(window)) & ((1 << BITS) - 1)] = self.this;
         }
     }
 
@@ -37,7 +44,7 @@ impl<'t> Trigrams<'t> {
         if slot & MARK != 0 {
             return memchr::memchr(slot as u8, self.line).is_some();
         }
-        self.bits[usize::from(slot >> 6) & (self.bits.len() - 1)] & (1 << (slot & 63)) != 0
+        self.seen.get(usize::from(slot)) == Some(&self.this)
     }
 
     /// Of the branches asked for, those whose need the line may meet.
@@ -47,7 +54,7 @@ impl<'t> Trigrams<'t> {
         while let Some((length, rest)) = needs.split_first() {
             let (need, rest) = rest.split_at(usize::from(*length).min(rest.len()));
             needs = rest;
-            if branches & bit != 0 && (need.is_empty() || self.meets(need).0) {
+            if branches & bit != 0 && (need.is_empty() || self.meets(need, true).0) {
                 met |= bit;
             }
             bit <<= 1;
@@ -55,22 +62,31 @@ impl<'t> Trigrams<'t> {
         met
     }
 
-    /// The answer for the need at the start of `need`, and what follows it.
-    fn meets<'n>(&self, need: &'n [u16]) -> (bool, &'n [u16]) {
+    /// The answer for the need at the start of `need`, and what follows it. Not `asked`: only what follows.
+    fn meets<'n>(&self, need: &'n [u16], asked: bool) -> (bool, &'n [u16]) {
         let Some((head, mut rest)) = need.split_first() else { return (true, need) };
-        let count = usize::from(head & COUNT);
         if head >> KIND_SHIFT == ANY {
-            let (trigrams, rest) = rest.split_at(count.min(rest.len()));
-            let met = trigrams.is_empty() || trigrams.iter().any(|trigram| self.has(*trigram));
-            return (met, rest);
+            return self.any(*head, rest, asked);
         }
         let all = head >> KIND_SHIFT == ALL;
         let mut met = all;
-        for _ in 0..count {
-            let (one, next) = self.meets(rest);
+        for _ in 0..head & COUNT {
+            // What is decided is not asked for again.
+            let asked = asked && met == all;
+            let (one, next) = match rest.split_first() {
+                Some((head, rest)) if head >> KIND_SHIFT == ANY => self.any(*head, rest, asked),
+                _ => self.meets(rest, asked),
+            };
             rest = next;
             met = if all { met && one } else { met || one };
         }
+        (met, rest)
+    }
+
+    #[inline]
+    fn any<'n>(&self, head: u16, entries: &'n [u16], asked: bool) -> (bool, &'n [u16]) {
+        let (trigrams, rest) = entries.split_at(usize::from(head & COUNT).min(entries.len()));
+        let met = asked && (trigrams.is_empty() || trigrams.iter().any(|trigram| self.has(*trigram)));
         (met, rest)
     }
 }

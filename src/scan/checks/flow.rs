@@ -205,10 +205,14 @@ fn follow<'t>(doc: &Doc, text: &'t str, lang: Lang, found: &mut Vec<Sent<'t>>) {
     // Most code reads no secret; one pass finds that out, and where to look in the rest.
     let all = marks::find(text);
     let work = &doc.work;
-    if !all.iter().any(|mark| mark.kind & marks::SECRET != 0) {
+    let kinds = all.iter().fold(0, |kinds, mark| kinds | mark.kind);
+    let may_send = kinds & (marks::SEND | marks::SERIALISE | marks::RUN) != 0 || is_shell(lang);
+    if kinds & marks::SECRET == 0 || !may_send {
         return;
     }
     let mut names: HashMap<&str, Tainted> = HashMap::new();
+    // Of all that were followed so far.
+    let mut lengths = 0;
     let mut hosts: HashMap<&str, &str> = HashMap::new();
     let code = statements(text, lang);
     let senders = sending_functions(&code, Marks::new(&all));
@@ -233,8 +237,10 @@ fn follow<'t>(doc: &Doc, text: &'t str, lang: Lang, found: &mut Vec<Sent<'t>>) {
             .collect();
         if !names.is_empty() {
             let mut taken: HashSet<&str> = HashSet::new();
-            let known = words.iter().filter(|w| taken.insert(w.text)).filter_map(|w| names.get(w.text));
-            held.extend(known.cloned());
+            // Most words are no names that are followed, and mostly their length says so.
+            let known = words.iter().filter(|w| lengths & length_bit(w.text) != 0);
+            let known = known.filter_map(|w| Some((w.text, names.get(w.text)?)));
+            held.extend(known.filter(|(name, _)| taken.insert(name)).map(|(_, held)| held.clone()));
             if !work.spend(held.len() * 512) {
                 return;
             }
@@ -264,6 +270,7 @@ fn follow<'t>(doc: &Doc, text: &'t str, lang: Lang, found: &mut Vec<Sent<'t>>) {
             let many = if either { 1 } else { variety(&held) };
             if let Some(worst) = held.iter().max_by_key(|t| t.secret.rank()) {
                 for name in &targets {
+                    lengths |= length_bit(name);
                     names.insert(name, Tainted { depth: depth_of(statement), many, ..worst.clone() });
                 }
             }
@@ -304,6 +311,12 @@ fn follow<'t>(doc: &Doc, text: &'t str, lang: Lang, found: &mut Vec<Sent<'t>>) {
             return;
         }
     }
+}
+
+/// A bit for the length of a name and how it begins.
+fn length_bit(name: &str) -> u64 {
+    let first = usize::from(name.as_bytes().first().copied().unwrap_or(0));
+    1 << ((name.len() ^ (first * 5)) & 63)
 }
 
 /// Findings in one piece of code, at most; more add nothing.

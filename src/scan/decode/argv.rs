@@ -3,22 +3,17 @@
 
 use super::{Sink, json, plain};
 use crate::rules::Lang;
+use crate::scan::clues;
 use crate::sort;
 use memchr::{memchr, memmem};
 
-const NAMES: &[&str] = &[
-    "subprocess.",
-    "Popen(",
-    "spawn",
-    "exec",
-    "Command(",
-    "Command::new(",
-    "ProcessBuilder(",
-    "RUN [",
-    "CMD [",
-    "ENTRYPOINT [",
-    "check_output(",
-    "check_call(",
+/// What starts them, and the clue that a text has any of it.
+const NAMES: [(u32, &[&str]); 5] = [
+    (clues::ARGV_PYTHON, &["subprocess.", "Popen(", "check_output(", "check_call("]),
+    (clues::ARGV_SPAWN, &["spawn"]),
+    (clues::ARGV_EXEC, &["exec"]),
+    (clues::ARGV_COMMAND, &["Command(", "Command::new(", "ProcessBuilder("]),
+    (clues::ARGV_DOCKER, &["RUN [", "CMD [", "ENTRYPOINT ["]),
 ];
 
 /// Bytes read from the start of a call.
@@ -29,7 +24,7 @@ pub(super) fn find(sink: &mut Sink) {
     let text = sink.text;
     let bytes = text.as_bytes();
     let mut calls: Vec<usize> = Vec::new();
-    for name in NAMES {
+    for name in NAMES.iter().filter(|(clue, _)| sink.clues.has(*clue)).flat_map(|(_, names)| *names) {
         calls.extend(
             memmem::find_iter(bytes, name)
                 .map(|at| at + name.len() - usize::from(name.ends_with(['(', '[']))),

@@ -39,6 +39,8 @@ pub(super) struct Lines<'a> {
     line: Range<usize>,
     /// The part of the line that is matched at once.
     cell: Range<usize>,
+    /// The segments that it touches.
+    touching: &'a [Segment],
     /// Literals in the cell, and where they start.
     hits: Vec<(u16, usize)>,
     /// For each rule.
@@ -68,6 +70,7 @@ impl<'a> Lines<'a> {
             segments,
             line: 0..0,
             cell: 0..0,
+            touching: &[],
             hits: Vec::new(),
             found: vec![Found { last: NONE, count: 0 }; engine.rules.len()],
             touched: Vec::new(),
@@ -105,12 +108,25 @@ impl<'a> Lines<'a> {
                 }
             }
         }
+        // Where a cell of a long line begins or ends, so does a word.
         if at >= self.cell.start
+            && (self.engine.edges[literal] & !self.edges(literal, at, &self.line) == 0
+                || self.line.len() > CELL)
             && let Ok(literal) = u16::try_from(literal)
         {
             self.hits.push((literal, at));
         }
         more
+    }
+
+    /// At which of its edges the literal at `at` has no byte of a word beside it in the line or cell.
+    fn edges(&self, literal: usize, at: usize, piece: &Range<usize>) -> u8 {
+        let bytes = self.text.as_bytes();
+        let is_word = |at: usize| bytes.get(at).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_');
+        let end = at + self.engine.spotter.words()[literal].text.len();
+        let before = at <= piece.start || !is_word(at - 1);
+        let after = end >= piece.end || !is_word(end);
+        (u8::from(before) * Lead::BEFORE) | (u8::from(after) * Lead::AFTER)
     }
 
     fn cell_from(&self, start: usize) -> Range<usize> {
@@ -143,9 +159,18 @@ impl<'a> Lines<'a> {
             let from = self.engine.starts[usize::from(literal)] as usize;
             let to = self.engine.starts[usize::from(literal) + 1] as usize;
             let engine = self.engine;
+            let edges = self.edges(usize::from(literal), at, &self.cell);
             for user in &engine.users[from..to] {
-                self.place(user, at - self.cell.start);
+                if user.edges & !edges == 0 {
+                    self.place(user, at - self.cell.start);
+                }
             }
+        }
+        if !self.touched.is_empty() {
+            let from = self.segments.partition_point(|s| s.range.end <= self.cell.start);
+            let here = &self.segments[from..];
+            let count = here.iter().take_while(|s| s.range.start < self.cell.end).count();
+            self.touching = &here[..count];
         }
         for i in 0..self.touched.len() {
             let rule = usize::from(self.touched[i]);
@@ -189,7 +214,7 @@ impl<'a> Lines<'a> {
     /// Runs a rule on the cell.
     fn run(&mut self, rule: usize, last: u32) {
         let ready = &self.engine.rules[rule];
-        if !ready.may_cover(&self.cell, self.segments) {
+        if !ready.may_cover(self.touching) {
             return;
         }
         let mut wanted = 0;

@@ -37,6 +37,10 @@ fn address(host: &str) -> Option<IpAddr> {
     if host.contains(':') {
         return host.parse().ok();
     }
+    // Every spelling of a number begins with a digit, and hardly any name does.
+    if !host.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
     let parts: Vec<&str> = host.split('.').collect();
     if parts.len() > 4 || parts.iter().any(|p| p.is_empty()) {
         return None;

@@ -82,7 +82,8 @@ pub fn provider(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Rang
         }
         for Form(prefix, least) in FORMS.iter().chain(&GOOGLE) {
             let declared = |l: &&str| prefix.len() >= l.len() && prefix[..l.len()].eq_ignore_ascii_case(l);
-            if !bytes[start..].starts_with(prefix.as_bytes()) || !literals.iter().any(declared) {
+            let first = prefix.as_bytes()[0] == bytes[start];
+            if !first || !bytes[start..].starts_with(prefix.as_bytes()) || !literals.iter().any(declared) {
                 continue;
             }
             let boundary = line[..start].chars().next_back().is_none_or(|c| !c.is_alphanumeric());
@@ -122,17 +123,14 @@ static FIRSTS: [bool; 256] = {
     firsts
 };
 
-/// Where names (lower case) stand in a line in any case, and which; each leaves what it covers to the others.
+/// Where names (lower case) stand in a line in any case, and which, name by name; each leaves what it covers to the
+/// others.
 fn names<'n>(line: &str, names: &[&'n str]) -> Vec<(usize, &'n str)> {
     let bytes = line.as_bytes();
-    let first_bit = |byte: u8| 1u32 << (byte & 31);
-    let firsts = names.iter().filter_map(|n| n.bytes().next()).fold(0, |bits, b| bits | first_bit(b));
     let mut found = Vec::new();
-    for (at, byte) in bytes.iter().enumerate() {
-        if firsts & first_bit(*byte) == 0 {
-            continue;
-        }
-        for name in names {
+    for name in names {
+        let Some(first) = name.bytes().next() else { continue };
+        for at in memchr::memchr2_iter(first, first.to_ascii_uppercase(), bytes) {
             if bytes.get(at..at + name.len()).is_some_and(|piece| same(piece, name.as_bytes())) {
                 found.push((at, *name));
             }
@@ -191,8 +189,29 @@ pub fn aws(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
     push_all(found, push);
 }
 
+/// The shortest value that is taken for a secret by its name, in bytes.
+const LEAST_VALUE: usize = 20;
+
+/// Is there a run of so many such bytes? Looks at the last byte that a run could have and goes on behind the last that
+/// is none.
+fn has_run(line: &[u8], least: usize, inside: impl Fn(&u8) -> bool) -> bool {
+    let mut start = 0;
+    while let Some(window) = line.get(start..start + least) {
+        match window.iter().rposition(|b| !inside(b)) {
+            Some(at) => start += at + 1,
+            None => return true,
+        }
+    }
+    false
+}
+
 /// A name that says "secret", `=` or `:`, and a value in quotes (or bare) that looks random.
 pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
+    let inside = |b: &u8| b.is_ascii_graphic() && !b"$<>{}()[]\"'`,;\\".contains(b);
+    // Most lines have nothing so long in them.
+    if !has_run(line.as_bytes(), LEAST_VALUE, inside) {
+        return;
+    }
     let mut found = Vec::new();
     for (start, name) in names(line, literals) {
         let name_end = start
@@ -202,8 +221,8 @@ pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Ra
                 .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
                 .count();
         if let Some(value) = value_after(line, name_end)
-            && (20..=200).contains(&value.len())
-            && line[value.clone()].bytes().all(|b| b.is_ascii_graphic() && !b"$<>{}()[]\"'`,;\\".contains(&b))
+            && (LEAST_VALUE..=200).contains(&value.len())
+            && line[value.clone()].as_bytes().iter().all(inside)
             && mixes(&line[value.clone()])
             && is_random(&line[value.clone()])
             && !is_reference(&line[value.clone()])

@@ -74,7 +74,7 @@ fn finding(rule: &'static str, name: &'static str, category: Category, severity:
         severity,
         confidence: Confidence::High,
         persona: Persona::Regular,
-        message: String::new(),
+        message: "".into(),
         remediation: "",
         path: "skills/evil/SKILL.md".into(),
         span: span(3, 7, 4),
@@ -91,7 +91,7 @@ fn part(rule: &'static str, signal: &'static str, path: &str, line: u32, text: &
     Part {
         rule,
         signal,
-        message: format!("says {signal}"),
+        message: format!("says {signal}").into(),
         path: path.into(),
         span: span(line, 1, 5),
         snippet: snippet(text, mark, None),
@@ -134,7 +134,7 @@ pub fn report() -> Report {
     };
     let line = format!("export KEY={KEY}");
     let secret = Finding {
-        message: format!("A key ({KEY}) is written down"),
+        message: format!("A key ({KEY}) is written down").into(),
         remediation: "Revoke it",
         snippet: snippet(&line, KEY, Some(KEY)),
         path: "skills/evil/run me.sh".into(),
