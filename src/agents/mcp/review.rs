@@ -198,5 +198,5 @@ pub fn worst(text: &str) -> Option<Finding> {
     };
     let grave = report.findings.into_iter().filter(|finding| finding.severity >= Severity::High);
     let worst = grave.max_by_key(|finding| finding.severity)?;
-    Some(Finding { rule: worst.rule, message: worst.message })
+    Some(Finding { rule: worst.rule, message: worst.message.into_owned() })
 }
