@@ -355,6 +355,12 @@ impl<'p> Filter<'p> {
             Err(_) => {}
             Ok(Kind::Request { id, method }) => self.asks(id, method, &message, line, &mut out),
             Ok(Kind::Notification { method }) => {
+                if method == "notifications/progress" {
+                    // Whoever makes progress is not late.
+                    let until = Instant::now() + self.patience;
+                    let calls = self.waiting.values_mut().filter(|waiting| waiting.what == What::Call);
+                    calls.for_each(|waiting| waiting.until = until);
+                }
                 if method == "notifications/tools/list_changed" {
                     self.review.forget();
                 }
