@@ -127,10 +127,11 @@ fn mcp_in_both_directions() {
         // Lines in turns of the client and of the server.
         for (at, line) in input.split(|byte| *byte == b'\n').take(64).enumerate() {
             let client = at % 2 == 0;
-            if client && let Ok(node) = message::read(line) {
-                if node.get("method").is_some() && node.get("id").is_some() {
-                    *open.entry(format!("{:?}", node.get("id").map(|id| &id.value))).or_default() += 1;
-                }
+            if client
+                && let Ok(node) = message::read(line)
+                && node.get("id").is_some()
+            {
+                *open.entry(format!("{:?}", node.get("id").map(|id| &id.value))).or_default() += 1;
             }
             let out = if client { filter.client(line) } else { filter.server(line) };
             told(&out, &mut open);

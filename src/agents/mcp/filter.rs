@@ -124,7 +124,7 @@ impl<'p> Filter<'p> {
             Err(why) => {
                 let id =
                     message.get("id").filter(|id| matches!(id.value, Value::String(_) | Value::Number(_)));
-                out.push(Out::Client(rpc::error(id, rpc::INVALID, &why)));
+                out.push(Out::Client(rpc::error(self.free(id), rpc::INVALID, &why)));
             }
             Ok(Kind::Request { id, method }) => self.request(id, method, &message, &mut out),
             Ok(Kind::Notification { method }) if method.starts_with("notifications/") => {
@@ -210,7 +210,12 @@ impl<'p> Filter<'p> {
             self.waiting.insert(key, Waiting { id: id.clone(), until, what });
             return out.push(Out::Server(rpc::line(message)));
         };
-        out.push(Out::Client(rpc::error(Some(id), rpc::INVALID, why)));
+        out.push(Out::Client(rpc::error(self.free(Some(id)), rpc::INVALID, why)));
+    }
+
+    /// The id, unless a request waits under it: an error in its name would be taken for the answer to that one.
+    fn free<'i>(&self, id: Option<&'i Node>) -> Option<&'i Node> {
+        id.filter(|id| !self.waiting.contains_key(&rpc::key(id)))
     }
 
     fn decided(&mut self, id: &Node, message: &Node, target: String, decision: Decision, out: &mut Vec<Out>) {
