@@ -31,7 +31,8 @@ pub fn open(path: &Path, hub: &Hub, first: bool, progress: &dyn Fn(usize)) -> Re
         return Ok(old);
     }
     // An entry that is dated in the future must not hide all that come after it.
-    let since = old.as_ref().map_or(0, |index| index.newest.min(index.synced.saturating_mul(1000)));
+    let known = old.as_ref().filter(|_| !hub.lists_all());
+    let since = known.map_or(0, |index| index.newest.min(index.synced.saturating_mul(1000)));
     let news = match changed(hub, since, progress) {
         Ok(news) => news,
         // An old list is better than none.
@@ -39,7 +40,7 @@ pub fn open(path: &Path, hub: &Hub, first: bool, progress: &dyn Fn(usize)) -> Re
         Err(problem) => return Err(problem),
     };
     let mut all: BTreeMap<(Option<String>, String), Summary> = BTreeMap::new();
-    let before = old.map(|index| index.all()).unwrap_or_default();
+    let before = old.filter(|_| !hub.lists_all()).map(|index| index.all()).unwrap_or_default();
     for skill in before.into_iter().chain(news) {
         let key = (skill.owner.clone(), skill.slug.clone());
         if skill.withdrawn {

@@ -71,7 +71,7 @@ fn moderation(node: &Node) -> Verdict {
     flags.or(Verdict::parse(&text(node, "verdict")))
 }
 
-fn list(node: &Node, key: &str) -> Vec<Summary> {
+pub(super) fn list(node: &Node, key: &str) -> Vec<Summary> {
     node.get(key).and_then(Node::as_array).unwrap_or_default().iter().filter_map(summary).collect()
 }
 
@@ -91,7 +91,11 @@ pub(super) fn page(hub: &Hub, cursor: Option<&str>) -> Result<(Vec<Summary>, Opt
 }
 
 pub(super) fn detail(hub: &Hub, name: &Ref) -> Result<Detail, Problem> {
-    let url = address(hub, &format!("skills/{}", encode(&name.slug)), &owned(name, Vec::new()));
+    detail_at(hub, name, address(hub, &format!("skills/{}", encode(&name.slug)), &owned(name, Vec::new())))
+}
+
+/// The skill that is described at an address.
+pub(super) fn detail_at(hub: &Hub, name: &Ref, url: Url) -> Result<Detail, Problem> {
     let shown = url.to_string();
     let node = hub.ask_json(Ask::get(url))?;
     let odd = |what: &str| Problem::new(what, shown.clone(), "is it a registry?");
@@ -131,7 +135,7 @@ pub(super) fn detail(hub: &Hub, name: &Ref) -> Result<Detail, Problem> {
     Ok(Detail { id: skill.slug.clone(), skill, reasons, release: None, letters, next })
 }
 
-fn release_of(node: &Node) -> Option<Release> {
+pub(super) fn release_of(node: &Node) -> Option<Release> {
     let signed = node.get("signature").or_else(|| node.get("weft"));
     Some(Release {
         version: word(node, "version")?,
@@ -168,7 +172,11 @@ pub(super) fn versions(hub: &Hub, name: &Ref) -> Result<Vec<Release>, Problem> {
 
 pub(super) fn release(hub: &Hub, name: &Ref, version: &str) -> Result<Release, Problem> {
     let path = format!("skills/{}/versions/{}", encode(&name.slug), encode(version));
-    let url = address(hub, &path, &owned(name, Vec::new()));
+    release_at(hub, version, address(hub, &path, &owned(name, Vec::new())))
+}
+
+/// The version that is described at an address.
+pub(super) fn release_at(hub: &Hub, version: &str, url: Url) -> Result<Release, Problem> {
     let shown = url.to_string();
     let node = hub.ask_json(Ask::get(url))?;
     let found = node.get("version").and_then(release_of);

@@ -3,8 +3,8 @@
 //!
 //! The answers are described where they are made, in `server::store::answers`.
 
-use super::model::{number, word};
-use super::{Ask, Dialect, Hub};
+use super::model::{below, number, word};
+use super::{Ask, Dialect, Hub, exported, layout};
 use crate::clock;
 use crate::digest::Sha256;
 use crate::json::{self, Node};
@@ -46,17 +46,60 @@ fn way_out(hub: &Hub) -> String {
 }
 
 impl Hub {
-    fn log_url(&self, path: &str) -> Url {
+    /// Where the registry answers questions about its log.
+    pub(super) fn log_url(&self, path: &str) -> Url {
         let root = self.base.path().trim_end_matches('/');
         let root = match self.dialect {
             Dialect::Contract => root.strip_suffix("/api/weft").unwrap_or(root),
-            Dialect::ClawHub => root,
+            Dialect::ClawHub | Dialect::Exported => root,
         };
         self.base.with_path(&format!("{root}/api/v1/log/{path}"))
     }
 
     fn ask_log(&self, path: &str) -> Result<Node, Problem> {
         self.ask_json(Ask { keep: None, ..Ask::get(self.log_url(path)) })
+    }
+
+    fn ask_checkpoint(&self) -> Result<Node, Problem> {
+        match self.dialect {
+            Dialect::Exported => {
+                let url = below(&self.base, &layout::checkpoint());
+                self.ask_json(Ask { keep: None, ..Ask::get(url) })
+            }
+            _ => self.ask_log("checkpoint"),
+        }
+    }
+
+    /// The proof that the log only grew between two sizes.
+    fn ask_growth(&self, from: u64, to: u64) -> Result<Vec<Sha256>, Problem> {
+        let none = || self.log_denied("a proof about the log is none");
+        match self.dialect {
+            Dialect::Exported => self.prove_by_tiles(to, &|subtrees| merkle::consistency(from, to, subtrees)),
+            _ => hashes(&self.ask_log(&format!("consistency?from={from}&to={to}"))?).ok_or_else(none),
+        }
+    }
+
+    /// An event, and the proof that it is in the log of that size; none where it is not shown.
+    fn ask_entry(&self, index: u64, size: u64) -> Result<Option<(String, Vec<Sha256>)>, Problem> {
+        if self.dialect == Dialect::Exported {
+            let line = exported::event(self, index)?;
+            let path = self.prove_by_tiles(size, &|subtrees| merkle::inclusion(index, size, subtrees))?;
+            return Ok(Some((line, path)));
+        }
+        let answer = self.ask_log(&format!("proof?index={index}&size={size}"))?;
+        Ok(word(&answer, "event").zip(hashes(&answer)))
+    }
+
+    /// A proof that is put together here, from the tiles of a registry that is files.
+    fn prove_by_tiles(
+        &self,
+        size: u64,
+        make: &dyn Fn(merkle::Subtrees) -> Option<Vec<Sha256>>,
+    ) -> Result<Vec<Sha256>, Problem> {
+        let tiles = exported::Tiles::new(self, size);
+        make(&|level, index| tiles.subtree(level, index)).ok_or_else(|| {
+            tiles.failed.into_inner().unwrap_or_else(|| self.log_denied("a proof about the log is none"))
+        })
     }
 
     fn log_denied(&self, what: impl Into<String>) -> Problem {
@@ -82,6 +125,11 @@ impl Hub {
         }
         let (signed, now) = self.follow_log(before)?;
         let clock = clock::now().as_secs();
+        if signed.time.is_none() {
+            checked
+                .remarks
+                .push("the registry's checkpoint does not say when it was signed: it may be old".into());
+        }
         if log::is_stale(&signed, clock) {
             checked.remarks.push("the registry shows a state that is older than seven days".into());
         }
@@ -99,7 +147,7 @@ impl Hub {
 
     /// The latest checkpoint, if it may follow the one that was seen before.
     fn follow_log(&self, before: Option<&Remembered>) -> Result<(SignedCheckpoint, Remembered), Problem> {
-        let answer = match self.ask_log("checkpoint") {
+        let answer = match self.ask_checkpoint() {
             Err(problem) if problem.what.contains("(404") => {
                 return Err(self.log_denied("the registry does not show its log any more"));
             }
@@ -125,11 +173,7 @@ impl Hub {
         };
         let proof = match log::needs_proof(before, &signed).map_err(fault)? {
             false => Vec::new(),
-            true => {
-                let path = format!("consistency?from={}&to={}", before.size, signed.checkpoint.size);
-                hashes(&self.ask_log(&path)?)
-                    .ok_or_else(|| self.log_denied("a proof about the log is none"))?
-            }
+            true => self.ask_growth(before.size, signed.checkpoint.size)?,
         };
         let now = log::follow(before, &signed, &proof, clock).map_err(fault)?;
         Ok((signed, now))
@@ -141,9 +185,8 @@ impl Hub {
         let Some(index) = entry.index.filter(|index| index < size) else {
             return Err(self.log_denied(format!("{} is not in the registry's log", entry.version)));
         };
-        let answer = self.ask_log(&format!("proof?index={index}&size={size}"))?;
         let no = |what: &str| self.log_denied(format!("{}: {what}", entry.version));
-        let (Some(event), Some(path)) = (word(&answer, "event"), hashes(&answer)) else {
+        let Some((event, path)) = self.ask_entry(index, *size)? else {
             return Err(no("the registry does not prove that it is in its log"));
         };
         if !merkle::includes(&merkle::leaf(event.as_bytes()), index, *size, root, &path) {

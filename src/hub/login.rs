@@ -24,7 +24,8 @@ impl Hub {
     pub fn whoami(&self) -> Result<Option<String>, Problem> {
         self.need_token()?;
         let path = match self.dialect {
-            Dialect::ClawHub => "api/v1/whoami",
+            // Of files nobody is known: the call before this one says so.
+            Dialect::ClawHub | Dialect::Exported => "api/v1/whoami",
             Dialect::Contract => "whoami",
         };
         let url = super::model::below(&self.base, path);

@@ -1,14 +1,17 @@
 //! Registries of skills: which one, what they offer, and everything that is asked of them. Decides nothing about what is
 //! installed: that is `install`'s, with `trust`, `scan` and `skill`.
 //!
-//! Two dialects behind one face: `clawhub` is the v1 API that ClawHub speaks, `contract` the envelope of weft's own hub.
+//! Three dialects behind one face: `clawhub` is the v1 API that ClawHub speaks, `contract` the envelope of weft's own hub,
+//! `exported` the same registry written out as files.
 
 pub mod cache;
 pub mod catalog;
 mod clawhub;
 pub mod config;
 mod contract;
+mod exported;
 pub mod get;
+pub mod layout;
 pub mod log;
 mod login;
 pub mod model;
@@ -52,11 +55,32 @@ pub struct Place<'a> {
 enum Dialect {
     ClawHub,
     Contract,
+    Exported,
+}
+
+impl Dialect {
+    /// What stands before the address where it is written down.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Dialect::ClawHub => "",
+            Dialect::Contract => "weft+",
+            Dialect::Exported => "static+",
+        }
+    }
+
+    /// The dialect that an address names, and the address.
+    fn split(text: &str) -> (Dialect, &str) {
+        let named = [Dialect::Contract, Dialect::Exported]
+            .into_iter()
+            .find_map(|dialect| Some((dialect, text.strip_prefix(dialect.prefix())?)));
+        named.unwrap_or((Dialect::ClawHub, text))
+    }
 }
 
 /// A registry that was found.
 pub struct Hub {
-    /// As it is written down: without a slash at the end, with `weft+` in front where it speaks the contract.
+    /// As it is written down: without a slash at the end, with `weft+` in front where it speaks the contract, `static+` where it
+    /// is files.
     pub registry: String,
     dialect: Dialect,
     /// Below this are the calls.
@@ -98,14 +122,11 @@ impl Hub {
         let text = match &choice {
             Choice::Named(text) | Choice::Site(text) => text.as_str(),
         };
-        let (text, contract) = match text.strip_prefix("weft+") {
-            Some(rest) => (rest, true),
-            None => (text, false),
-        };
+        let (dialect, text) = Dialect::split(text);
         let base = Url::parse(text).map_err(|error| from_net(&error))?;
         let mut hub = Hub {
             registry: String::new(),
-            dialect: if contract { Dialect::Contract } else { Dialect::ClawHub },
+            dialect,
             base,
             client: Client::new(options, Retry::default()),
             token: None,
@@ -117,8 +138,7 @@ impl Hub {
         if matches!(choice, Choice::Site(_)) {
             hub.discover();
         }
-        let prefix = if hub.dialect == Dialect::Contract { "weft+" } else { "" };
-        hub.registry = format!("{prefix}{}", hub.base.to_string().trim_end_matches('/'));
+        hub.registry = format!("{}{}", hub.dialect.prefix(), hub.base.to_string().trim_end_matches('/'));
         hub.authorize();
         Ok(hub)
     }
@@ -141,9 +161,11 @@ impl Hub {
                 // What https says must not lead to where everybody can listen.
                 (url.is_https() || !self.base.is_https()).then_some(url)
             };
-            if let Some(url) = named("weftApi") {
-                (self.base, self.dialect) = (url, Dialect::Contract);
-                return;
+            for (key, dialect) in [("weftApi", Dialect::Contract), ("weftStatic", Dialect::Exported)] {
+                if let Some(url) = named(key) {
+                    (self.base, self.dialect) = (url, dialect);
+                    return;
+                }
             }
             if let Some(url) = named("apiBase").or_else(|| named("registry")) {
                 self.base = url;
@@ -156,7 +178,7 @@ impl Hub {
     fn authorize(&mut self) {
         let Some(token) = &self.config.token else { return };
         let stored = self.config.chosen().unwrap_or(config::DEFAULT);
-        let stored = Url::parse(stored.strip_prefix("weft+").unwrap_or(stored));
+        let stored = Url::parse(Dialect::split(stored).1);
         let same = stored.is_ok_and(|stored| stored.same_origin(&self.base));
         let readable = !self.base.is_https() && !is_loopback(self.base.host());
         self.foreign_token = !same;
@@ -169,6 +191,10 @@ impl Hub {
 
     /// For calls that a registry takes only from somebody it knows.
     fn need_token(&self) -> Result<(), Problem> {
+        if self.dialect == Dialect::Exported {
+            let fix = "name the address of the hub that it was exported from";
+            return Err(Problem::new("this registry can only be read", self.registry.clone(), fix));
+        }
         if self.is_logged_in() {
             return Ok(());
         }
@@ -263,6 +289,8 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::search(self, query, limit),
             Dialect::Contract => contract::search(self, query, limit),
+            // The list of all skills is fetched anyway, and searched here.
+            Dialect::Exported => Ok(Vec::new()),
         }
     }
 
@@ -270,6 +298,7 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::detail(self, name),
             Dialect::Contract => contract::detail(self, name),
+            Dialect::Exported => exported::detail(self, name),
         }
     }
 
@@ -278,6 +307,7 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::versions(self, name),
             Dialect::Contract => contract::versions(self, name),
+            Dialect::Exported => exported::versions(self, name),
         }
     }
 
@@ -285,6 +315,7 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::release(self, name, version),
             Dialect::Contract => contract::release(self, name, version),
+            Dialect::Exported => exported::release(self, name, version),
         }
     }
 
@@ -298,6 +329,7 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::download(self, name, version, progress),
             Dialect::Contract => contract::download(self, name, version, progress),
+            Dialect::Exported => exported::download(self, name, version, progress),
         }
     }
 
@@ -306,6 +338,7 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::publish(self, publication),
             Dialect::Contract => contract::publish(self, publication),
+            Dialect::Exported => Err(self.unknown_call("publishing")),
         }
     }
 
@@ -315,6 +348,7 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::star(self, name, on),
             Dialect::Contract => contract::star(self, name, on),
+            Dialect::Exported => Err(self.unknown_call("stars")),
         }
     }
 
@@ -329,7 +363,7 @@ impl Hub {
         self.need_token()?;
         match self.dialect {
             Dialect::ClawHub => clawhub::withdraw(self, name, version, reason, back),
-            Dialect::Contract => Err(self.unknown_call("withdrawing")),
+            Dialect::Contract | Dialect::Exported => Err(self.unknown_call("withdrawing")),
         }
     }
 
@@ -338,13 +372,13 @@ impl Hub {
         self.need_token()?;
         match self.dialect {
             Dialect::ClawHub => clawhub::report(self, name, version, reason),
-            Dialect::Contract => Err(self.unknown_call("reporting")),
+            Dialect::Contract | Dialect::Exported => Err(self.unknown_call("reporting")),
         }
     }
 
     pub fn comments(&self, name: &Ref) -> Result<Vec<Comment>, Problem> {
         match self.dialect {
-            Dialect::ClawHub => Err(self.unknown_call("comments")),
+            Dialect::ClawHub | Dialect::Exported => Err(self.unknown_call("comments")),
             Dialect::Contract => contract::comments(self, name),
         }
     }
@@ -352,7 +386,7 @@ impl Hub {
     pub fn comment(&self, name: &Ref, text: &str) -> Result<(), Problem> {
         self.need_token()?;
         match self.dialect {
-            Dialect::ClawHub => Err(self.unknown_call("comments")),
+            Dialect::ClawHub | Dialect::Exported => Err(self.unknown_call("comments")),
             Dialect::Contract => contract::comment(self, name, text),
         }
     }
@@ -367,8 +401,8 @@ impl Hub {
     ) -> Result<(Option<String>, Option<String>), Problem> {
         match self.dialect {
             Dialect::ClawHub => clawhub::match_fingerprint(self, name, fingerprint),
-            Dialect::Contract => {
-                let versions = contract::versions(self, name)?;
+            Dialect::Contract | Dialect::Exported => {
+                let versions = self.versions(name)?;
                 Ok((None, versions.first().map(|release| release.version.clone())))
             }
         }
@@ -379,12 +413,18 @@ impl Hub {
         match self.dialect {
             Dialect::ClawHub => clawhub::page(self, cursor),
             Dialect::Contract => contract::page(self, since, cursor),
+            Dialect::Exported => exported::page(self, cursor),
         }
     }
 
     /// Does one call give everything that changed?
     pub fn has_catalog(&self) -> bool {
-        self.dialect == Dialect::Contract
+        self.dialect != Dialect::ClawHub
+    }
+
+    /// Is its list always the whole one, in which what is gone is not?
+    pub fn lists_all(&self) -> bool {
+        self.dialect == Dialect::Exported
     }
 
     fn unknown_call(&self, what: &str) -> Problem {

@@ -87,6 +87,73 @@ pub fn extends(before: (u64, &Sha256), after: (u64, &Sha256), path: &[Sha256]) -
     last == 0 && old == *first_root && new == *second_root
 }
 
+/// Where hashes of whole subtrees are found: of those with 2^level leaves the `index`-th.
+pub type Subtrees<'a> = &'a dyn Fn(u32, u64) -> Option<Sha256>;
+
+/// The hash over the leaves from `low` to below `high`, of which there is one at least and which begin at a whole
+/// multiple of the largest power of two in them.
+pub fn range(low: u64, high: u64, subtrees: Subtrees) -> Option<Sha256> {
+    let many = high.checked_sub(low).filter(|many| *many > 0)?;
+    if many.is_power_of_two() {
+        let level = many.trailing_zeros();
+        return subtrees(level, low >> level);
+    }
+    let middle = low + split(many);
+    Some(node(&range(low, middle, subtrees)?, &range(middle, high, subtrees)?))
+}
+
+/// The proof that the leaf at `index` is in the tree of that size (2.1.3.1).
+pub fn inclusion(index: u64, size: u64, subtrees: Subtrees) -> Option<Vec<Sha256>> {
+    if index >= size {
+        return None;
+    }
+    let (mut low, mut high) = (0, size);
+    let mut path = Vec::new();
+    while high - low > 1 {
+        let middle = low + split(high - low);
+        let (sibling, rest) = match index < middle {
+            true => ((middle, high), (low, middle)),
+            false => ((low, middle), (middle, high)),
+        };
+        path.push(range(sibling.0, sibling.1, subtrees)?);
+        (low, high) = rest;
+    }
+    path.reverse();
+    Some(path)
+}
+
+/// The proof that the tree of one size is the beginning of that of another (2.1.4.1).
+pub fn consistency(from: u64, to: u64, subtrees: Subtrees) -> Option<Vec<Sha256>> {
+    if from > to {
+        return None;
+    }
+    let mut path = Vec::new();
+    if from == 0 || from == to {
+        return Some(path);
+    }
+    let (mut low, mut high) = (0, to);
+    // Down to the subtree that ends where the first tree ends.
+    while from != high {
+        let middle = low + split(high - low);
+        let (sibling, rest) = match from <= middle {
+            true => ((middle, high), (low, middle)),
+            false => ((low, middle), (middle, high)),
+        };
+        path.push(range(sibling.0, sibling.1, subtrees)?);
+        (low, high) = rest;
+    }
+    if low > 0 {
+        path.push(range(low, high, subtrees)?);
+    }
+    path.reverse();
+    Some(path)
+}
+
+/// The largest power of two below `many`, which is at least 2.
+const fn split(many: u64) -> u64 {
+    1 << (63 - (many - 1).leading_zeros())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

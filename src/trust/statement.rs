@@ -153,7 +153,8 @@ fn is_word(value: &str) -> bool {
 /// path. `None` for what is not http or https, or has a user in it.
 pub fn origin(url: &str) -> Option<String> {
     // The dialect in front of a registry's URL is no part of where it is.
-    let (scheme, rest) = url.strip_prefix("weft+").unwrap_or(url).split_once("://")?;
+    let plain = url.strip_prefix("weft+").or_else(|| url.strip_prefix("static+")).unwrap_or(url);
+    let (scheme, rest) = plain.split_once("://")?;
     let scheme = scheme.to_ascii_lowercase();
     let own_port = match scheme.as_str() {
         "https" => "443",
@@ -262,6 +263,7 @@ mod tests {
             ("http://[::1]:8099/x", Some("http://[::1]:8099")),
             ("http://[::1]", Some("http://[::1]")),
             ("weft+https://hub.example/api", Some("https://hub.example")),
+            ("static+https://hub.example", Some("https://hub.example")),
             ("https://user@hub.example", None),
             ("ftp://hub.example", None),
             ("hub.example", None),

@@ -99,6 +99,12 @@ impl Hub {
         Hub { dir, app }
     }
 
+    /// A store that is there.
+    pub fn open(dir: PathBuf) -> Hub {
+        let app = open(&dir, None, Rates::default());
+        Hub { dir, app }
+    }
+
     /// As after a restart.
     pub fn again(&mut self) {
         let nothing =
@@ -220,6 +226,7 @@ fn open(dir: &Path, public_url: Option<&str>, rates: Rates) -> Arc<App> {
         public_url: public_url.map(str::to_owned),
         spool,
         rates,
+        still: false,
         log: |line| eprintln!("hub: {line}"),
     };
     Arc::new(App::open(Arc::new(store), settings).unwrap())

@@ -45,7 +45,8 @@ pub fn ask(
 fn alone(dir: &Path, line: &str) -> Result<String, Failure> {
     let (store, opened) = Store::open(dir).map_err(told)?;
     opened.remarks.iter().for_each(|remark| say(remark));
-    let settings = Settings { public_url: None, spool: store.spool(), rates: Rates::default(), log: say };
+    let settings =
+        Settings { public_url: None, spool: store.spool(), rates: Rates::default(), still: false, log: say };
     let app = App::open(Arc::new(store), settings).map_err(told)?;
     Ok(server::admin::command(&app, line))
 }

@@ -2,10 +2,12 @@
 
 mod ask;
 mod backup;
+mod export;
 mod import;
 mod init;
 mod mirror;
 mod moderate;
+mod replicate;
 mod serve;
 mod settings;
 mod token;
@@ -37,6 +39,8 @@ enum Command {
     Verify(verify::Verify),
     Backup(backup::Backup),
     Restore(backup::Restore),
+    Export(export::Export),
+    Replicate(replicate::Replicate),
 }
 
 pub fn run(hub: Hub) -> Result<Exit, Failure> {
@@ -51,5 +55,7 @@ pub fn run(hub: Hub) -> Result<Exit, Failure> {
         Command::Verify(command) => verify::run(&command),
         Command::Backup(command) => backup::run(&command),
         Command::Restore(command) => backup::run_restore(&command),
+        Command::Export(command) => export::run(&command),
+        Command::Replicate(command) => replicate::run(&command),
     }
 }

@@ -10,6 +10,7 @@ use crate::hub::server::health::{Health, Watched};
 use crate::hub::server::life::{self, Acts, Manager};
 use crate::hub::server::store::Store;
 use crate::hub::server::{self, App, admin};
+use crate::hub::{Hub, Place};
 use crate::scan::report::visible::visible;
 use crate::sys::stream;
 use argh::{ArgsInfo, FromArgs};
@@ -66,6 +67,8 @@ pub struct Serve {
 const CLERK: Duration = Duration::from_secs(5);
 const SAVE: u32 = 120;
 const MUCH: u64 = 1000;
+/// How often a replica asks the hub that it follows.
+const FOLLOW: Duration = Duration::from_secs(15);
 
 impl Serve {
     /// What the command line says, over what the file says.
@@ -96,7 +99,12 @@ struct Registry(Arc<App>);
 
 impl Watched for Registry {
     fn unready(&self) -> Option<String> {
-        self.0.store.broken().map(|problem| problem.what.clone())
+        let broken = self.0.store.broken().map(|problem| problem.what.clone());
+        broken.or_else(|| {
+            let of = self.0.store.replica_of()?;
+            let nothing = self.0.store.checkpoint().time == 0;
+            nothing.then(|| format!("nothing has come from {of} yet"))
+        })
     }
 
     fn numbers(&self) -> String {
@@ -104,8 +112,10 @@ impl Watched for Registry {
         let gauge = |name: &str, help: &str, value: u64| {
             format!("# HELP weft_hub_{name} {help}\n# TYPE weft_hub_{name} gauge\nweft_hub_{name} {value}\n")
         };
+        let signed = self.0.store.checkpoint().time;
         gauge("skills", "Skills that are listed.", skills as u64)
             + &gauge("log_events", "Events in the log.", events)
+            + &gauge("log_signed_seconds", "When the newest checkpoint was signed, since 1970.", signed)
     }
 }
 
@@ -143,6 +153,7 @@ pub fn run(command: Serve) -> Result<Exit, Failure> {
         public_url: config.public_url.clone(),
         spool: spool.clone(),
         rates: config.rates,
+        still: false,
         log,
     };
     let app = Arc::new(App::open(Arc::new(store), app).map_err(told)?);
@@ -189,6 +200,9 @@ pub fn run(command: Serve) -> Result<Exit, Failure> {
     };
     life::watch(signals, stopper, manager, acts).map_err(bad("cannot start a thread"))?;
     clerk(Arc::clone(&app)).map_err(bad("cannot start a thread"))?;
+    if let Some(of) = app.store.replica_of() {
+        follower(Arc::clone(&app), of.to_owned()).map_err(bad("cannot start a thread"))?;
+    }
     front.run(Arc::new(handler)).map_err(told)?;
     drop(commands);
     app.save().map_err(told)?;
@@ -222,11 +236,38 @@ fn start_up(dir: &Path, app: &App, addresses: &[SocketAddr], unix: &[String]) ->
         for path in unix {
             writeln!(page, "listening on {}", visible(path))?;
         }
+        if let Some(of) = app.store.replica_of() {
+            writeln!(page, "follows {}", visible(of))?;
+        }
         if let Some(url) = &app.settings.public_url {
             writeln!(page, "reached at {}", visible(url))?;
         }
         Ok(())
     })
+}
+
+/// Follows the hub that this is a replica of. What goes wrong is told when it begins, and when it is over.
+fn follower(app: Arc<App>, of: String) -> io::Result<()> {
+    let run = move || {
+        let mut before: Option<String> = None;
+        loop {
+            let hub = Hub::open(&Place { registry: Some(&of), offline: false, cache: None });
+            let done = hub.and_then(|hub| server::replica::round(&app, &hub, &|_, _| ()));
+            match done {
+                Ok(_) if before.take().is_some() => log(&format!("following {of} again")),
+                Ok(_) => {}
+                Err(problem) => {
+                    let text = problem.to_string();
+                    if before.as_ref() != Some(&text) {
+                        log(&format!("cannot follow {of}: {text}"));
+                    }
+                    before = Some(text);
+                }
+            }
+            thread::sleep(FOLLOW);
+        }
+    };
+    thread::Builder::new().name("follower".into()).spawn(run).map(drop)
 }
 
 /// Does what is due in the background: adds up counters, and writes the state when a start would have much to read.

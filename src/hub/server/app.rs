@@ -12,7 +12,7 @@ use super::refusal::{Answer, Refusal};
 use super::routes::{self, Auth, Found, Route, Take};
 use super::seen::Seen;
 use super::state::{Role, SkillId, State};
-use super::store::Store;
+use super::store::{Span, Store};
 use super::tickets::Tickets;
 use crate::clock;
 use crate::digest::Sha256;
@@ -41,6 +41,8 @@ pub struct Settings {
     /// A folder for files that are being looked at; what is in it may vanish at any start.
     pub spool: PathBuf,
     pub rates: Rates,
+    /// Its pages are written out as files: nothing in them needs an answer of ours.
+    pub still: bool,
     /// Where to say what whoever runs the registry should read.
     pub log: fn(&str),
 }
@@ -91,7 +93,7 @@ impl App {
     pub fn open(store: Arc<Store>, settings: Settings) -> Result<App, Problem> {
         let mut state = load(&store).unwrap_or_default();
         let from = state.applied();
-        store.events(from, &mut |index, span, line| state.apply(index, span, &Event::decode(line)?))?;
+        store.events(from, &mut |index, span, line| take(&store, &mut state, (index, span, line)))?;
         store.counters().each(&mut |name, counts| {
             if let Some(id) = name.strip_prefix('s').and_then(|id| id.parse().ok()) {
                 state.counted(id, counts.downloads, counts.installs, 0);
@@ -115,6 +117,17 @@ impl App {
             turned: Condvar::new(),
             rendered: super::rendered::Rendered::default(),
         })
+    }
+
+    /// Takes in what came to a replica's log since the state was computed.
+    pub fn catch_up(&self) -> Result<(), Problem> {
+        let from = self.state().applied();
+        // The lock is taken event by event: reading goes on meanwhile.
+        self.store.events(from, &mut |index, span, line| {
+            take(&self.store, &mut self.state_mut(), (index, span, line))
+        })?;
+        *lock(&self.turn) = self.state().applied();
+        Ok(())
     }
 
     /// To be held for microseconds, and never twice by one thread.
@@ -240,6 +253,10 @@ impl App {
             }
         }
         let begun = match found {
+            Found::Route(route, _) if route.method != Method::Get && self.store.replica_of().is_some() => {
+                let of = self.store.replica_of().unwrap_or_default();
+                Err(Refusal::forbidden(format!("This is a replica, for reading only. Ask {of} instead.")))
+            }
             Found::Route(route, params) => match (auth, known) {
                 (Auth::User | Auth::Moderator, Err(refusal)) => Err(refusal),
                 (Auth::Moderator, Ok(who)) if !who.moderates() => {
@@ -344,6 +361,15 @@ impl Handler for App {
         let answer = begun.and_then(|begun| self.run(&request.head, Some(request.body), begun));
         self.finish(&request.head, &counted, answer)
     }
+}
+
+/// Takes an event into the state. What stands for one that is not shown here changes nothing but the count.
+fn take(store: &Store, state: &mut State, (index, span, line): (u64, Span, &str)) -> Result<(), Problem> {
+    if store.replica_of().is_some() && !store.is_public(line) {
+        state.pass(index);
+        return Ok(());
+    }
+    state.apply(index, span, &Event::decode(line)?)
 }
 
 /// The state of the snapshot, if there is a good one.

@@ -139,16 +139,17 @@ pub struct Place {
     pub base: String,
     pub root: String,
     size: u64,
+    still: bool,
 }
 
 impl Place {
     pub fn of(call: &Call) -> Place {
         let size = call.app.store.size();
-        Place { base: call.base(), root: call.app.prefix().to_owned(), size }
+        Place { base: call.base(), root: call.app.prefix().to_owned(), size, still: call.app.settings.still }
     }
 
     pub fn site(&self) -> page::Site<'_> {
-        page::Site { root: &self.root, base: &self.base, size: self.size }
+        page::Site { root: &self.root, base: &self.base, size: self.size, still: self.still }
     }
 }
 

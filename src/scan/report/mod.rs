@@ -132,7 +132,7 @@ fn by_severity(report: &Report) -> Vec<(Severity, usize)> {
 }
 
 /// `"1 file"`, `"2 files"`.
-fn plural(count: usize, one: &str) -> String {
+pub fn plural(count: usize, one: &str) -> String {
     format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -5,7 +5,7 @@
 //! - consistency: `{"from":N,"to":M,"hashes":[HEX…]}`
 //! - events: `{"from":I,"next":J,"size":N,"events":[{"index":I,"event":LINE}|{"index":I,"leaf":HEX}…]}`
 
-use super::{Span, Store, is_salted};
+use super::{Span, Store};
 use crate::digest::Sha256;
 use crate::json::Writer;
 use crate::skill::Problem;
@@ -53,7 +53,7 @@ impl Store {
             w.count("index", index)?;
             w.count("size", size)?;
             w.field("leaf", &leaf.to_string())?;
-            if !is_salted(&line) {
+            if self.is_public(&line) {
                 w.field("event", &line)?;
             }
             hashes(w, &path)
@@ -81,7 +81,7 @@ impl Store {
             if index > from && bytes > LARGEST_PAGE {
                 return Ok(false);
             }
-            page.push(if is_salted(line) { Err(index) } else { Ok(line.to_owned()) });
+            page.push(if self.is_public(line) { Ok(line.to_owned()) } else { Err(index) });
             next = index + 1;
             Ok(true)
         })?;

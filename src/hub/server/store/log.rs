@@ -34,12 +34,12 @@ const RENEW_AFTER: u64 = 12 * 3600;
 const LARGEST_CUT: u64 = 64 << 20;
 
 pub struct Log {
-    file: File,
-    path: PathBuf,
+    pub(super) file: File,
+    pub(super) path: PathBuf,
     folder: PathBuf,
     hashes: File,
     group: Option<Group>,
-    signer: Signer,
+    pub(super) signer: Signer,
     state: RwLock<State>,
     queue: Mutex<Queue>,
     done: Condvar,
@@ -48,12 +48,12 @@ pub struct Log {
 }
 
 /// What everybody sees: all of it on the disk.
-struct State {
-    tree: Tree,
+pub(super) struct State {
+    pub(super) tree: Tree,
     /// Where the next line goes.
-    end: u64,
-    marks: Vec<u64>,
-    checkpoint: Arc<Checkpoint>,
+    pub(super) end: u64,
+    pub(super) marks: Vec<u64>,
+    pub(super) checkpoint: Arc<Checkpoint>,
     /// When one was kept for good.
     kept: u64,
 }
@@ -112,8 +112,28 @@ fn cannot_sign(folder: &Path) -> Problem {
     Problem::new("the key of the log is missing", folder.display().to_string(), "restore it from a backup")
 }
 
+/// Makes the log of a replica, which nobody has signed anything of yet.
+pub fn create_empty(folder: &Path) -> Result<(), Problem> {
+    let path = events(folder);
+    let make =
+        |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.sync_all();
+    make(&path)
+        .and_then(|()| make(&folder.join("hashes")))
+        .and_then(|()| sync_folder(folder))
+        .map_err(|error| Problem::file("cannot make the log", &path, &error))
+}
+
+/// The state that a replica begins with: of an empty log everything follows.
+fn nothing_yet() -> Checkpoint {
+    Checkpoint { size: 0, root: merkle::empty(), time: 0, note: String::new() }
+}
+
 /// The largest checkpoint; without one nobody knows what the log was.
-fn largest(found: &Found, folder: &Path) -> Result<Checkpoint, Problem> {
+fn largest(found: &Found, folder: &Path, signer: &Signer) -> Result<Checkpoint, Problem> {
+    let none = found.good.is_empty();
+    if none && signer.is_replica() && fs::metadata(events(folder)).is_ok_and(|meta| meta.len() == 0) {
+        return Ok(nothing_yet());
+    }
     found.good.last().cloned().ok_or_else(|| {
         let what = "the log has no checkpoint that holds: nothing says what belongs in it";
         Problem::new(what, folder.display().to_string(), REPAIR)
@@ -131,18 +151,20 @@ impl Log {
         let file = open(&path, false).map_err(failed)?;
         let hashes = open(&folder.join("hashes"), true).map_err(failed)?;
         let found = sign::find(&folder, &signer)?;
-        let signed = largest(&found, &folder)?;
+        let signed = largest(&found, &folder, &signer)?;
         let mut told = Told::default();
-        for bad in &found.bad {
+        for bad in found.bad.iter().filter(|_| signed.time > 0) {
             told.remarks.push(format!("a checkpoint is damaged or missing: {}", bad.display()));
         }
         let mut group = Group::open(&folder).map_err(failed)?;
-        let mut read = scan(&file, &path, &hashes, true, &signed, None)?;
+        // A replica has nothing of its own: what its hub has not signed goes.
+        let stop = signer.is_replica().then_some(signed.size);
+        let mut read = scan(&file, &path, &hashes, true, (&signer, &signed), stop)?;
         if let Some(half) = group.half(&file, read.end).map_err(failed)? {
             // Lines of which all count or none, and not all are there. They are behind what was signed.
             let stop = size_at(&file, half).map_err(failed)?;
             if stop >= signed.size {
-                read = scan(&file, &path, &hashes, true, &signed, Some(stop))?;
+                read = scan(&file, &path, &hashes, true, (&signer, &signed), Some(stop))?;
             }
         }
         told.cut = cut_tail(&file, &folder, read.end, &mut told.remarks).map_err(failed)?;
@@ -152,10 +174,15 @@ impl Log {
         }
         let _ = hashes.set_len(super::tree::count(read.tree.size()) * super::tree::WIDTH);
         let root = read.tree.root();
-        let checkpoint = signer.sign(read.tree.size(), root).ok_or_else(|| cannot_sign(&folder))?;
+        let checkpoint = match signer.is_replica() {
+            true => signed,
+            false => signer.sign(read.tree.size(), root).ok_or_else(|| cannot_sign(&folder))?,
+        };
         let mut log = Log::with(file, folder, hashes, signer, read, checkpoint, found.kept);
         log.group = Some(group);
-        if let Err(error) = log.write_checkpoint(true) {
+        if !log.signer.is_replica()
+            && let Err(error) = log.write_checkpoint(true)
+        {
             // A full disk must not keep anybody from reading.
             told.remarks.push(format!("the log's checkpoint cannot be written: {}", words::reason(&error)));
         }
@@ -169,7 +196,7 @@ impl Log {
         let failed = |error: io::Error| Problem::file("cannot open the log", &path, &error);
         // Before the log: what they cover is in it.
         let found = sign::find(&folder, &signer)?;
-        let signed = largest(&found, &folder)?;
+        let signed = largest(&found, &folder, &signer)?;
         let file = File::open(&path).map_err(failed)?;
         let hashes = match File::open(folder.join("hashes")) {
             Ok(hashes) => hashes,
@@ -179,8 +206,8 @@ impl Log {
         let mut told = Told::default();
         told.remarks
             .extend(found.bad.iter().map(|bad| format!("a checkpoint does not hold: {}", bad.display())));
-        let stop = if all { None } else { Some(signed.size) };
-        let read = scan(&file, &path, &hashes, false, &signed, stop)?;
+        let stop = if all && !signer.is_replica() { None } else { Some(signed.size) };
+        let read = scan(&file, &path, &hashes, false, (&signer, &signed), stop)?;
         Ok((Log::with(file, folder, hashes, signer, read, signed, found.kept), told))
     }
 
@@ -209,11 +236,11 @@ impl Log {
         }
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+    pub(super) fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -257,6 +284,11 @@ impl Log {
 
     pub fn leaf(&self, index: u64) -> Option<Sha256> {
         self.state().tree.leaf(index).ok()
+    }
+
+    /// The hash of a whole subtree.
+    pub fn subtree(&self, level: u32, index: u64) -> Option<Sha256> {
+        self.state().tree.subtree(level, index)
     }
 
     pub fn root_at(&self, size: u64) -> Option<Sha256> {
@@ -389,6 +421,14 @@ impl Log {
         if !is_event(line.as_bytes()) {
             return no("not an object of JSON on one line");
         }
+        if self.signer.is_replica() {
+            let what = "this is a replica: nothing is decided here";
+            return Err(Problem::new(
+                what,
+                self.path.display().to_string(),
+                "do it at the hub that it follows",
+            ));
+        }
         if is_salted(line) != private {
             return no("a private event, and only that, ends in its salt");
         }
@@ -427,7 +467,7 @@ impl Log {
         let mut at = 0;
         for length in &batch.lengths {
             let end = at + *length as usize;
-            leaves.push((offset + at as u64, merkle::leaf(batch.bytes.get(at..end).unwrap_or_default())));
+            leaves.push((offset + at as u64, self.signer.leaf(batch.bytes.get(at..end).unwrap_or_default())));
             at = end + 1;
         }
         {
@@ -443,20 +483,20 @@ impl Log {
                 state.checkpoint = Arc::new(checkpoint);
             }
         }
-        self.write_derived();
+        self.write_hashes();
+        let _ = self.write_checkpoint(false);
         Ok(Start { index, offset })
     }
 
     /// What follows from the log. That it cannot be written harms nobody: it is found out and made again.
-    fn write_derived(&self) {
+    pub(super) fn write_hashes(&self) {
         let (offset, bytes) = self.state().tree.unwritten();
         if self.hashes.write_all_at(&bytes, offset).is_ok() {
             self.state_mut().tree.wrote(bytes.len());
         }
-        let _ = self.write_checkpoint(false);
     }
 
-    fn write_checkpoint(&self, sync: bool) -> io::Result<()> {
+    pub(super) fn write_checkpoint(&self, sync: bool) -> io::Result<()> {
         let (checkpoint, kept) = {
             let state = self.state();
             (Arc::clone(&state.checkpoint), state.kept)

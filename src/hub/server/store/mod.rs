@@ -5,6 +5,7 @@
 //! disk; what is on the disk and was signed is never changed, or that is noticed; everything else can be computed again.
 
 pub mod admin;
+mod adopt;
 pub mod answers;
 pub mod backup;
 pub mod blobs;
@@ -19,6 +20,7 @@ mod tar;
 mod tree;
 pub mod verify;
 
+pub use adopt::Adoption;
 pub use blobs::Blobs;
 pub use counters::{Counters, Counts};
 pub use sign::Checkpoint;
@@ -60,6 +62,23 @@ pub struct Span {
     pub length: u32,
 }
 
+/// What a store says of itself.
+pub struct Description {
+    /// What its checkpoints are checked with.
+    pub verifier: Verifier,
+    /// Whose log it follows, where that is another hub's.
+    pub replica_of: Option<String>,
+}
+
+impl Description {
+    fn signer(self) -> Signer {
+        match self.replica_of {
+            Some(_) => Signer::of_replica(self.verifier),
+            None => Signer::without_key(self.verifier),
+        }
+    }
+}
+
 /// An event that is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
@@ -85,6 +104,7 @@ pub struct Store {
     log: Log,
     blobs: Blobs,
     counters: Counters,
+    replica_of: Option<String>,
     /// Held as long as the store is open for writing.
     _lock: Option<File>,
 }
@@ -115,15 +135,29 @@ impl Store {
             let fix = "up to 200 characters without spaces and +, as in hub.example/log";
             Problem::new("not a name for a log", name.unwrap_or_default(), fix)
         })?;
-        for folder in ["blobs", "keys", "log", "spool"] {
-            DirBuilder::new().mode(0o700).create(dir.join(folder)).map_err(failed)?;
-        }
+        folders(dir).map_err(failed)?;
         keyfile::create(&dir.join(KEY), &key, None)?;
         let signer = Signer::open(dir, verifier.clone())?;
         log::create(&dir.join("log"), &signer)?;
         // Last: a folder without it is no store.
-        write_description(dir, &verifier).and_then(|()| blobs::sync_folder(dir)).map_err(failed)?;
+        write_description(dir, &verifier, None).and_then(|()| blobs::sync_folder(dir)).map_err(failed)?;
         Ok(verifier)
+    }
+
+    /// Makes an empty store that will follow another hub's log, beginning with a checkpoint of an empty one.
+    pub fn create_replica(dir: &Path, description: &Description) -> Result<(), Problem> {
+        let failed = |error: io::Error| Problem::file("cannot make the store", dir, &error);
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+        if fs::read_dir(dir).map_err(failed)?.next().is_some() {
+            let fix = "name one that is empty or not there";
+            return Err(Problem::new("the folder is not empty", dir.display().to_string(), fix));
+        }
+        folders(dir).map_err(failed)?;
+        log::create_empty(&dir.join("log"))?;
+        let Description { verifier, replica_of } = description;
+        write_description(dir, verifier, replica_of.as_deref())
+            .and_then(|()| blobs::sync_folder(dir))
+            .map_err(failed)
     }
 
     /// Opens a store for the one process that writes to it.
@@ -131,9 +165,13 @@ impl Store {
     /// # Errors
     /// Where another process has it, and where something is damaged that was signed.
     pub fn open(dir: &Path) -> Result<(Store, Opened), Problem> {
-        let verifier = read_description(dir)?;
+        let description = read_description(dir)?;
         let lock = lock(dir)?;
-        let signer = Signer::open(dir, verifier)?;
+        let replica_of = description.replica_of.clone();
+        let signer = match &replica_of {
+            Some(_) => description.signer(),
+            None => Signer::open(dir, description.verifier)?,
+        };
         let spool = dir.join("spool");
         let clean = empty(&spool, |_| true)
             .and_then(|()| empty(&dir.join("log"), is_unfinished))
@@ -142,23 +180,39 @@ impl Store {
         clean.map_err(|error| Problem::file("cannot clean up the store", dir, &error))?;
         let (log, told) = Log::open(dir.join("log"), signer)?;
         let opened = Opened { events: log.size(), cut: told.cut, remarks: told.remarks };
-        Ok((Store::with(dir, log, Some(lock))?, opened))
+        Ok((Store::with(dir, log, Some(lock), replica_of)?, opened))
     }
 
     /// Opens a store for reading, whoever has it: all that its last signed checkpoint covers, or all of it where no other
     /// process is writing.
     pub fn open_read_only(dir: &Path) -> Result<(Store, Opened), Problem> {
-        let verifier = read_description(dir)?;
+        let description = read_description(dir)?;
+        let replica_of = description.replica_of.clone();
         let idle = is_idle(dir);
-        let (log, told) = Log::open_read_only(dir.join("log"), Signer::without_key(verifier), idle)?;
+        let (log, told) = Log::open_read_only(dir.join("log"), description.signer(), idle)?;
         let opened = Opened { events: log.size(), cut: 0, remarks: told.remarks };
-        Ok((Store::with(dir, log, None)?, opened))
+        Ok((Store::with(dir, log, None, replica_of)?, opened))
     }
 
-    fn with(dir: &Path, log: Log, lock: Option<File>) -> Result<Store, Problem> {
+    fn with(dir: &Path, log: Log, lock: Option<File>, replica_of: Option<String>) -> Result<Store, Problem> {
         let blobs = Blobs::new(dir.join("blobs"), dir.join("spool"));
         let counters = Counters::open(dir, lock.is_some())?;
-        Ok(Store { dir: dir.to_owned(), log, blobs, counters, _lock: lock })
+        Ok(Store { dir: dir.to_owned(), log, blobs, counters, replica_of, _lock: lock })
+    }
+
+    /// The hub that this store follows; none where it is a hub's own.
+    pub fn replica_of(&self) -> Option<&str> {
+        self.replica_of.as_deref()
+    }
+
+    /// May this line be shown to everybody? In a replica those that may not be are not there: others stand for them.
+    pub fn is_public(&self, line: &str) -> bool {
+        !is_salted(line) && (self.replica_of.is_none() || sign::stands_for(line.as_bytes()).is_none())
+    }
+
+    /// Takes in what another hub's log has more, if that follows from what is here; only in a replica.
+    pub fn adopt(&self) -> Result<Adoption<'_>, Problem> {
+        self.log.adopt()
     }
 
     /// The folder of the store.
@@ -239,6 +293,11 @@ impl Store {
         self.log.leaf(index)
     }
 
+    /// The hash of the `index`-th subtree of those with 2^level leaves; `None` where it is not whole.
+    pub fn subtree(&self, level: u32, index: u64) -> Option<Sha256> {
+        self.log.subtree(level, index)
+    }
+
     /// The root as it was at that size.
     pub fn root_at(&self, size: u64) -> Option<Sha256> {
         self.log.root_at(size)
@@ -271,18 +330,24 @@ fn description(dir: &Path) -> PathBuf {
     dir.join("store.json")
 }
 
-fn write_description(dir: &Path, verifier: &Verifier) -> io::Result<()> {
+fn folders(dir: &Path) -> io::Result<()> {
+    let all = ["blobs", "keys", "log", "spool"];
+    all.iter().try_for_each(|folder| DirBuilder::new().mode(0o700).create(dir.join(folder)))
+}
+
+fn write_description(dir: &Path, verifier: &Verifier, replica_of: Option<&str>) -> io::Result<()> {
     write_atomic(&description(dir), |out| {
         Writer::new(out).object_lines(|w| {
             w.field("schema", SCHEMA)?;
-            w.field("log", &verifier.to_string())
+            w.field("log", &verifier.to_string())?;
+            replica_of.map_or(Ok(()), |url| w.field("replica_of", url))
         })?;
         out.write_all(b"\n")
     })
 }
 
 /// Is it a store, and whose log is in it?
-fn read_description(dir: &Path) -> Result<Verifier, Problem> {
+pub fn read_description(dir: &Path) -> Result<Description, Problem> {
     let path = description(dir);
     let mut text = String::new();
     match File::open(&path).and_then(|file| file.take(4096).read_to_string(&mut text)) {
@@ -296,7 +361,8 @@ fn read_description(dir: &Path) -> Result<Verifier, Problem> {
     let root = json::parse(&text).ok();
     let word = |key: &str| root.as_ref().and_then(|root| root.get(key)).and_then(Node::as_str);
     let verifier = word("log").filter(|_| word("schema") == Some(SCHEMA)).and_then(Verifier::parse);
-    verifier.ok_or_else(|| {
+    let replica_of = word("replica_of").map(str::to_owned);
+    verifier.map(|verifier| Description { verifier, replica_of }).ok_or_else(|| {
         let fix = "a newer weft may know it; else restore it from a backup";
         Problem::new("not a store that this weft knows", path.display().to_string(), fix)
     })

@@ -1,12 +1,11 @@
 //! Reads the whole log once: what is in it, whether it is what was signed, and where it ends. Never changes the log.
 
 use super::lines::{At, Lines};
-use super::sign::Checkpoint;
+use super::sign::{Checkpoint, Signer};
 use super::tree::{Tree, WIDTH, count};
 use super::{MARK, REPAIR, is_event};
 use crate::digest::Sha256;
 use crate::skill::Problem;
-use crate::trust::merkle;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -37,7 +36,7 @@ pub fn scan(
     path: &Path,
     hashes: &File,
     mend: bool,
-    signed: &Checkpoint,
+    (signer, signed): (&Signer, &Checkpoint),
     stop: Option<u64>,
 ) -> Result<Scan, Problem> {
     let failed = |error: io::Error| Problem::file("cannot read the log", path, &error);
@@ -58,7 +57,7 @@ pub fn scan(
         if tree.size().is_multiple_of(MARK) {
             marks.push(end);
         }
-        tree.replay(merkle::leaf(line.bytes), &mut |hash| known.next(hash));
+        tree.replay(signer.leaf(line.bytes), &mut |hash| known.next(hash));
         end += line.bytes.len() as u64 + 1;
         if tree.size() == signed.size && tree.root() != signed.root {
             let what = format!(

@@ -6,7 +6,7 @@ use crate::digest::Sha256;
 use crate::files::{write_atomic, write_lightly};
 use crate::skill::Problem;
 use crate::trust::note::{self, Verifier};
-use crate::trust::{SecretKey, keyfile};
+use crate::trust::{SecretKey, keyfile, merkle};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,10 +23,26 @@ pub struct Checkpoint {
     pub note: String,
 }
 
-/// Signs, or only checks where the key is not to be had.
+/// Signs, or only checks where the key is not to be had. Also says what the leaf of a line is, for a replica has lines that
+/// stand for others.
 pub struct Signer {
     pub verifier: Verifier,
     key: Option<SecretKey>,
+    /// The log is another hub's.
+    replica: bool,
+}
+
+/// In a replica: the line of an event that its hub shows nobody.
+pub fn stand_in(leaf: &Sha256) -> String {
+    format!("{{\"leaf\":\"{leaf}\"}}")
+}
+
+/// The leaf that such a line stands for.
+pub fn stands_for(line: &[u8]) -> Option<Sha256> {
+    let text = std::str::from_utf8(line).ok()?;
+    let leaf = Sha256::parse(text.strip_prefix("{\"leaf\":\"")?.strip_suffix("\"}")?)?;
+    // One spelling of each.
+    (stand_in(&leaf) == text).then_some(leaf)
 }
 
 impl Signer {
@@ -41,12 +57,27 @@ impl Signer {
         if key.public() != verifier.key() {
             return Err(wrong("this is not the key of this log"));
         }
-        Ok(Signer { verifier, key: Some(key) })
+        Ok(Signer { verifier, key: Some(key), replica: false })
     }
 
     /// Without a key: for reading.
     pub const fn without_key(verifier: Verifier) -> Signer {
-        Signer { verifier, key: None }
+        Signer { verifier, key: None, replica: false }
+    }
+
+    /// For the log of another hub, which alone has the key.
+    pub const fn of_replica(verifier: Verifier) -> Signer {
+        Signer { verifier, key: None, replica: true }
+    }
+
+    pub const fn is_replica(&self) -> bool {
+        self.replica
+    }
+
+    /// The leaf of a line of this log (RFC 9162, 2.1.1).
+    pub fn leaf(&self, line: &[u8]) -> Sha256 {
+        let other = if self.replica { stands_for(line) } else { None };
+        other.unwrap_or_else(|| merkle::leaf(line))
     }
 
     /// `None` without the key.

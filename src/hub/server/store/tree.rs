@@ -87,6 +87,15 @@ impl Tree {
         (self.written * WIDTH, self.pending.iter().flat_map(|hash| *hash.as_bytes()).collect())
     }
 
+    /// The root that the tree would have with these leaves more.
+    pub fn root_with(&self, leaves: &[Sha256]) -> io::Result<Sha256> {
+        let peaks = self.peaks.clone();
+        let file = self.file.try_clone()?;
+        let mut tree = Tree { size: self.size, peaks, file, written: 0, pending: Vec::new() };
+        leaves.iter().for_each(|leaf| tree.grow(*leaf, |_, _| ()));
+        Ok(tree.root())
+    }
+
     /// So many bytes of what was not written are now.
     pub fn wrote(&mut self, bytes: usize) {
         let hashes = bytes / WIDTH as usize;
@@ -109,78 +118,38 @@ impl Tree {
         if index < self.size { self.hash(0, index) } else { Err(io::ErrorKind::UnexpectedEof.into()) }
     }
 
-    /// The hash over the leaves from `low` to below `high`, of which there is one at least and which begin at a whole
-    /// multiple of the largest power of two in them.
-    fn range(&self, low: u64, high: u64) -> io::Result<Sha256> {
-        let many = high - low;
-        if many.is_power_of_two() {
-            let level = many.trailing_zeros();
-            return self.hash(level, low >> level);
-        }
-        let middle = low + split(many);
-        Ok(node(&self.range(low, middle)?, &self.range(middle, high)?))
-    }
-
     /// The root as it was at that size; `None` for a size that it never had.
     pub fn root_at(&self, size: u64) -> Option<Sha256> {
         match size {
             0 => Some(merkle::empty()),
             size if size > self.size => None,
-            size => self.range(0, size).ok(),
+            size => merkle::range(0, size, &|level, at| self.subtree(level, at)),
         }
     }
 
     /// RFC 9162, 2.1.3.1.
     pub fn inclusion(&self, index: u64, size: u64) -> Option<Vec<Sha256>> {
-        if index >= size || size > self.size {
-            return None;
+        if size > self.size {
+            None
+        } else {
+            merkle::inclusion(index, size, &|level, at| self.subtree(level, at))
         }
-        let (mut low, mut high) = (0, size);
-        let mut path = Vec::new();
-        while high - low > 1 {
-            let middle = low + split(high - low);
-            let (sibling, rest) = match index < middle {
-                true => ((middle, high), (low, middle)),
-                false => ((low, middle), (middle, high)),
-            };
-            path.push(self.range(sibling.0, sibling.1).ok()?);
-            (low, high) = rest;
-        }
-        path.reverse();
-        Some(path)
     }
 
     /// RFC 9162, 2.1.4.1.
     pub fn consistency(&self, from: u64, to: u64) -> Option<Vec<Sha256>> {
-        if from > to || to > self.size {
-            return None;
+        if to > self.size {
+            None
+        } else {
+            merkle::consistency(from, to, &|level, at| self.subtree(level, at))
         }
-        let mut path = Vec::new();
-        if from == 0 || from == to {
-            return Some(path);
-        }
-        let (mut low, mut high) = (0, to);
-        // Down to the subtree that ends where the first tree ends.
-        while from != high {
-            let middle = low + split(high - low);
-            let (sibling, rest) = match from <= middle {
-                true => ((middle, high), (low, middle)),
-                false => ((low, middle), (middle, high)),
-            };
-            path.push(self.range(sibling.0, sibling.1).ok()?);
-            (low, high) = rest;
-        }
-        if low > 0 {
-            path.push(self.range(low, high).ok()?);
-        }
-        path.reverse();
-        Some(path)
     }
-}
 
-/// The largest power of two below `many`, which is at least 2.
-const fn split(many: u64) -> u64 {
-    1 << (63 - (many - 1).leading_zeros())
+    /// The hash of the `index`-th subtree of those with 2^level leaves; `None` where it is not whole.
+    pub fn subtree(&self, level: u32, index: u64) -> Option<Sha256> {
+        let end = index.checked_add(1)?.checked_mul(1u64.checked_shl(level)?)?;
+        if end > self.size { None } else { self.hash(level, index).ok() }
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Pages that list skills: the front page with its search, and a publisher.
 
 use super::page::{Page, Site, encode, number, time};
+use crate::hub::layout;
 use crate::hub::server::http::Response;
 use crate::hub::server::state::{Account, Order, Skill, SkillId, State};
 
 /// Skills on a page.
-const PAGE: usize = 30;
+pub const PAGE: usize = 30;
 /// The longest summary that is shown.
 const SUMMARY: usize = 300;
 
@@ -26,13 +27,16 @@ pub fn front(site: Site, state: &State, query: &str, sort: &str, after: Option<&
     let from = after.and_then(|name| name.split_once('/')).and_then(|(owner, slug)| state.exact(owner, slug));
     let key = from.and_then(|id| state.key(order, id));
     let mut page = Page::new(site, "Skills", "");
-    page.html("<h1>Skills</h1>\n<nav aria-label=\"Order\"><ul>\n");
-    for (other, label, _) in ORDERS {
-        let current = if other == word { " aria-current=\"page\"" } else { "" };
-        page.html("<li><a href=\"").text(site.root).html(&format!("/?sort={other}\"{current}>"));
-        page.text(label).html("</a></li>\n");
+    page.html("<h1>Skills</h1>\n");
+    if !site.still {
+        page.html("<nav aria-label=\"Order\"><ul>\n");
+        for (other, label, _) in ORDERS {
+            let current = if other == word { " aria-current=\"page\"" } else { "" };
+            page.html("<li><a href=\"").text(site.root).html(&format!("/?sort={other}\"{current}>"));
+            page.text(label).html("</a></li>\n");
+        }
+        page.html("</ul></nav>\n");
     }
-    page.html("</ul></nav>\n");
     let mut ids = state.page(order, key, PAGE + 1);
     let more = ids.len() > PAGE;
     ids.truncate(PAGE);
@@ -43,7 +47,10 @@ pub fn front(site: Site, state: &State, query: &str, sort: &str, after: Option<&
         list(&mut page, site, state, &ids);
     }
     if let Some(last) = ids.last().filter(|_| more) {
-        let next = format!("/?sort={word}&after={}", encode(&state.name(*last)));
+        let next = match site.still {
+            true => format!("/{}", layout::list_page(&state.name(*last))),
+            false => format!("/?sort={word}&after={}", encode(&state.name(*last))),
+        };
         page.html("<p>").link(site, &next, &format!("More, {}", title.to_lowercase())).html("</p>\n");
     }
     page.finish(site, 200)

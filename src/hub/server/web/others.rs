@@ -2,6 +2,7 @@
 
 use super::lists::shortened;
 use super::page::{Page, Site, encode, time};
+use crate::hub::layout;
 use crate::hub::server::http::Response;
 use crate::rules::{RuleSet, links};
 
@@ -27,8 +28,13 @@ pub fn log(site: Site, checkpoint: &str, key: &str, entries: &[Entry], older: Op
     page.html("<p>Verifier key, in the form of the C2SP note format:</p>\n<pre tabindex=\"0\"><code>")
         .text(key)
         .html("</code></pre>\n<p>");
-    page.link(site, "/api/v1/log/checkpoint", "checkpoint").html(", ");
-    page.link(site, "/api/v1/openapi.json", "how to ask for proofs").html("</p>\n");
+    if site.still {
+        page.link(site, &format!("/{}", layout::checkpoint()), "checkpoint");
+        page.html("; its tiles lie beside it, as C2SP tlog-tiles names them</p>\n");
+    } else {
+        page.link(site, "/api/v1/log/checkpoint", "checkpoint").html(", ");
+        page.link(site, "/api/v1/openapi.json", "how to ask for proofs").html("</p>\n");
+    }
     page.html("<h2>Entries</h2>\n<div class=\"scroll\"><table>\n<thead><tr><th class=\"number\">Entry</th><th>Time</th><th>What</th><th>By</th><th>About</th></tr></thead>\n<tbody>\n");
     for entry in entries {
         page.html(&format!("<tr><td class=\"number\">{}</td><td>", entry.index));
@@ -46,7 +52,7 @@ pub fn log(site: Site, checkpoint: &str, key: &str, entries: &[Entry], older: Op
         page.text(&shortened(&entry.detail, 200)).html("</td></tr>\n");
     }
     page.html("</tbody></table></div>\n");
-    if let Some(older) = older {
+    if let Some(older) = older.filter(|_| !site.still) {
         page.html("<p>").link(site, &format!("/log?from={older}"), "Older entries").html("</p>\n");
     }
     page.finish(site, 200)

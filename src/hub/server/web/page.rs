@@ -23,6 +23,19 @@ pub struct Site<'a> {
     pub base: &'a str,
     /// Events in the log, for the footer.
     pub size: u64,
+    /// Pages are files: links name them, and there is nobody to search or to send headers.
+    pub still: bool,
+}
+
+impl Site<'_> {
+    /// A path of this registry as a link has it.
+    pub fn path(&self, path: &str) -> String {
+        let is_page = !(path.starts_with("/api/") || path.starts_with("/assets/"));
+        match self.still && is_page {
+            true => format!("{}{}/index.html", self.root, path.trim_end_matches('/')),
+            false => format!("{}{path}", self.root),
+        }
+    }
 }
 
 /// A page that is being written.
@@ -33,14 +46,23 @@ pub struct Page {
 impl Page {
     /// `query` is what the search box shows.
     pub fn new(site: Site, title: &str, query: &str) -> Page {
-        let root = escape(site.root);
+        let (root, home) = (escape(site.root), escape(&site.path("/")));
         let mut out = String::with_capacity(16 * 1024);
         out.push_str("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
         escape_into(&mut out, title);
         out.push_str(" – weft hub</title>\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta name=\"color-scheme\" content=\"light dark\">\n");
+        if site.still {
+            // What can be said of it in a page: `frame-ancestors` cannot.
+            let policy = POLICY.split("; frame-ancestors").next().unwrap_or(POLICY);
+            out.push_str(&format!("<meta http-equiv=\"Content-Security-Policy\" content=\"{policy}\">\n<meta name=\"referrer\" content=\"no-referrer\">\n"));
+        }
         out.push_str(&format!("<link rel=\"stylesheet\" href=\"{root}/assets/style.css\">\n<link rel=\"icon\" type=\"image/svg+xml\" href=\"{root}/assets/icon.svg\">\n</head>\n<body>\n"));
         out.push_str("<a class=\"skip\" href=\"#main\">Skip to content</a>\n<header>\n");
-        out.push_str(&format!("<a class=\"brand\" href=\"{root}/\">weft hub</a>\n<form role=\"search\" action=\"{root}/\" method=\"get\">\n<label class=\"unseen\" for=\"q\">Search skills</label>\n<input id=\"q\" name=\"q\" type=\"search\" placeholder=\"Search skills\" maxlength=\"200\" value=\"{}\">\n<button>Search</button>\n</form>\n</header>\n<main id=\"main\">\n", escape(query)));
+        out.push_str(&format!("<a class=\"brand\" href=\"{home}\">weft hub</a>\n"));
+        if !site.still {
+            out.push_str(&format!("<form role=\"search\" action=\"{root}/\" method=\"get\">\n<label class=\"unseen\" for=\"q\">Search skills</label>\n<input id=\"q\" name=\"q\" type=\"search\" placeholder=\"Search skills\" maxlength=\"200\" value=\"{}\">\n<button>Search</button>\n</form>\n", escape(query)));
+        }
+        out.push_str("</header>\n<main id=\"main\">\n");
         Page { out }
     }
 
@@ -63,7 +85,7 @@ impl Page {
 
     /// A link to a path of this registry.
     pub fn link(&mut self, site: Site, path: &str, text: &str) -> &mut Page {
-        self.html("<a href=\"").text(site.root).text(path).html("\">").text(text).html("</a>")
+        self.html("<a href=\"").text(&site.path(path)).html("\">").text(text).html("</a>")
     }
 
     /// A mark beside a name; `class` is ours.
@@ -72,8 +94,8 @@ impl Page {
     }
 
     pub fn finish(mut self, site: Site, status: u16) -> Response {
-        let root = escape(site.root);
-        self.out.push_str(&format!("</main>\n<footer>\n<p>Every publication is scanned, hashed and written to a <a href=\"{root}/log\">public log</a> of {} entries. A clean scan is no proof that a skill is harmless: <code>weft run --policy skill</code> runs it where it cannot get out.</p>\n</footer>\n</body>\n</html>\n", site.size));
+        let log = escape(&site.path("/log"));
+        self.out.push_str(&format!("</main>\n<footer>\n<p>Every publication is scanned, hashed and written to a <a href=\"{log}\">public log</a> of {} entries. A clean scan is no proof that a skill is harmless: <code>weft run --policy skill</code> runs it where it cannot get out.</p>\n</footer>\n</body>\n</html>\n", site.size));
         answer(status, "text/html; charset=utf-8", self.out.into_bytes())
     }
 }

@@ -4,6 +4,7 @@ use super::html::escape;
 use super::lists::{address, title};
 use super::markdown::render;
 use super::page::{Page, Site, encode, number, size, time};
+use crate::hub::layout;
 use crate::hub::server::event::Release;
 use crate::hub::server::http::Response;
 use crate::hub::server::state::{Skill, SkillId, State, Version};
@@ -59,12 +60,16 @@ pub fn skill(site: Site, state: &State, shown: &Shown) -> Response {
         Some(at) => (body.get(..at).unwrap_or_default(), true),
         None => (body, false),
     };
-    let below = format!(
-        "{}{}/file?version={}&path=",
-        site.root,
-        address(owner, &skill.slug),
-        encode(&version.number)
-    );
+    let below = match site.still {
+        // Its line in the list of files: a file server would hand out a stranger's page as one of ours.
+        true => "#file-".to_owned(),
+        false => format!(
+            "{}{}/file?version={}&path=",
+            site.root,
+            address(owner, &skill.slug),
+            encode(&version.number)
+        ),
+    };
     page.html(&render(body, &below)).html("</div>\n");
     if cut {
         page.html("<p class=\"soft\">Shown in part: the file has more.</p>\n");
@@ -121,15 +126,18 @@ fn install(page: &mut Page, site: Site, owner: &str, shown: &Shown) {
     let latest = shown.skill.latest().is_some_and(|latest| latest.number == shown.version.number);
     let pinned = if latest { String::new() } else { format!("@{}", shown.version.number) };
     page.html("<h2 id=\"install\">Install</h2>\n<pre><code>weft skill install ").text(&name).text(&pinned);
-    page.html(" --registry ").text(site.base).html("</code></pre>\n");
-    page.html(
-        "<p class=\"soft\">or, which checks neither signature nor hash:</p>\n<pre><code>CLAWHUB_REGISTRY=",
-    );
-    page.text(site.base).html(" clawhub install ").text(&name);
-    if !latest {
-        page.html(" --version ").text(&shown.version.number);
+    page.html(" --registry ").html(if site.still { "static+" } else { "" });
+    page.text(site.base).html("</code></pre>\n");
+    if !site.still {
+        page.html(
+            "<p class=\"soft\">or, which checks neither signature nor hash:</p>\n<pre><code>CLAWHUB_REGISTRY=",
+        );
+        page.text(site.base).html(" clawhub install ").text(&name);
+        if !latest {
+            page.html(" --version ").text(&shown.version.number);
+        }
+        page.html("</code></pre>\n");
     }
-    page.html("</code></pre>\n");
     let needs: Vec<&str> =
         shown.release.setup.iter().filter(|one| one.required).map(|one| one.key.as_str()).collect();
     if !needs.is_empty() {
@@ -151,13 +159,21 @@ fn files(page: &mut Page, site: Site, owner: &str, shown: &Shown) {
             encode(&version.number),
             encode(&file.path)
         );
-        page.html("<tr><td>").link(site, &to, &file.path).html("</td><td class=\"number\">");
+        match site.still {
+            true => page.html("<tr id=\"file-").text(&encode(&file.path)).html("\"><td>").text(&file.path),
+            false => page.html("<tr><td>").link(site, &to, &file.path),
+        };
+        page.html("</td><td class=\"number\">");
         page.text(&size(file.size))
             .html("</td><td><code>")
             .text(&file.sha256.to_string())
             .html("</code></td></tr>\n");
     }
     page.html("</tbody></table></div>\n");
+    if site.still {
+        let package = layout::package(owner, &skill.slug, &version.number);
+        page.html("<p>").link(site, &format!("/{package}"), "All of them, as a zip").html("</p>\n");
+    }
 }
 
 fn findings(page: &mut Page, site: Site, release: &Release) {
@@ -189,10 +205,15 @@ fn signature(page: &mut Page, site: Site, owner: &str, shown: &Shown) {
     let Shown { skill, version, release, .. } = *shown;
     page.html("<h2 id=\"signature\">Signature and log</h2>\n<dl>\n<dt>Content hash</dt><dd><code>");
     page.text(&version.content_hash.to_string()).html("</code></dd>\n<dt>Log entry</dt><dd>");
-    let entry = format!("/log?from={}", version.index);
-    page.link(site, &entry, &version.index.to_string());
-    let proof = format!("/api/v1/log/proof?index={}&size={}", version.index, site.size);
-    page.html(" (").link(site, &proof, "inclusion proof").html(")</dd>\n");
+    if site.still {
+        page.link(site, &format!("/{}", layout::event(version.index)), &version.index.to_string());
+        page.html("</dd>\n");
+    } else {
+        let entry = format!("/log?from={}", version.index);
+        page.link(site, &entry, &version.index.to_string());
+        let proof = format!("/api/v1/log/proof?index={}&size={}", version.index, site.size);
+        page.html(" (").link(site, &proof, "inclusion proof").html(")</dd>\n");
+    }
     let statement = Statement::parse(&release.statement).ok().filter(|_| version.is_signed());
     match statement {
         Some(statement) => {
@@ -226,6 +247,9 @@ fn versions(page: &mut Page, site: Site, state: &State, owner: &str, shown: &Sho
         page.html("<li>");
         if version.withdrawn {
             page.text(&version.number);
+        } else if site.still {
+            let to = layout::page(owner, &skill.slug, &version.number);
+            page.link(site, &format!("/{}", to.trim_end_matches("/index.html")), &version.number);
         } else {
             let to = format!("{}?version={}", address(owner, &skill.slug), encode(&version.number));
             page.link(site, &to, &version.number);
