@@ -428,11 +428,16 @@ fn instructions_in_descriptions_are_kept_from_the_model() {
             names.push(tool.get("name").and_then(Node::as_str).unwrap().to_owned());
         }
         match result.get("nextCursor").and_then(Node::as_str) {
-            Some(next) => cursor = format!(r#"{{"cursor":"{next}"}}"#),
+            Some(next) => {
+                cursor = format!(r#"{{"cursor":"{next}"}}"#);
+                // In between, weft may be at a list of its own.
+                assert!(client.call("read_file", "{}").get("result").is_some());
+            }
             None => break,
         }
     }
     assert!(!names.iter().any(|name| name == "read_numbers"), "{names:?}");
+    assert!(client.call("read_file", "{}").get("result").is_some());
     client.end();
     assert!(place.log().contains("\"target\":\"server:instructions\",\"allowed\":false"), "{}", place.log());
     // Warned of only, where that is wanted; accepted, when somebody has read it.

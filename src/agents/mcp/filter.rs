@@ -46,6 +46,8 @@ enum What {
     Prompts,
     /// An answer that may ask the client for something.
     Call,
+    /// Answered when the client has heard enough, however long that is.
+    Stream,
     Other,
 }
 
@@ -65,6 +67,8 @@ pub struct Filter<'p> {
     /// Requests of the server that the client has to answer.
     asked: HashSet<String>,
     held: Vec<Node>,
+    /// Names in the pages so far: of the list that weft asks for, and of the one that the client does.
+    listed: [Vec<String>; 2],
     /// Requests of weft's own so far, and pages of the listing that is under way.
     own: u64,
     pages: u32,
@@ -88,6 +92,7 @@ impl<'p> Filter<'p> {
             waiting: HashMap::new(),
             asked: HashSet::new(),
             held: Vec::new(),
+            listed: [Vec::new(), Vec::new()],
             own: 0,
             pages: 0,
             warn_only,
@@ -119,10 +124,16 @@ impl<'p> Filter<'p> {
             Err(why) => {
                 let id =
                     message.get("id").filter(|id| matches!(id.value, Value::String(_) | Value::Number(_)));
-                out.push(Out::Client(rpc::error(id, rpc::INVALID, &why)));
+                out.push(Out::Client(rpc::error(self.free(id), rpc::INVALID, &why)));
             }
             Ok(Kind::Request { id, method }) => self.request(id, method, &message, &mut out),
             Ok(Kind::Notification { method }) if method.starts_with("notifications/") => {
+                // Whoever cancels waits for no answer.
+                if method == "notifications/cancelled"
+                    && let Some(id) = message.get("params").and_then(|params| params.get("requestId"))
+                {
+                    self.waiting.remove(&rpc::key(id));
+                }
                 out.push(Out::Server(rpc::line(&message)));
             }
             Ok(Kind::Notification { .. }) => {}
@@ -175,20 +186,13 @@ impl<'p> Filter<'p> {
                 return self.decided(id, message, target, decision, out);
             }
             "tasks/result" => What::Call,
-            "ping"
-            | "logging/setLevel"
-            | "tasks/get"
-            | "tasks/list"
-            | "tasks/cancel"
-            | "subscriptions/listen" => What::Other,
+            "ping" | "logging/setLevel" | "tasks/get" | "tasks/list" | "tasks/cancel" => What::Other,
+            "subscriptions/listen" => What::Stream,
             _ => {
                 let why = format!("`{method}` is passed on for nobody");
                 return out.push(Out::Client(rpc::error(Some(id), rpc::METHOD, &why)));
             }
         };
-        if let What::Tools { first: true, .. } = what {
-            self.review.begin();
-        }
         self.forward(id, message, what, out);
     }
 
@@ -200,11 +204,18 @@ impl<'p> Filter<'p> {
         } else if self.waiting.len() >= WAITING {
             "too many requests wait for an answer"
         } else {
-            let until = Instant::now() + self.patience;
+            let day = Duration::from_secs(24 * 3600);
+            let patience = if what == What::Stream { day * 365 } else { self.patience };
+            let until = Instant::now() + patience;
             self.waiting.insert(key, Waiting { id: id.clone(), until, what });
             return out.push(Out::Server(rpc::line(message)));
         };
-        out.push(Out::Client(rpc::error(Some(id), rpc::INVALID, why)));
+        out.push(Out::Client(rpc::error(self.free(Some(id)), rpc::INVALID, why)));
+    }
+
+    /// The id, unless a request waits under it: an error in its name would be taken for the answer to that one.
+    fn free<'i>(&self, id: Option<&'i Node>) -> Option<&'i Node> {
+        id.filter(|id| !self.waiting.contains_key(&rpc::key(id)))
     }
 
     fn decided(&mut self, id: &Node, message: &Node, target: String, decision: Decision, out: &mut Vec<Out>) {
@@ -255,7 +266,6 @@ impl<'p> Filter<'p> {
         self.held.push(message.clone());
         if self.held.len() == 1 {
             self.pages = 0;
-            self.review.begin();
             self.ask_tools(None, out);
         }
     }
@@ -350,6 +360,12 @@ impl<'p> Filter<'p> {
             Err(_) => {}
             Ok(Kind::Request { id, method }) => self.asks(id, method, &message, line, &mut out),
             Ok(Kind::Notification { method }) => {
+                if method == "notifications/progress" {
+                    // Whoever makes progress is not late.
+                    let until = Instant::now() + self.patience;
+                    let calls = self.waiting.values_mut().filter(|waiting| waiting.what == What::Call);
+                    calls.for_each(|waiting| waiting.until = until);
+                }
                 if method == "notifications/tools/list_changed" {
                     self.review.forget();
                 }
@@ -404,12 +420,12 @@ impl<'p> Filter<'p> {
         };
         match waiting.what {
             What::Introduction => self.introduction(message, result, line, out),
-            What::Tools { own, .. } => self.tools(message, result, own, out),
+            What::Tools { first, own } => self.tools(message, result, first, own, out),
             What::Resources => self.list(message, result, "resources", "uri", out),
             What::Templates => self.list(message, result, "resourceTemplates", "uriTemplate", out),
             What::Prompts => self.list(message, result, "prompts", "name", out),
             What::Call => self.wants_more(&waiting.id, result, line, out),
-            What::Other => out.push(passed(line)),
+            What::Stream | What::Other => out.push(passed(line)),
         }
     }
 
@@ -427,7 +443,7 @@ impl<'p> Filter<'p> {
         }
     }
 
-    fn tools(&mut self, message: &Node, result: &Node, own: bool, out: &mut Vec<Out>) {
+    fn tools(&mut self, message: &Node, result: &Node, first: bool, own: bool, out: &mut Vec<Out>) {
         let Some(list) = result.get("tools").and_then(Node::as_array) else {
             return match own {
                 true => self.drop_held("the server does not say what tools it has", out),
@@ -436,6 +452,11 @@ impl<'p> Filter<'p> {
         };
         let policy = self.policy;
         let mut shown = Vec::new();
+        // Both lists may be under way at one time.
+        let mut listed = std::mem::take(&mut self.listed[usize::from(own)]);
+        if first {
+            listed.clear();
+        }
         for tool in list {
             let mut told = |name: &str, status: &Status| {
                 let why = status.why().unwrap_or_default();
@@ -449,7 +470,7 @@ impl<'p> Filter<'p> {
                 };
                 out.push(Out::Log { target: format!("{name} (listed)"), decision });
             };
-            if self.review.tool(policy, tool, &mut told) {
+            if self.review.tool(policy, tool, &mut listed, &mut told) {
                 shown.push(tool.clone());
             }
         }
@@ -460,10 +481,15 @@ impl<'p> Filter<'p> {
             matches!(review.status(name), Some(Status::Shown))
         });
         let next = result.get("nextCursor").filter(|next| next.as_str().is_some());
+        // A list of the client that has several pages need not be the one that it began with.
+        if next.is_none()
+            && (own || first)
+            && let Err(error) = self.review.end(&listed)
+        {
+            out.push(Out::Say(format!("the tools cannot be kept for the next time: {error}")));
+        }
+        self.listed[usize::from(own)] = listed;
         if next.is_none() {
-            if let Err(error) = self.review.end() {
-                out.push(Out::Say(format!("the tools cannot be kept for the next time: {error}")));
-            }
             if own {
                 self.release(out);
             }

@@ -65,8 +65,6 @@ pub struct Review {
     tools: HashMap<String, (Status, Node)>,
     /// A listing went from its first page to its last.
     complete: bool,
-    /// Names of the listing that is under way.
-    listed: Vec<String>,
 }
 
 /// A server has no more tools than this.
@@ -74,7 +72,7 @@ const TOOLS: usize = 4096;
 
 impl Review {
     pub fn new(accepted: Accepted, warn_only: bool) -> Review {
-        Review { accepted, warn_only, tools: HashMap::new(), complete: false, listed: Vec::new() }
+        Review { accepted, warn_only, tools: HashMap::new(), complete: false }
     }
 
     /// Whether it is known what tools there are.
@@ -87,16 +85,10 @@ impl Review {
         self.complete = false;
     }
 
-    /// A listing begins.
-    pub fn begin(&mut self) {
-        self.listed.clear();
-    }
-
-    /// A listing is at its end. The first that a server ever had is what is accepted.
-    pub fn end(&mut self) -> std::io::Result<()> {
+    /// A listing that had all tools is at its end. The first that a server ever had is what is accepted.
+    pub fn end(&mut self, listed: &[String]) -> std::io::Result<()> {
         self.complete = true;
         // What is gone can be called no more.
-        let listed = std::mem::take(&mut self.listed);
         self.tools.retain(|name, _| listed.contains(name));
         if self.accepted.is_first() { self.accepted.save() } else { Ok(()) }
     }
@@ -105,32 +97,35 @@ impl Review {
         self.tools.get(name).map(|(status, _)| status)
     }
 
-    /// Judges a tool of a listing. True: the client may see it. `told` gets the name, and why it may not or what is remarkable.
-    pub fn tool(&mut self, policy: &Policy, tool: &Node, told: &mut dyn FnMut(&str, &Status)) -> bool {
+    /// Judges a tool of a listing, which has had the tools in `listed` so far. True: the client may see it. `told` gets the
+    /// name, and why it may not.
+    pub fn tool(
+        &mut self,
+        policy: &Policy,
+        tool: &Node,
+        listed: &mut Vec<String>,
+        told: &mut dyn FnMut(&str, &Status),
+    ) -> bool {
         let Some(name) = tool.get("name").and_then(Node::as_str) else { return false };
-        if self.listed.len() >= TOOLS {
+        if listed.len() >= TOOLS {
             return false;
         }
-        let status = self.judge(policy, name, tool);
+        // With two of a name neither can be meant.
+        let status = match listed.iter().any(|listed| listed == name) {
+            true => Status::Twice,
+            false => self.judge(policy, name, tool),
+        };
         let known = matches!(self.tools.get(name), Some((_, before)) if same(before, tool));
-        if !matches!(status, Status::Shown) && !known {
+        let shown = matches!(status, Status::Shown);
+        if !shown && !known {
             told(name, &status);
         }
-        let shown = matches!(status, Status::Shown);
-        // With two of a name neither can be meant.
-        if matches!(status, Status::Twice) {
-            self.tools.insert(name.to_owned(), (status, tool.clone()));
-            return false;
-        }
-        self.listed.push(name.to_owned());
+        listed.push(name.to_owned());
         self.tools.insert(name.to_owned(), (status, tool.clone()));
         shown
     }
 
     fn judge(&mut self, policy: &Policy, name: &str, tool: &Node) -> Status {
-        if self.listed.iter().any(|listed| listed == name) {
-            return Status::Twice;
-        }
         let decision = super::filter::named(policy, name);
         if !decision.allowed {
             return Status::Denied(decision);

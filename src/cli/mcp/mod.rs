@@ -32,7 +32,7 @@ use std::time::{Duration, Instant};
     subcommand,
     name = "mcp",
     help_triggers("--help"),
-    example = "{command_name} --policy mcp-server -- npx -y @modelcontextprotocol/server-filesystem .",
+    example = "{command_name} --policy mcp-server -- node node_modules/.bin/mcp-server-filesystem .",
     example = "{command_name} --policy weft.toml --accept -- python3 server.py   what the server says of its tools now",
     note = "For the settings of an MCP client, in place of the server's own command. `tools/list` shows what [tools] allows, `tools/call` is decided by [tools] and [[tools.argument]]; resources and prompts are named resource:URI and prompt:NAME. A tool that is not as it was when its server first ran, or whose description carries instructions, is kept away.",
     error_code(
@@ -108,7 +108,9 @@ pub fn run(command: &Mcp) -> Result<Exit, Failure> {
     places.agent = command.agent.as_ref().map(|agent| agent.name().to_owned());
     let (policy, name) = choose(command.policy.as_deref(), &places)?;
     let folder = places.state.join("weft/mcp");
-    if decide::write(&policy, &folder).allowed {
+    // The run's own temporary folder is not the host's of that name.
+    let rule = policy.filesystem.write_rule(&folder);
+    if rule.is_some_and(|rule| !rule.private) && decide::write(&policy, &folder).allowed {
         let at = folder.display().to_string();
         let what = "the server could rewrite what was accepted of it";
         return Err(Failure::usage(what, at, "take the folder out of filesystem.write, or deny it"));
