@@ -241,6 +241,7 @@ pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Ra
             && (LEAST_VALUE..=200).contains(&value.len())
             && line[value.clone()].as_bytes().iter().all(inside)
             && mixes(&line[value.clone()])
+            && !is_account(&line[value.clone()])
             && is_random(&line[value.clone()])
             && !is_reference(&line[value.clone()])
         {
@@ -400,6 +401,11 @@ fn is_reference(value: &str) -> bool {
     ["env", "process.", "os.", "config", "secret", "vault", "http", "op://", "://", "/path", "file", "::", "self.", "this."].iter().any(|w| lower.contains(w))
         // Words joined by separators, and dotted names.
         || value.split(['-', '_', '.', '/']).filter(|w| w.len() >= 3 && w.bytes().all(|b| b.is_ascii_lowercase())).count() >= 2
+}
+
+/// The public number of an account or contract on a block chain: `0x` and twenty bytes. A key has thirty-two.
+fn is_account(value: &str) -> bool {
+    value.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Random enough to be a key: not a placeholder, and more than three bits a character.
