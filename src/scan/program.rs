@@ -141,11 +141,16 @@ impl Program<'_> {
         let &[flags, least, ..] = self.code else { return None };
         let last = text.len().checked_sub(usize::from(least))?;
         let last = if flags & ANCHORED != 0 { 0 } else { last };
+        // Inside a word nothing starts that has to start at its border.
+        let at_borders = scratch.branches.iter().all(|branch| branch.border);
         while let Some(here) = starts.first() {
             let mut start = from.max(here.first);
             let stop = last.min(here.last);
             while start <= stop {
-                let Some(skipped) = text.get(start..=stop)?.iter().position(|byte| begins(any, *byte)) else {
+                let from = start;
+                let may =
+                    |(i, byte): (usize, &u8)| begins(any, *byte) && (!at_borders || borders(text, from + i));
+                let Some(skipped) = text.get(start..=stop)?.iter().enumerate().position(may) else {
                     break;
                 };
                 scratch.steps += skipped / 8;
@@ -153,7 +158,7 @@ impl Program<'_> {
                 let byte = *text.get(start)?;
                 // No character starts in the middle of one.
                 if byte & 0xc0 != 0x80 {
-                    let border = looks(AT_WORD, text, start);
+                    let border = at_borders || borders(text, start);
                     for i in 0..scratch.branches.len() {
                         let branch = scratch.branches[i];
                         if begins(branch.begin, byte)
@@ -408,7 +413,7 @@ impl Program<'_> {
                 (Some(byte), Some(follow)) => begins(*follow, *byte),
                 _ => false,
             };
-            if may && (!border || looks(AT_WORD, text, place)) {
+            if may && (!border || borders(text, place)) {
                 return Some(place);
             }
             if place <= low {
@@ -438,7 +443,7 @@ impl Program<'_> {
                 (Some(byte), Some(follow)) => begins(*follow, *byte),
                 _ => false,
             };
-            if may && (!border || looks(AT_WORD, text, place)) {
+            if may && (!border || borders(text, place)) {
                 return Some((place, left));
             }
             scratch.steps += 1;
@@ -588,16 +593,31 @@ fn begins(begin: Begin, byte: u8) -> bool {
 }
 
 fn looks(kind: u8, text: &[u8], at: usize) -> bool {
-    let word = |i: Option<usize>| {
-        i.and_then(|i| text.get(i)).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'_')
-    };
     match kind {
         AT_START => at == 0,
         AT_END => at >= text.len(),
-        AT_WORD => word(at.checked_sub(1)) != word(Some(at)),
-        _ => word(at.checked_sub(1)) == word(Some(at)),
+        AT_WORD => borders(text, at),
+        _ => !borders(text, at),
     }
 }
+
+/// Does a word begin or end here?
+#[inline]
+fn borders(text: &[u8], at: usize) -> bool {
+    let word = |at: usize| text.get(at).is_some_and(|byte| WORD[usize::from(*byte)]);
+    (at > 0 && word(at - 1)) != word(at)
+}
+
+/// The bytes of words.
+static WORD: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte as u8 == b'_';
+        byte += 1;
+    }
+    table
+};
 
 /// The character at `at` of UTF-8 text, which is beyond ASCII, and its width.
 fn character(text: &[u8], at: usize) -> Option<(u32, usize)> {

@@ -23,7 +23,9 @@ impl<'t> Trigrams<'t> {
 
     /// Forgets what was in it and takes this line.
     pub fn take(&mut self, line: &'t [u8]) {
-        self.seen.resize(1 << BITS, 0);
+        if self.seen.is_empty() {
+            self.seen = vec![0; 1 << BITS];
+        }
         self.this = self.this.wrapping_add(1);
         if self.this == 0 {
             self.seen.fill(0);

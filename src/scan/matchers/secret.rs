@@ -192,6 +192,23 @@ pub fn aws(line: &str, _: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
 /// The shortest value that is taken for a secret by its name, in bytes.
 const LEAST_VALUE: usize = 20;
 
+/// What such values are made of.
+static IN_VALUE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = true;
+        byte += 1;
+    }
+    let marks = b"$<>{}()[]\"'`,;\\";
+    let mut i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] = false;
+        i += 1;
+    }
+    table
+};
+
 /// Is there a run of so many such bytes? Looks at the last byte that a run could have and goes on behind the last that
 /// is none.
 fn has_run(line: &[u8], least: usize, inside: impl Fn(&u8) -> bool) -> bool {
@@ -207,7 +224,7 @@ fn has_run(line: &[u8], least: usize, inside: impl Fn(&u8) -> bool) -> bool {
 
 /// A name that says "secret", `=` or `:`, and a value in quotes (or bare) that looks random.
 pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Range<usize>)) {
-    let inside = |b: &u8| b.is_ascii_graphic() && !b"$<>{}()[]\"'`,;\\".contains(b);
+    let inside = |b: &u8| IN_VALUE[usize::from(*b)];
     // Most lines have nothing so long in them.
     if !has_run(line.as_bytes(), LEAST_VALUE, inside) {
         return;
@@ -224,6 +241,7 @@ pub fn assignment(line: &str, literals: &[&'static str], push: &mut dyn FnMut(Ra
             && (LEAST_VALUE..=200).contains(&value.len())
             && line[value.clone()].as_bytes().iter().all(inside)
             && mixes(&line[value.clone()])
+            && !is_account(&line[value.clone()])
             && is_random(&line[value.clone()])
             && !is_reference(&line[value.clone()])
         {
@@ -383,6 +401,11 @@ fn is_reference(value: &str) -> bool {
     ["env", "process.", "os.", "config", "secret", "vault", "http", "op://", "://", "/path", "file", "::", "self.", "this."].iter().any(|w| lower.contains(w))
         // Words joined by separators, and dotted names.
         || value.split(['-', '_', '.', '/']).filter(|w| w.len() >= 3 && w.bytes().all(|b| b.is_ascii_lowercase())).count() >= 2
+}
+
+/// The public number of an account or contract on a block chain: `0x` and twenty bytes. A key has thirty-two.
+fn is_account(value: &str) -> bool {
+    value.strip_prefix("0x").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Random enough to be a key: not a placeholder, and more than three bits a character.
