@@ -5,6 +5,8 @@
 //! Data passes through the rooms in one direction: `cli` → `scan` → `rules`.
 
 #[cfg(not(target_family = "wasm"))]
+pub mod agents;
+#[cfg(not(target_family = "wasm"))]
 pub mod audit;
 #[cfg(any(feature = "client", target_family = "wasm"))]
 pub mod base64;

@@ -13,7 +13,8 @@ pub use verify::{Problem, Verdict, entries, verify};
 
 use crate::policy::{AuditLevel, Decision, Policy};
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 
 /// An entry could not be kept. Whoever runs something must stop it: no audit, no run.
@@ -35,6 +36,13 @@ impl std::error::Error for AuditError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.source)
     }
+}
+
+/// An id that tells one run from others.
+pub fn run_id() -> io::Result<String> {
+    let mut bytes = [0; 8];
+    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
 }
 
 /// The log of one run: what every entry has in common, the ring, and the file if the policy names one.

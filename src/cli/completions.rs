@@ -182,7 +182,11 @@ fn candidates(words: &[String], top: &CommandInfoWithArgs) -> Option<Vec<(String
             let single = rules.rules.iter().map(|rule| (rule.id, rule.name));
             Some(pick(single.chain(rules.combos.iter().map(|combo| (combo.id, combo.name))), last))
         }
-        (["policy", "show" | "check" | "test"], _) => policies(last),
+        (["check"] | ["policy", "why"], 0) => {
+            let verbs = ["read", "write", "exec", "connect", "tool", "env"];
+            Some(pick(verbs.into_iter().map(|verb| (verb, "")), last))
+        }
+        (["policy", "show" | "check" | "test" | "diff"], _) => policies(last),
         // Names of skills and words, never files.
         (["skill", "publish"] | ["skill", "trust", "accept"], _) => None,
         (["skill", ..], _) => Some(Vec::new()),
@@ -205,8 +209,11 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
         "--format" => match path {
             ["security", "scan"] => Format::ALL.map(Format::as_str).to_vec(),
             ["policy", "test"] => vec!["text", "json", "junit"],
+            ["policy", "diff"] => vec!["text", "json", "markdown"],
             _ => vec!["text", "json"],
         },
+        "--on-injection" => vec!["block", "warn"],
+        "--client" => vec!["claude-code", "codex", "gemini", "cursor", "openclaw"],
         "--role" => vec!["user", "moderator", "admin"],
         "--from" => builtin::names(),
         "--policy" => {
@@ -218,12 +225,11 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
         "--persona" => Persona::ALL.map(Persona::as_str).to_vec(),
         "--category" => Category::ALL.map(Category::as_str).to_vec(),
         "--color" => vec!["auto", "always", "never"],
-        "--diff" => vec!["HEAD", "main", "main..."],
-        "--jobs" | "--max-size" | "--stdin-name" | "--agent" | "--timeout" | "--run" | "--head"
-        | "--lines" | "--registry" | "--limit" | "--accept" | "--reason" | "--token" | "--slug"
-        | "--version" | "--owner" | "--changelog" | "--tag" | "--key" | "--name" | "--yes-if-signed-by" => {
-            Vec::new()
-        }
+        "--diff" | "--git" => vec!["HEAD", "main", "main..."],
+        "--answer-within" | "--input" | "--jobs" | "--max-size" | "--stdin-name" | "--agent"
+        | "--timeout" | "--run" | "--head" | "--lines" | "--registry" | "--limit" | "--accept"
+        | "--reason" | "--token" | "--slug" | "--version" | "--owner" | "--changelog" | "--tag" | "--key"
+        | "--name" | "--yes-if-signed-by" => Vec::new(),
         _ => return None,
     };
     let found = pick(all.into_iter().map(|value| (value, "")), start);
@@ -261,6 +267,15 @@ mod tests {
         assert_eq!(ask("run --expl").unwrap(), ["--explain"]);
         assert_eq!(ask("doctor --format ").unwrap(), ["text", "json"]);
         assert_eq!(ask("policy show ski").unwrap(), ["skill"]);
+        assert_eq!(ask("check --policy base re").unwrap(), ["read"]);
+        assert_eq!(ask("check read "), None);
+        assert_eq!(ask("mcp --on-injection ").unwrap(), ["block", "warn"]);
+        assert_eq!(ask("mcp python3 "), None);
+        assert_eq!(ask("hook ").unwrap(), ["run", "install"]);
+        assert_eq!(ask("hook run --client g").unwrap(), ["gemini"]);
+        assert_eq!(ask("check --serve "), None);
+        assert_eq!(ask("policy diff --format m").unwrap(), ["markdown"]);
+        assert_eq!(ask("policy diff --git ma").unwrap(), ["main", "main..."]);
         assert_eq!(ask("completions z").unwrap(), ["zsh"]);
         #[cfg(feature = "client")]
         for (line, words) in [

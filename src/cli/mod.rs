@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod audit;
+mod check;
 pub mod completions;
 pub mod config;
 pub mod doctor;
@@ -9,9 +10,11 @@ pub mod error;
 #[cfg(feature = "server")]
 mod health;
 pub mod help;
+mod hook;
 #[cfg(feature = "server")]
 mod hub;
 mod inside;
+mod mcp;
 pub mod policy;
 pub mod run;
 pub mod security;
@@ -59,6 +62,9 @@ enum Command {
     Security(security::Security),
     Run(run::Run),
     Policy(policy::PolicyCommand),
+    Check(check::Check),
+    Hook(hook::Hook),
+    Mcp(mcp::Mcp),
     #[cfg(feature = "client")]
     Skill(skill::Skill),
     #[cfg(feature = "server")]
@@ -112,6 +118,9 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
         Command::Security(command) => security::run(command),
         Command::Run(command) => run::run(&command),
         Command::Policy(command) => policy::run(command),
+        Command::Check(command) => check::run(&command),
+        Command::Hook(command) => hook::run(&command),
+        Command::Mcp(command) => mcp::run(&command),
         #[cfg(feature = "client")]
         Command::Skill(command) => skill::run(command),
         #[cfg(feature = "server")]

@@ -2,7 +2,7 @@
 
 use crate::scan::report::visible::visible;
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -43,6 +43,28 @@ pub fn width() -> usize {
 /// A line of weft's own on standard error; with that closed there is nowhere to say it, and nobody is harmed.
 pub fn say(text: &str) {
     let _ = io::stderr().write_all(format!("weft: {}\n", visible(text)).as_bytes());
+}
+
+/// Can somebody be asked?
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// One line from whoever sits at the terminal; none where nobody does.
+pub fn ask(question: &str) -> Option<String> {
+    if !is_interactive() {
+        return None;
+    }
+    let mut err = io::stderr();
+    err.write_all(format!("{} ", visible(question)).as_bytes()).and_then(|()| err.flush()).ok()?;
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).ok()?;
+    Some(line.trim().to_owned())
+}
+
+/// Whether whoever sits at the terminal says yes.
+pub fn yes(question: &str) -> bool {
+    ask(&format!("{question} [y/N]")).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
 }
 
 /// How long something may take before it is worth a progress line, and how often the line changes.

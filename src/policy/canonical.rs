@@ -125,6 +125,10 @@ pub fn hash(policy: &Policy) -> String {
     }
     facts.words("tools.allow", &policy.tools.allow);
     facts.words("tools.deny", &policy.tools.deny);
+    for rule in &policy.tools.arguments {
+        let said = format!("{:?} {:?} {}", rule.must, rule.matches, rule.required);
+        facts.add("tools.argument", &[rule.tool.as_bytes(), rule.name.as_bytes(), said.as_bytes()]);
+    }
     if let Some(file) = &policy.audit.file {
         facts.add("audit.file", &[bytes(&file.value)]);
     }

@@ -2,7 +2,7 @@
 //! Not what it means: `resolve` gives it that.
 
 use super::error::Error;
-use super::{AuditLevel, MonitorAction, SandboxType, Syscalls};
+use super::{AuditLevel, MonitorAction, Must, SandboxType, Syscalls};
 use crate::fields::{self, Fields, What};
 use crate::rules::schema::nearest;
 use crate::words::reason;
@@ -110,6 +110,16 @@ pub struct EnvTable {
 pub struct ToolsTable {
     pub allow: List,
     pub deny: List,
+    pub argument: Vec<Spanned<ArgumentTable>>,
+}
+
+#[derive(Debug)]
+pub struct ArgumentTable {
+    pub tool: Text,
+    pub name: Text,
+    pub must: Option<Must>,
+    pub matches: List,
+    pub required: Option<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -250,7 +260,7 @@ fn file(top: &mut Fields<'_, '_>) -> File {
         network: network(top),
         process: process(top),
         env: env(top.table("env", &["allow", "deny", "set"])),
-        tools: tools(top.table("tools", &["allow", "deny"])),
+        tools: tools(top.table("tools", &["allow", "deny", "argument"])),
         audit: audit(top.table("audit", &["file", "level"])),
         monitor: monitor(top.table("monitor", &["calls_per_5s", "action"])),
         test: tests(top),
@@ -341,7 +351,20 @@ fn env(mut table: Fields<'_, '_>) -> EnvTable {
 }
 
 fn tools(mut table: Fields<'_, '_>) -> ToolsTable {
-    ToolsTable { allow: table.list("allow"), deny: table.list("deny") }
+    const KEYS: &[&str] = &["tool", "name", "must", "matches", "required"];
+    let arguments = table.tables("argument", KEYS, "a table, [[tools.argument]]");
+    let argument = |mut table: Fields<'_, '_>| ArgumentTable {
+        tool: table.must("tool"),
+        name: table.must("name"),
+        must: table.word("must", Must::WORDS).map(|at| *placed(&at, &Must::ALL).get_ref()),
+        matches: table.list("matches"),
+        required: table.flag("required").map(Spanned::into_inner),
+    };
+    ToolsTable {
+        allow: table.list("allow"),
+        deny: table.list("deny"),
+        argument: arguments.into_iter().map(|one| Spanned::new(one.span(), argument(one))).collect(),
+    }
 }
 
 fn audit(mut table: Fields<'_, '_>) -> AuditTable {

@@ -76,7 +76,7 @@ pub struct Finding {
 }
 
 /// Below the home folder: what is worth stealing.
-const CREDENTIALS_AT: &[&str] = &[
+pub(super) const CREDENTIALS_AT: &[&str] = &[
     ".ssh",
     ".gnupg",
     ".aws",

@@ -15,16 +15,43 @@ use std::sync::Arc;
 const MOST: usize = 64;
 
 /// One file of a policy.
-#[derive(Debug)]
 pub struct Layer {
     pub lines: Lines,
     pub file: File,
     pub source: Source,
 }
 
-#[derive(Debug)]
+/// Where files named by path are read.
+pub trait Files {
+    /// What errors and origins call the file.
+    fn shown(&self, name: &str) -> String {
+        name.to_owned()
+    }
+
+    /// The text of the file.
+    fn read(&self, shown: &str, path: &Path) -> Result<String, Error>;
+
+    /// Absolute, with links followed: two spellings of one file have one.
+    fn real(&self, path: &Path) -> std::io::Result<PathBuf>;
+}
+
+/// The disk as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn read(&self, shown: &str, path: &Path) -> Result<String, Error> {
+        file::read(shown, path)
+    }
+
+    fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
+        fs::canonicalize(path)
+    }
+}
+
 pub struct Loader<'a> {
     places: &'a Places,
+    files: &'a dyn Files,
     layers: Vec<Layer>,
     /// Files being read, outermost first: identity and display name.
     open: Vec<(String, Arc<str>)>,
@@ -33,9 +60,13 @@ pub struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
+    fn new(places: &'a Places, files: &'a dyn Files) -> Loader<'a> {
+        Loader { places, files, layers: Vec::new(), open: Vec::new(), done: Vec::new() }
+    }
+
     /// The files of the policy `name`: a path if it has a slash or ends in `.toml`, else one that weft ships.
-    pub fn load(name: &str, places: &'a Places) -> Result<Vec<Layer>, Errors> {
-        let mut loader = Loader { places, layers: Vec::new(), open: Vec::new(), done: Vec::new() };
+    pub fn load(name: &str, places: &'a Places, files: &'a dyn Files) -> Result<Vec<Layer>, Errors> {
+        let mut loader = Loader::new(places, files);
         if is_path(name) {
             loader.disk(name, Path::new(name))?;
         } else {
@@ -51,7 +82,7 @@ impl<'a> Loader<'a> {
 
     /// The files of a policy whose text is at hand. What it extends by path is looked for from `folder`.
     pub fn text(name: &str, text: &str, folder: &Path, places: &'a Places) -> Result<Vec<Layer>, Errors> {
-        let mut loader = Loader { places, layers: Vec::new(), open: Vec::new(), done: Vec::new() };
+        let mut loader = Loader::new(places, &Disk);
         let source = Source { name: name.into(), path: None };
         loader.layer(name.to_owned(), source, text, Some(folder))?;
         Ok(loader.layers)
@@ -64,10 +95,11 @@ impl<'a> Loader<'a> {
     }
 
     fn disk(&mut self, name: &str, path: &Path) -> Result<(), Errors> {
-        let text = file::read(name, path)?;
-        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let shown = self.files.shown(name);
+        let text = self.files.read(&shown, path)?;
+        let real = self.files.real(path).unwrap_or_else(|_| path.to_owned());
         let identity = real.to_string_lossy().into_owned();
-        let source = Source { name: name.into(), path: Some(real) };
+        let source = Source { name: shown.into(), path: Some(real) };
         let folder = path.parent().unwrap_or(Path::new("")).to_owned();
         self.layer(identity, source, &text, Some(&folder))
     }
@@ -112,7 +144,7 @@ impl<'a> Loader<'a> {
         };
         let expanded = expand(name, true, self.places, "").map_err(|(message, help)| fail(message, &help))?;
         let path: PathBuf = folder.join(&expanded.text);
-        let real = fs::canonicalize(&path).map_err(|error| {
+        let real = self.files.real(&path).map_err(|error| {
             fail(format!("cannot read {}: {}", path.display(), reason(&error)), "check the path")
         })?;
         let identity = real.to_string_lossy().into_owned();

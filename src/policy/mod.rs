@@ -8,10 +8,12 @@ pub mod builtin;
 mod canonical;
 pub mod commands;
 pub mod decide;
+pub mod diff;
 pub mod effective;
 pub mod error;
 mod file;
 pub mod find;
+pub mod git;
 pub mod host;
 mod idna;
 pub mod lint;
@@ -25,11 +27,11 @@ pub mod vars;
 pub use ask::ask;
 pub use decide::Decision;
 pub use error::{Error, Errors};
-pub use file::KEYS;
+pub use file::{KEYS, is_only_scan};
 use host::{HostPattern, Ports};
-pub use load::is_path;
+pub use load::{Disk, Files, is_path};
 use path::{Glob, PathRule, PathRules};
-pub use resolve::{choose, endpoint, load, load_default, load_text};
+pub use resolve::{choose, default_whole, endpoint, load, load_default, load_text, load_whole};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -176,6 +178,8 @@ pub struct Filesystem {
     /// ask [`Filesystem::exec_rule`].
     pub exec: PathRules,
     pub exec_is_default: bool,
+    /// The entries of the three with `*` in them, as they were before they were expanded.
+    pub patterns: Vec<Pattern>,
     pub deny: Vec<DenyPath>,
     /// Deny patterns with `*`. What they matched at resolve time is in `deny` as well; this is for what comes later.
     pub deny_globs: Vec<DenyGlob>,
@@ -206,6 +210,13 @@ pub struct DenyGlob {
     pub glob: Glob,
     /// The `write` rule below which a process could make a new match, if there is one.
     pub creatable: Option<Origin>,
+    pub origin: Origin,
+}
+
+/// A `read`, `write` or `exec` entry with `*`; the key is in its origin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    pub glob: Glob,
     pub origin: Origin,
 }
 
@@ -336,6 +347,49 @@ pub struct Tools {
     /// Patterns with `*`.
     pub allow: Vec<Set<String>>,
     pub deny: Vec<Set<String>>,
+    pub arguments: Vec<Argument>,
+}
+
+/// What an argument of a tool may be. Only ever narrows what `allow` allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// The tools it is about, with `*`.
+    pub tool: String,
+    /// Its name; a dot leads into an object.
+    pub name: String,
+    /// What the policy has to allow with its value, or with each of a list.
+    pub must: Option<Must>,
+    /// Patterns with `*`, one of which its value, or each of a list, has to be.
+    pub matches: Option<Vec<String>>,
+    /// A call without it is denied.
+    pub required: bool,
+    pub origin: Origin,
+}
+
+/// What an argument is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Must {
+    Read,
+    Write,
+    Exec,
+    /// `host:port`, or a URL.
+    Connect,
+}
+
+impl Must {
+    pub(super) const ALL: [Must; 4] = [Must::Read, Must::Write, Must::Exec, Must::Connect];
+    /// As a policy names them, in the same order.
+    pub(super) const WORDS: &[&str] = &["read", "write", "exec", "connect"];
+
+    /// As a policy names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Must::Read => "read",
+            Must::Write => "write",
+            Must::Exec => "exec",
+            Must::Connect => "connect",
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,10 +9,10 @@ mod process;
 use super::commands::SearchPath;
 use super::decide::covers;
 use super::error::{Error, Errors};
-use super::file::{Expect, HostTable, InjectTable, Lines, List, TestTable, Text};
+use super::file::{ArgumentTable, Expect, HostTable, InjectTable, Lines, List, TestTable, Text};
 use super::find::{Finder, Found};
 use super::host::{Host, HostPattern, Ports};
-use super::load::{Layer, Loader};
+use super::load::{Disk, Files, Layer, Loader};
 use super::path::{Glob, Kind, PathRule, PathRules};
 use super::vars::{Places, expand};
 use super::*;
@@ -22,12 +22,24 @@ use toml::Spanned;
 /// Reads and resolves the policy `name`: a path if it has a slash or ends in `.toml`, else one that weft ships.
 pub fn load(name: &str, places: &Places) -> Result<Policy, Errors> {
     let stem = Path::new(name).file_stem().map_or(name.into(), |stem| stem.to_string_lossy());
-    resolve(&Loader::load(name, places)?, &stem, places)
+    resolve(&Loader::load(name, places, &Disk)?, &stem, places, false)
+}
+
+/// For comparing policies: what does not exist on this machine is kept instead of passed over, so that what a policy comes
+/// to elsewhere is looked at as well. `agent` is the name that a policy without one gets. Never to be enforced.
+pub fn load_whole(name: &str, agent: &str, places: &Places, files: &dyn Files) -> Result<Policy, Errors> {
+    resolve(&Loader::load(name, places, files)?, agent, places, true)
+}
+
+/// [`load_default`] for comparing, under the name of what it is compared with.
+pub fn default_whole(agent: &str, places: &Places) -> Result<Policy, Errors> {
+    let places = Places { agent: Some(agent.to_owned()), ..places.clone() };
+    resolve(&Loader::text("default", DEFAULT, &places.workspace, &places)?, agent, &places, true)
 }
 
 /// Resolves a policy whose text is at hand; relative paths in `extends` are looked for from the workspace.
 pub fn load_text(name: &str, text: &str, places: &Places) -> Result<Policy, Errors> {
-    resolve(&Loader::text(name, text, &places.workspace, places)?, name, places)
+    resolve(&Loader::text(name, text, &places.workspace, places)?, name, places, false)
 }
 
 /// The policy that is meant: the given one, else `weft.toml` in the workspace, else the default. Says which.
@@ -66,9 +78,10 @@ protect = ["${WORKSPACE}/.git/hooks", "${WORKSPACE}/.git/config"]
 deny = ["${WORKSPACE}/.env"]
 "#;
 
-fn resolve(layers: &[Layer], stem: &str, places: &Places) -> Result<Policy, Errors> {
+fn resolve(layers: &[Layer], stem: &str, places: &Places, whole: bool) -> Result<Policy, Errors> {
     let mut resolver = Resolver {
         places,
+        whole,
         agent: String::new(),
         finder: Finder::default(),
         errors: Vec::new(),
@@ -84,6 +97,8 @@ fn resolve(layers: &[Layer], stem: &str, places: &Places) -> Result<Policy, Erro
 
 struct Resolver<'a> {
     places: &'a Places,
+    /// Keep what does not exist.
+    whole: bool,
     agent: String,
     finder: Finder,
     errors: Vec<Error>,
@@ -157,6 +172,7 @@ impl Resolver<'_> {
             tools: Tools {
                 allow: self.patterns(layers, "tools.allow", |layer| &layer.file.tools.allow),
                 deny: self.patterns(layers, "tools.deny", |layer| &layer.file.tools.deny),
+                arguments: self.each(layers, |layer| Some(&layer.file.tools.argument), Resolver::argument),
             },
             audit,
             monitor: self.monitor(layers),
@@ -366,6 +382,28 @@ impl Resolver<'_> {
             }
         }
         found
+    }
+
+    fn argument(&mut self, layer: &Layer, entry: &Spanned<ArgumentTable>) -> Option<Argument> {
+        let table = entry.get_ref();
+        if table.must.is_none() && table.matches.is_none() && table.required != Some(true) {
+            let help = "add `must`, `matches` or `required = true`";
+            self.fail(&layer.lines, entry, "nothing is said about the argument", help);
+        }
+        for (text, what) in [(&table.tool, "tool"), (&table.name, "argument")] {
+            if text.get_ref().is_empty() || text.get_ref().chars().any(char::is_control) {
+                self.fail(&layer.lines, text, format!("that is no name of a {what}"), "");
+            }
+        }
+        let matches = table.matches.as_ref();
+        Some(Argument {
+            tool: table.tool.get_ref().clone(),
+            name: table.name.get_ref().clone(),
+            must: table.must,
+            matches: matches.map(|list| list.iter().map(|text| text.get_ref().clone()).collect()),
+            required: table.required == Some(true),
+            origin: origin(layer, &table.tool, "tools.argument"),
+        })
     }
 
     fn monitor(&mut self, layers: &[Layer]) -> Monitor {

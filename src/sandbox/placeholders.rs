@@ -4,6 +4,7 @@
 use super::launch::{Error, failed};
 use super::mounts::Mounts;
 use crate::policy::find::HELD;
+use crate::sys::socket;
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -71,7 +72,10 @@ impl Drop for Placeholders {
         for held in self.0.iter().rev().filter(|held| held.ours) {
             if held.folder.try_lock().is_ok() {
                 let _ = fs::remove_dir(&held.path);
+                let _ = held.folder.unlock();
             }
         }
+        // What the file system does when the last user of a removed folder is gone, nobody has to wait for.
+        socket::close_later(self.0.drain(..).map(|held| held.folder.into()));
     }
 }

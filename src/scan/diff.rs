@@ -78,15 +78,7 @@ pub fn changed(roots: &[PathBuf], since: &Since) -> Result<Changed, DiffError> {
             fix: "check the path",
         })?;
         let folder = if real.is_dir() { &real } else { real.parent().unwrap_or(&real) };
-        let top = git(folder, &["rev-parse", "--show-toplevel"]).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => no_git(),
-            _ => DiffError {
-                what: "not in a git repository".into(),
-                at: shown(),
-                fix: "leave out --diff or --staged",
-            },
-        })?;
-        let top = path_of(top.strip_suffix(b"\n").unwrap_or(&top));
+        let top = top(folder).map_err(|error| DiffError { at: shown(), ..error })?;
         if !repositories.contains_key(&top) {
             repositories.insert(top.clone(), repository(&top, since)?);
         }
@@ -106,7 +98,24 @@ pub fn changed(roots: &[PathBuf], since: &Since) -> Result<Changed, DiffError> {
 }
 
 fn no_git() -> DiffError {
-    DiffError { what: "git is not installed".into(), at: "--diff, --staged".into(), fix: "install git" }
+    DiffError {
+        what: "git is not installed".into(),
+        at: "--diff, --staged, --git".into(),
+        fix: "install git",
+    }
+}
+
+/// The top folder of the repository that `folder` is in.
+pub fn top(folder: &Path) -> Result<PathBuf, DiffError> {
+    let top = git(folder, &["rev-parse", "--show-toplevel"]).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => no_git(),
+        _ => DiffError {
+            what: "not in a git repository".into(),
+            at: folder.to_string_lossy().into_owned(),
+            fix: "leave out --diff, --staged or --git",
+        },
+    })?;
+    Ok(path_of(top.strip_suffix(b"\n").unwrap_or(&top)))
 }
 
 fn failed(error: &io::Error) -> DiffError {
@@ -124,7 +133,7 @@ fn failed(error: &io::Error) -> DiffError {
 fn repository(top: &Path, since: &Since) -> Result<HashMap<Vec<u8>, Lines>, DiffError> {
     let base = match since {
         Since::Staged => "--cached".to_owned(),
-        Since::Revision(name) => commit(top, name)?,
+        Since::Revision(name) => commit(top, name, "--diff")?,
     };
     let status = git(top, &diff(&["--name-status", "-z", &base])).map_err(|e| failed(&e))?;
     let hunks = hunks(top, &diff(&["--unified=0", &base])).map_err(|e| failed(&e))?;
@@ -157,11 +166,11 @@ fn repository(top: &Path, since: &Since) -> Result<HashMap<Vec<u8>, Lines>, Diff
     Ok(files)
 }
 
-/// The commit a user's word names.
-fn commit(top: &Path, name: &str) -> Result<String, DiffError> {
+/// The commit a user's word names; `option` is what the word was given to.
+pub fn commit(top: &Path, name: &str, option: &str) -> Result<String, DiffError> {
     let unknown = || DiffError {
         what: "unknown revision".into(),
-        at: format!("--diff {name}"),
+        at: format!("{option} {name}"),
         fix: "name a commit, branch or tag of this repository",
     };
     let (name, fork) = match name.strip_suffix("...HEAD").or_else(|| name.strip_suffix("...")) {
@@ -218,7 +227,8 @@ fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
-fn git(folder: &Path, args: &[&str]) -> io::Result<Vec<u8>> {
+/// What git says on standard output, if it succeeds.
+pub fn git(folder: &Path, args: &[&str]) -> io::Result<Vec<u8>> {
     let output = command(folder, args).output()?;
     if output.status.success() { Ok(output.stdout) } else { Err(io::Error::other("it ended with an error")) }
 }
@@ -389,13 +399,13 @@ fn unquote(text: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[cfg(unix)]
-fn path_of(bytes: &[u8]) -> PathBuf {
+pub fn path_of(bytes: &[u8]) -> PathBuf {
     let name: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(bytes);
     name.into()
 }
 
 #[cfg(not(unix))]
-fn path_of(bytes: &[u8]) -> PathBuf {
+pub fn path_of(bytes: &[u8]) -> PathBuf {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 

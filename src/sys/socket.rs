@@ -44,6 +44,22 @@ pub fn send(socket: impl AsFd, data: &[u8], fd: Option<BorrowedFd<'_>>) -> io::R
         .map(drop)
 }
 
+/// Closes descriptors without waiting for what their file systems do then: the end of a removed folder takes ext4 up to some
+/// milliseconds. They are sent into a socket that only its own queue still knows, which the kernel finds and empties on a thread of
+/// its own (unix(7) sockets are collected when nobody can reach them any more). Where that cannot be had they are closed here.
+pub fn close_later(fds: impl Iterator<Item = OwnedFd>) {
+    let fds: Vec<OwnedFd> = fds.collect();
+    if fds.is_empty() {
+        return;
+    }
+    let Ok((near, far)) = pair() else { return };
+    for fd in std::iter::once(&far).chain(&fds) {
+        if send(&near, b"x", Some(fd.as_fd())).is_err() {
+            break;
+        }
+    }
+}
+
 /// Receives one message into `buffer`: its length (0 at the end) and the descriptor that came with it. Does not block
 /// when nothing is there.
 pub fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(usize, Option<OwnedFd>)>> {

@@ -96,6 +96,7 @@ pub fn policy(fix: &Path) -> Policy {
             write: private(rules("filesystem.write", &[at("ws")]), "/tmp"),
             exec: rules("filesystem.exec", &exec),
             exec_is_default: true,
+            patterns: Vec::new(),
             deny: vec![
                 deny(at("home/.ssh"), false),
                 deny(at("ws/.env"), true),

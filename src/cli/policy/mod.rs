@@ -1,6 +1,7 @@
-//! `weft policy`: write, check, show, question and test policies. Enforces nothing.
+//! `weft policy`: write, check, show, question, test and compare policies. Enforces nothing.
 
 mod check;
+mod diff;
 mod init;
 mod live;
 mod show;
@@ -13,7 +14,7 @@ use crate::policy::vars::Places;
 use crate::policy::{Errors, Policy};
 use argh::{ArgsInfo, FromArgValue, FromArgs};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Say what an agent may do: write, check and question policies
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -31,6 +32,7 @@ enum Command {
     Init(init::Init),
     Why(why::Why),
     Test(test::Test),
+    Diff(diff::Diff),
 }
 
 pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
@@ -40,6 +42,7 @@ pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
         Command::Init(command) => init::run(&command),
         Command::Why(command) => why::run(&command),
         Command::Test(command) => test::run(&command),
+        Command::Diff(command) => diff::run(&command),
     }
 }
 
@@ -67,7 +70,7 @@ pub(super) fn places(workspace: Option<&Path>) -> Result<Places, Failure> {
 }
 
 /// The first mistake, and how to see the others.
-pub(super) fn failure(errors: &Errors) -> Failure {
+pub(in crate::cli) fn failure(errors: &Errors) -> Failure {
     let Some(first) = errors.iter().next() else { return Failure::usage("the policy is wrong", "", "") };
     let at = match first.line {
         0 => first.file.to_string(),
@@ -93,4 +96,12 @@ pub(super) fn out(body: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> Result<(
         .and_then(|()| stdout.write_all(&page))
         .and_then(|()| stdout.flush())
         .map_err(|error| Failure::stdout(&error))
+}
+
+/// As typed in the current folder, `..` taken away the way the kernel would.
+pub(super) fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
+    let failed = |error| Failure::file("cannot look at", &path, &error);
+    let full = std::path::absolute(&path).map_err(failed)?;
+    let dots = full.components().any(|part| part == std::path::Component::ParentDir);
+    if dots { full.canonicalize().map_err(failed) } else { Ok(full) }
 }

@@ -178,6 +178,14 @@ fn table(policy: &Policy) -> Vec<Row> {
     env.set.iter().for_each(|(name, set)| add("env.set", format!("{name}={}", set.value), Some(&set.origin)));
     policy.tools.allow.iter().for_each(|set| add("tools.allow", set.value.clone(), Some(&set.origin)));
     policy.tools.deny.iter().for_each(|set| add("tools.deny", set.value.clone(), Some(&set.origin)));
+    for rule in &policy.tools.arguments {
+        let must = rule.must.map(|must| format!(" must be allowed to {}", must.as_str()));
+        let matches = rule.matches.as_ref().map(|list| format!(" is one of {}", list.join(", ")));
+        let required = rule.required.then(|| " is required".to_owned());
+        let said: Vec<String> = [must, matches, required].into_iter().flatten().collect();
+        let value = format!("{} of {}{}", rule.name, rule.tool, said.join(","));
+        add("tools.argument", value, Some(&rule.origin));
+    }
     match &policy.audit.file {
         Some(set) => add("audit.file", shown(&set.value), Some(&set.origin)),
         None => add("audit.file", "none: in memory only".to_owned(), None),

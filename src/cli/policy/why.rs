@@ -1,6 +1,6 @@
 //! `weft policy why`: one question, the answer, and the line that decided.
 
-use super::{Format, choose, out, places};
+use super::{Format, absolute, choose, out, places};
 use crate::cli::args::{PathArg, to_os};
 use crate::cli::error::{Exit, Failure};
 use crate::policy::{Question, ask, endpoint, report};
@@ -8,7 +8,6 @@ use crate::scan::names;
 use crate::scan::report::visible::visible;
 use argh::{ArgsInfo, FromArgs};
 use std::io::Write;
-use std::path::PathBuf;
 
 /// Say whether something is allowed, and which line of the policy decides
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -78,12 +77,4 @@ pub fn run(command: &Why) -> Result<Exit, Failure> {
         Format::Json => report::answer(page, &policy, &name, &question, &shown, &decision),
     })?;
     Ok(if decision.allowed { Exit::Ok } else { Exit::Findings })
-}
-
-/// As typed in the current folder, `..` taken away the way the kernel would.
-fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
-    let failed = |error| Failure::file("cannot look at", &path, &error);
-    let full = std::path::absolute(&path).map_err(failed)?;
-    let dots = full.components().any(|part| part == std::path::Component::ParentDir);
-    if dots { full.canonicalize().map_err(failed) } else { Ok(full) }
 }

@@ -24,6 +24,12 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agent(String);
 
+impl Agent {
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromArgValue for Agent {
     fn from_arg_value(value: &str) -> Result<Agent, String> {
         match is_agent_name(value) {

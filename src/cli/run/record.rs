@@ -3,7 +3,7 @@
 use super::network;
 use super::prepare::Prepared;
 use super::unready;
-use crate::audit::{Action, AuditError, Log};
+use crate::audit::{Action, AuditError, Log, run_id};
 use crate::cli::error::{Exit, Failure};
 use crate::cli::term::say;
 use crate::decimal::fixed;
@@ -18,8 +18,8 @@ use crate::sys::process::Status;
 use crate::words::reason;
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -336,12 +336,6 @@ impl<'a> Recorder<'a> {
 }
 
 /// `16` hex digits that tell this run from others.
-fn run_id() -> io::Result<String> {
-    let mut bytes = [0; 8];
-    File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(format!("{:016x}", u64::from_ne_bytes(bytes)))
-}
-
 fn stopped(error: &AuditError, what: &str) -> Failure {
     let fix = match error.source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",

@@ -4,13 +4,14 @@ use super::local::told;
 use crate::cli::error::Failure;
 use crate::cli::policy::{Format, out};
 use crate::cli::term::Progress;
+pub use crate::cli::term::{ask, is_interactive, yes};
 use crate::clock;
 use crate::hub::{Hub, Place, Ref, Verdict};
 use crate::json::Writer;
 use crate::policy::vars::Places;
 use crate::scan::report::visible::visible;
 use crate::sys::terminal::hidden_line;
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 /// Where answers of registries are kept.
@@ -55,23 +56,6 @@ impl Drop for Download {
     }
 }
 
-/// Can somebody be asked?
-pub fn is_interactive() -> bool {
-    io::stdin().is_terminal() && io::stderr().is_terminal()
-}
-
-/// One line from whoever sits at the terminal; none where nobody does.
-pub fn ask(question: &str) -> Option<String> {
-    if !is_interactive() {
-        return None;
-    }
-    let mut err = io::stderr();
-    err.write_all(format!("{} ", visible(question)).as_bytes()).and_then(|()| err.flush()).ok()?;
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line).ok()?;
-    Some(line.trim().to_owned())
-}
-
 /// As [`ask`], for what nobody is to see.
 pub fn ask_secret(question: &str) -> Option<String> {
     if !is_interactive() {
@@ -80,10 +64,6 @@ pub fn ask_secret(question: &str) -> Option<String> {
     let question = format!("{} ", visible(question));
     let line = hidden_line(io::stdin(), 4096, &mut || io::stderr().write_all(question.as_bytes())).ok()?;
     Some(line.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-pub fn yes(question: &str) -> bool {
-    ask(&format!("{question} [y/N]")).is_some_and(|answer| matches!(answer.as_str(), "y" | "Y" | "yes"))
 }
 
 /// Prints a page as text, or one JSON document.

@@ -13,7 +13,8 @@ impl Resolver<'_> {
         } else {
             self.path_rules(layers, "filesystem.exec", |layer| &layer.file.filesystem.exec)
         };
-        let mut files = Filesystem { read, write, exec, exec_is_default, ..Filesystem::default() };
+        let patterns = self.written_patterns(layers);
+        let mut files = Filesystem { read, write, exec, exec_is_default, patterns, ..Filesystem::default() };
         for layer in layers {
             for entry in layer.file.filesystem.deny.iter().flatten() {
                 self.deny(layer, entry, &mut files);
@@ -21,6 +22,28 @@ impl Resolver<'_> {
         }
         files.protected = self.protected(layers, &files);
         files
+    }
+
+    /// The patterns of `read`, `write` and `exec` themselves. What is wrong with them is told where they are expanded.
+    fn written_patterns(&self, layers: &[Layer]) -> Vec<Pattern> {
+        let mut found = Vec::new();
+        for layer in layers {
+            let table = &layer.file.filesystem;
+            for (key, list) in [
+                ("filesystem.read", &table.read),
+                ("filesystem.write", &table.write),
+                ("filesystem.exec", &table.exec),
+            ] {
+                for entry in list.iter().flatten() {
+                    let text = expand(entry.get_ref(), true, self.places, &self.agent);
+                    let text = text.ok().and_then(|text| plain(&text.text).ok());
+                    if let Some(glob) = text.as_deref().and_then(Glob::new) {
+                        found.push(Pattern { glob, origin: origin(layer, entry, key) });
+                    }
+                }
+            }
+        }
+        found
     }
 
     fn path_rules(
@@ -80,6 +103,10 @@ impl Resolver<'_> {
         match self.finder.look(&written) {
             Found::There { path, kind, id } => {
                 rules.push(PathRule { written, path, kind, id, private: false, origin: origin.clone() });
+            }
+            Found::Missing { path } | Found::Hidden { path, .. } if self.whole => {
+                let origin = origin.clone();
+                rules.push(PathRule { written, path, kind: Kind::Dir, id: None, private: false, origin });
             }
             Found::Missing { .. } => self.note(origin, format!("{} does not exist", written.display())),
             Found::Hidden { why, .. } => {

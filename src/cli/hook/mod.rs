@@ -1,0 +1,112 @@
+//! `weft hook`: decides for agent programs that ask a hook before they call a tool, and puts the hook into their settings.
+
+mod edit;
+mod install;
+mod lines;
+
+pub use lines::changed;
+
+use super::args::PathArg;
+use super::check::open;
+use super::error::{Exit, Failure};
+use super::policy::{choose, places};
+use super::run::prepare::Agent;
+use super::values::say;
+use crate::agents::hook::{Client, answer, judge, read};
+use crate::agents::message;
+use crate::audit::Action;
+use crate::scan::names;
+use argh::{ArgsInfo, FromArgValue, FromArgs};
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Decide about the tools of Claude Code, Codex, Gemini CLI, Cursor and OpenClaw
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand, name = "hook", help_triggers("--help"))]
+pub struct Hook {
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(subcommand)]
+enum Command {
+    Run(Run),
+    Install(install::Install),
+}
+
+/// Answer one question of an agent program, on standard input and output
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(
+    subcommand,
+    name = "run",
+    help_triggers("--help"),
+    example = "{command_name} --client claude-code --policy ~/project/weft.toml < call.json",
+    note = "What the program sends is its PreToolUse (Gemini: BeforeTool, OpenClaw: before_tool_call) event as JSON; the answer is a refusal in the form that it documents, or one that leaves it to the program's own settings. A message that is malformed or too large, a policy that is wrong and a log that cannot be written are refusals too.",
+    error_code(0, "answered, whatever the answer"),
+    error_code(2, "the command line is wrong; for these programs that is a refusal as well")
+)]
+struct Run {
+    /// claude-code, codex, gemini, cursor or openclaw
+    #[argh(option, arg_name = "NAME")]
+    client: Client,
+    /// a policy file, or the name of a built-in policy; without it, weft.toml of the workspace, else `base` with the
+    /// workspace writable
+    #[argh(option, arg_name = "POLICY")]
+    policy: Option<String>,
+    /// what ${{WORKSPACE}} stands for; without it, the project as the program tells it, else the current folder
+    #[argh(option, arg_name = "DIR")]
+    workspace: Option<PathArg>,
+    /// the name in the log and in ${{AGENT}}; the policy's own if not given
+    #[argh(option, arg_name = "ID")]
+    agent: Option<Agent>,
+}
+
+impl FromArgValue for Client {
+    fn from_arg_value(value: &str) -> Result<Client, String> {
+        Client::parse(value).ok_or_else(|| say("use claude-code, codex, gemini, cursor or openclaw"))
+    }
+}
+
+pub fn run(hook: &Hook) -> Result<Exit, Failure> {
+    match &hook.command {
+        Command::Run(command) => {
+            let refused = decide(command).err();
+            let mut out = io::stdout().lock();
+            let said = answer(command.client, refused.as_deref());
+            out.write_all(&said).and_then(|()| out.flush()).map_err(|error| Failure::stdout(&error))?;
+            Ok(Exit::Ok)
+        }
+        Command::Install(command) => install::run(command),
+    }
+}
+
+/// The error is the reason to refuse, for the model and its user.
+fn decide(command: &Run) -> Result<(), String> {
+    let bytes =
+        message::all(&mut io::stdin().lock()).map_err(|error| format!("cannot read the message: {error}"))?;
+    let told = |failure: Failure| {
+        let text = failure.to_string();
+        text.strip_prefix("weft: ").unwrap_or(&text).to_owned()
+    };
+    let project = || command.client.project().and_then(std::env::var_os).map(PathBuf::from);
+    let workspace = command.workspace.as_ref().map(|path| path.0.clone()).or_else(project);
+    let mut places = places(workspace.as_deref()).map_err(told)?;
+    places.agent = command.agent.as_ref().map(|agent| agent.name().to_owned());
+    let (policy, _) = choose(command.policy.as_deref(), &places).map_err(told)?;
+    let mut log = open(&policy).map_err(told)?;
+    let (decision, target) = match read(command.client, &bytes) {
+        Ok(wanted) => {
+            let judged = judge(&policy, &wanted);
+            (judged.decision, judged.target)
+        }
+        Err(why) => (crate::agents::call::refuse(why), "a message that is no call".to_owned()),
+    };
+    let kept = log.decided(Action::Tool, &names::escape(target.as_bytes()), &decision);
+    kept.map_err(|error| told(super::check::unlogged(&error)))?;
+    if decision.allowed {
+        return Ok(());
+    }
+    let by = decision.rule.as_ref().map_or(String::new(), |rule| format!(" ({rule})"));
+    Err(names::escape(format!("{}{by}", decision.reason).as_bytes()))
+}
