@@ -37,3 +37,12 @@ pub fn phrase(f: &mut fmt::Formatter<'_>, what: &str, at: &str, fix: &str) -> fm
     }
     Ok(())
 }
+
+/// `a, b or c`
+pub fn list(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}

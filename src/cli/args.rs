@@ -3,6 +3,7 @@
 
 use super::error::Failure;
 use crate::rules::schema::nearest;
+pub use crate::words::list;
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -270,14 +271,5 @@ impl<'a> Level<'a> {
             )),
             None => Ok(()),
         }
-    }
-}
-
-/// `a, b or c`
-pub fn list(words: &[&str]) -> String {
-    match words {
-        [] => String::new(),
-        [one] => (*one).to_owned(),
-        [most @ .., last] => format!("{} or {last}", most.join(", ")),
     }
 }

@@ -109,7 +109,7 @@ fn change(
         .collect();
     let Some(&strongest) = fresh.last() else { return };
     let verbs: Vec<&str> = fresh.iter().map(|verb| VERBS[*verb].0).collect();
-    let verbs = crate::cli::args::list(&verbs).replace(" or ", " and ");
+    let verbs = crate::words::list(&verbs).replace(" or ", " and ");
     let ((_, before), (_, after)) = &answers.0[strongest];
     let at = shown(path, &new.places);
     let what = match direction {
