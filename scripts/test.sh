@@ -60,6 +60,11 @@ step "the gate" python3 scripts/bench/gate_test.py --quiet
 step "size and instructions" scripts/ci/gates.sh default edge-offline
 echo "SKIPPED: the flavour edge: scripts/ci/gates.sh; building twice: scripts/build/reproducible.sh; images: scripts/docker-build-check.sh"
 binary=target/dist/weft-default-$(uname -m)-unknown-linux-musl
+if command -v chromium >/dev/null; then
+    step "pages in a browser" scripts/hub-screenshots.sh target/debug/weft target/screenshots
+else
+    echo "SKIPPED: pictures of a hub's pages: chromium is missing"
+fi
 if [ ! -x "$binary" ]; then
     echo "SKIPPED: installer, WebAssembly module and deployment: no static binary was built"
 else
