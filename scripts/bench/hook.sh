@@ -11,7 +11,7 @@ cd "$work/project"
 touch main.rs
 export HOME="$work" XDG_STATE_HOME="$work/state" WEFT="$weft" TIMES="$times"
 python3 - <<'PYTHON'
-import json, os, statistics, subprocess, time
+import json, os, resource, statistics, subprocess, time
 
 weft, times, cwd = os.environ["WEFT"], int(os.environ["TIMES"]), os.getcwd()
 read = {"file_path": cwd + "/main.rs"}
@@ -21,14 +21,16 @@ for policy in ["base", "coding-agent", "claude-code"]:
         message = json.dumps({"session_id": "s", "transcript_path": "/t", "cwd": cwd, "hook_event_name": "PreToolUse",
                               "tool_name": tool, "tool_input": arguments, "tool_use_id": "u"}).encode()
         command = [weft, "hook", "run", "--client", "claude-code", "--policy", policy]
-        took = []
+        took, before = [], resource.getrusage(resource.RUSAGE_CHILDREN)
         for _ in range(times):
             began = time.perf_counter()
             subprocess.run(command, input=message, stdout=subprocess.DEVNULL, check=True)
             took.append((time.perf_counter() - began) * 1000)
         took.sort()
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cpu = (used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime) * 1000 / times
         print(f"{policy:13} {tool:5} median {statistics.median(took):.2f} ms, "
-              f"95th of 100 {took[int(len(took) * 0.95)]:.2f} ms, of {times}")
+              f"95th of 100 {took[int(len(took) * 0.95)]:.2f} ms, of {times}; processor time {cpu:.2f} ms each")
 took = []
 for _ in range(times):
     began = time.perf_counter()
