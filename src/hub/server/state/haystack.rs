@@ -4,10 +4,13 @@
 
 use super::{Skill, SkillId};
 use crate::hub::search::{MOST_TEXT, share, terms, worth};
+use crate::sort;
 use memchr::memmem;
 
 /// Words of a query that are looked at.
 const MOST_WORDS: usize = 8;
+/// So many bytes are worth a second thread.
+const MUCH: usize = 4 << 20;
 /// Nobody's: the document was replaced.
 const DEAD: SkillId = SkillId::MAX;
 
@@ -107,26 +110,28 @@ impl Haystack {
         downloads: &dyn Fn(SkillId) -> u64,
     ) -> Vec<(SkillId, f64)> {
         let words: Vec<String> = terms(query).take(MOST_WORDS).collect();
-        let mut sums = vec![0f32; self.documents.len()];
-        for word in &words {
-            self.each(word, &mut |document, seen| {
-                if let Some(sum) = sums.get_mut(document) {
-                    *sum += worth(seen & NAME > 0, seen & TOPIC > 0, seen & TEXT > 0) as f32;
-                }
-            });
+        let sums = self.sums(&words);
+        let mut found: Vec<(f32, u32)> = (0..).zip(&sums).map(|(at, sum)| (*sum, at)).collect();
+        found.retain(|(sum, at)| *sum > 0.0 && self.documents.get(*at as usize).is_some_and(|d| d.skill != DEAD));
+        // What is worth less than the last that is shown needs no second look: with common words that is most.
+        if found.len() > limit && limit > 0 {
+            let (_, (least, _), _) = found.select_nth_unstable_by(limit - 1, |a, b| b.0.total_cmp(&a.0));
+            let least = *least;
+            found.retain(|(sum, _)| *sum >= least);
         }
-        let name = words.join("-");
-        let found =
-            self.documents.iter().zip(&sums).filter(|(document, sum)| **sum > 0.0 && document.skill != DEAD);
+        // Whoever types the whole name means that one.
+        let named = self.named(&words.join("-"));
+        for at in &named {
+            if !found.iter().any(|(_, other)| other == at) {
+                found.push((0.0, *at));
+            }
+        }
         let mut found: Vec<(SkillId, f64, u64)> = found
-            .map(|(document, sum)| {
-                let mut score = share(f64::from(*sum), words.len());
-                // Whoever types the whole name means that one.
-                let rest = self.text.get(document.start as usize + 1..).unwrap_or_default();
-                if rest.strip_prefix(&name).is_some_and(|rest| rest.starts_with('\n')) {
-                    score = 1.0;
-                }
-                (document.skill, score, downloads(document.skill))
+            .into_iter()
+            .filter_map(|(sum, at)| {
+                let skill = self.documents.get(at as usize)?.skill;
+                let score = if named.contains(&at) { 1.0 } else { share(f64::from(sum), words.len()) };
+                Some((skill, score, downloads(skill)))
             })
             .collect();
         let better = |a: &(SkillId, f64, u64), b: &(SkillId, f64, u64)| {
@@ -136,8 +141,56 @@ impl Haystack {
             found.select_nth_unstable_by(limit - 1, better);
         }
         found.truncate(limit);
-        crate::sort::by(&mut found, better);
+        sort::by(&mut found, better);
         found.into_iter().map(|(id, score, _)| (id, score)).collect()
+    }
+
+    /// What each document is worth. Where there is much to read, half of the words are looked for on another thread.
+    fn sums(&self, words: &[String]) -> Vec<f32> {
+        let of = |words: &[String]| {
+            let mut sums = vec![0f32; self.documents.len()];
+            for word in words {
+                self.each(word, &mut |document, seen| {
+                    if let Some(sum) = sums.get_mut(document) {
+                        *sum += worth(seen & NAME > 0, seen & TOPIC > 0, seen & TEXT > 0) as f32;
+                    }
+                });
+            }
+            sums
+        };
+        let (some, others) = words.split_at(words.len() / 2);
+        if some.is_empty() || self.text.len() < MUCH {
+            return of(words);
+        }
+        std::thread::scope(|scope| {
+            let spawned = std::thread::Builder::new().spawn_scoped(scope, || of(some));
+            let mut sums = of(others);
+            let half = match spawned {
+                Ok(thread) => thread.join().unwrap_or_default(),
+                // No more threads are to be had: then one after the other.
+                Err(_) => of(some),
+            };
+            sums.iter_mut().zip(half).for_each(|(sum, more)| *sum += more);
+            sums
+        })
+    }
+
+    /// The documents of skills of that name.
+    fn named(&self, name: &str) -> Vec<u32> {
+        if name.is_empty() {
+            return Vec::new();
+        }
+        // Without the end of its line, which may be the beginning of another that is looked for.
+        let line = format!("\n{name}");
+        let hits = memmem::find_iter(self.text.as_bytes(), &line);
+        let at = |hit: usize| {
+            if self.text.as_bytes().get(hit + line.len()) != Some(&b'\n') {
+                return None;
+            }
+            let place = self.documents.binary_search_by_key(&(hit as u32), |document| document.start).ok()?;
+            self.documents.get(place).filter(|document| document.skill != DEAD).map(|_| place as u32)
+        };
+        hits.filter_map(at).collect()
     }
 
     /// Each document that has the word, and where in it. A part that has it is left at once: a word on every line of a

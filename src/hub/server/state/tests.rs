@@ -337,6 +337,65 @@ fn pages_follow_each_other() {
     assert_eq!(first.len() + rest.len(), 11);
 }
 
+/// Searches of 100,000 skills, where each of twelve words stands in a third of all descriptions.
+#[test]
+#[ignore = "a measurement: cargo test --release --lib measure_search -- --ignored --nocapture"]
+fn measure_search() {
+    let words = ["count", "text", "files", "table", "lists", "pages", "finds", "names", "notes", "reads", "makes", "tools"];
+    let mut played = Played::with(&["alice"]);
+    let mut seed = 1u64;
+    for number in 0..100_000 {
+        let mut summary = String::new();
+        for word in words {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            if seed >> 33 & 3 == 0 {
+                summary.push_str(word);
+                summary.push_str(" and something else that is said of it ");
+            }
+        }
+        let What::Publish { mut release } = published(&format!("alice/skill-{number}"), "1.0.0", "") else { panic!() };
+        release.summary = summary;
+        played.does("alice", What::Publish { release }).unwrap();
+    }
+    for query in ["count", "count text", "count text files", "count text files table lists", "skill-77777"] {
+        let mut times: Vec<u128> = (0..21)
+            .map(|_| {
+                let start = std::time::Instant::now();
+                assert!(!played.state.search(query, 20).is_empty());
+                start.elapsed().as_micros()
+            })
+            .collect();
+        times.sort_unstable();
+        println!("{query}: {} us", times[10]);
+    }
+}
+
+/// Whoever types the whole name gets that skill first, however many others are worth more; and of what is equal, those that more
+/// people took come first.
+#[test]
+fn search_gives_the_best_of_many() {
+    let mut played = Played::with(&["alice"]);
+    for number in 0..60 {
+        played.publish(&format!("alice/words-{number}"), "1.0.0");
+    }
+    played.publish("alice/words", "1.0.0");
+    played.publish("alice/more-words", "1.0.0");
+    for id in [7u32, 30, 59] {
+        played.state.counted(id, u64::from(id), 0, 0);
+    }
+    let found = played.state.search("words", 5);
+    let slugs: Vec<String> =
+        found.iter().map(|(id, _)| played.state.skill(*id).unwrap().slug.to_string()).collect();
+    assert_eq!(slugs, ["words", "words-59", "words-30", "words-7", "words-0"]);
+    assert!((found[0].1 - 1.0).abs() < 1e-9);
+    // A part of the whole answer is the beginning of it.
+    let all = played.state.search("words", 100);
+    assert_eq!(all.len(), 62);
+    for limit in [1, 2, 7, 61] {
+        assert_eq!(played.state.search("words", limit), all[..limit]);
+    }
+}
+
 #[test]
 fn search_knows_where_a_word_stands() {
     let mut played = Played::with(&["alice"]);
