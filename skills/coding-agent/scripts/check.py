@@ -9,10 +9,12 @@ import subprocess
 import sys
 import tempfile
 
-import lint
+# Byte code in the skill's folder would be a change of the skill.
+sys.dont_write_bytecode = True
+import lint  # noqa: E402
 
 # Folders that hold no source of the project's own.
-SKIP = {"target", "node_modules", "__pycache__", "venv", "dist", "build", "skills"}
+SKIP = {"target", "node_modules", "__pycache__", "venv", "dist", "build"}
 MOST_FILES = 20_000
 MOST_BYTES = 200 * 1024 * 1024
 # Of what a test run printed, the end says what failed.
@@ -27,7 +29,9 @@ def project_files(root):
     """Paths of the project's files, from `root`, sorted; hidden ones and links are left out."""
     found = []
     for folder, names, files in os.walk(root):
-        names[:] = sorted(n for n in names if n not in SKIP and not n.startswith("."))
+        # `skills` beside the project's own folders is where skills are installed.
+        skip = SKIP | {"skills"} if folder == root else SKIP
+        names[:] = sorted(n for n in names if n not in skip and not n.startswith("."))
         for name in sorted(files):
             path = os.path.join(folder, name)
             if not name.startswith(".") and os.path.isfile(path) and not os.path.islink(path):
