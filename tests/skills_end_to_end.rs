@@ -11,191 +11,13 @@ mod hub;
 mod process;
 #[path = "support/server.rs"]
 mod server;
+#[path = "support/skills.rs"]
+mod skills;
 
-use cli::{Dir, Said};
-use hub::{Hub, Served};
+use cli::Dir;
 use server::{Act, Server};
+use skills::{Level, SECRET, World, all_failed, has, probe, python_is_here, sandboxed, source};
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-
-const PATH: &str = "/usr/local/bin:/usr/bin:/bin";
-const SECRET: &str = "zebra-key-of-the-user";
-
-/// What holds a run: namespaces where this machine has them, or only what is left without.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Level {
-    Ordinary,
-    Fallback,
-}
-
-/// Somebody at a machine.
-struct Person {
-    dir: Dir,
-    registry: String,
-}
-
-impl Person {
-    fn new(registry: &str) -> Person {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("weft-skills-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        // Not below /tmp, which is the sandbox's own inside.
-        let dir = Dir(Path::new("/var/tmp").join(name));
-        for folder in ["work", "home/.ssh"] {
-            fs::create_dir_all(dir.0.join(folder)).unwrap();
-        }
-        dir.file("home/.ssh/id_rsa", SECRET);
-        dir.file("home/notes.txt", "mine\n");
-        Person { dir, registry: registry.into() }
-    }
-
-    fn said(&self, level: Level, args: &[&str], input: &[u8]) -> Said {
-        let mut command = match level {
-            Level::Ordinary => Command::new(env!("CARGO_BIN_EXE_weft")),
-            Level::Fallback => {
-                // In a user namespace of the test's own that may hold no network namespace.
-                let closed = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$@\"";
-                let mut unshare = Command::new("unshare");
-                unshare.args(["--user", "--map-root-user", "sh", "-c", closed, "sh"]);
-                unshare.arg(env!("CARGO_BIN_EXE_weft"));
-                unshare
-            }
-        };
-        command.args(args).current_dir(self.dir.0.join("work")).env_clear();
-        command.env("HOME", self.dir.0.join("home")).env("PATH", PATH).env("LANG", "C.UTF-8");
-        command.env("CLAWHUB_REGISTRY", &self.registry).env("API_TOKEN", SECRET);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let _ = child.stdin.take().unwrap().write_all(input);
-        let output = child.wait_with_output().unwrap();
-        Said {
-            code: output.status.code().unwrap_or(-1),
-            out: String::from_utf8_lossy(&output.stdout).into_owned(),
-            err: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    #[track_caller]
-    fn good(&self, args: &[&str], with: &[&str]) {
-        let said = self.said(Level::Ordinary, args, b"");
-        assert_eq!(said.code, 0, "{args:?}: {said:?}");
-        for word in with {
-            assert!(format!("{}{}", said.out, said.err).contains(word), "{args:?}: no {word:?} in {said:?}");
-        }
-    }
-
-    /// The refused entries of an agent's log, `action target` each; and whether a run was held without namespaces.
-    fn denied(&self, agent: &str) -> (Vec<String>, bool) {
-        let path = self.dir.0.join(format!("home/.local/state/weft/audit/{agent}.jsonl"));
-        let log = fs::read_to_string(&path).unwrap();
-        let verified = self.said(Level::Ordinary, &["audit", "verify", path.to_str().unwrap()], b"");
-        assert_eq!(verified.code, 0, "{verified:?}");
-        let (mut denied, mut fallback) = (Vec::new(), false);
-        for line in log.lines() {
-            let node = weft::json::parse(line).unwrap();
-            let text = |key: &str| node.get(key).unwrap().as_str().unwrap().to_owned();
-            let entry = format!("{} {}", text("action"), text("target"));
-            match node.get("allowed").unwrap().as_bool() {
-                Some(true) => fallback |= entry == "enforcement fallback",
-                _ => denied.push(entry),
-            }
-        }
-        fs::remove_file(path).unwrap();
-        (denied, fallback)
-    }
-}
-
-/// A hub with one of the skills, who published it, and somebody who installed it.
-struct World {
-    bob: Person,
-    name: &'static str,
-    _served: Served,
-    _hub: Hub,
-}
-
-fn source(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("skills").join(name)
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &target),
-            false => drop(fs::copy(entry.path(), target).unwrap()),
-        }
-    }
-}
-
-impl World {
-    fn new(name: &'static str) -> World {
-        let hub = Hub::new();
-        hub.user("alice", "user");
-        hub.user("bob", "user");
-        let (alice_token, bob_token) = (hub.token("alice", false), hub.token("bob", false));
-        let served = hub.serve();
-        let (alice, bob) = (Person::new(&served.url()), Person::new(&served.url()));
-        copy(&source(name), &alice.dir.0.join("work").join(name));
-        alice.good(&["skill", "login", "--token", &alice_token], &["alice"]);
-        alice.good(&["skill", "keygen"], &[]);
-        let published = format!("published @alice/{name} 1.0.0");
-        alice.good(&["skill", "publish", name], &[&published]);
-
-        bob.good(&["skill", "login", "--token", &bob_token], &["bob"]);
-        bob.good(&["skill", "install", &format!("@alice/{name}")], &["first use"]);
-        bob.good(&["skill", "verify"], &[]);
-        World { bob, name, _served: served, _hub: hub }
-    }
-
-    fn folder(&self) -> String {
-        format!("skills/@alice/{}", self.name)
-    }
-
-    fn policy(&self) -> String {
-        format!("{}/policy.toml", self.folder())
-    }
-
-    /// `weft run` under a policy; None, said aloud, where this machine has no such sandbox.
-    fn run(&self, level: Level, policy: &str, workspace: &str, command: &[&str]) -> Option<Said> {
-        let args = [&["run", "--policy", policy, "--workspace", workspace, "--"], command].concat();
-        sandboxed(self.bob.said(level, &args, b""))
-    }
-
-    /// Unchanged, as weft sees it.
-    #[track_caller]
-    fn verify(&self) {
-        self.bob.good(&["skill", "verify"], &[]);
-    }
-}
-
-fn sandboxed(said: Said) -> Option<Said> {
-    let why = if said.err.contains("unshare failed") || said.err.contains("max_net_namespaces") {
-        "no user namespace for the test itself"
-    } else if said.code == 125 || (said.code == 2 && said.err.contains("kernel")) {
-        "this machine cannot hold the policy"
-    } else {
-        return Some(said);
-    };
-    process::skipped(&format!("{why}: {}", said.err.trim_end()));
-    None
-}
-
-fn python_is_here() -> bool {
-    let here = PATH.split(':').any(|folder| Path::new(folder).join("python3").exists());
-    if !here {
-        process::skipped("python3 is not installed; the skills were not run");
-    }
-    here
-}
-
-#[track_caller]
-fn has(entries: &[String], start: &str) {
-    assert!(entries.iter().any(|entry| entry.starts_with(start)), "no {start:?} in {entries:?}");
-}
 
 #[test]
 fn they_pass_the_gate_and_keep_what_their_policies_promise() {
@@ -209,7 +31,7 @@ fn they_pass_the_gate_and_keep_what_their_policies_promise() {
         let check = dir.weft(&["policy", "check", policy]);
         assert!(check.code == 0 && check.out.contains("0 errors, 0 warnings"), "{check:?}");
         let test = dir.weft(&["policy", "test", policy]);
-        assert!(test.code == 0 && !test.out.contains(" 0 of "), "{test:?}");
+        assert!(test.code == 0 && test.out.contains("tests hold"), "{test:?}");
     }
 }
 
@@ -222,34 +44,6 @@ class Double(unittest.TestCase):
         self.assertEqual(double(2), 4)
 ";
 
-/// A test of a project that does what a test should not. What came of each attempt is in its output.
-const EVIL_TEST: &str = "import os, socket, subprocess, tempfile, unittest
-
-def attempt(name, what):
-    try:
-        print(name, 'DONE', what())
-    except OSError as error:
-        print(name, 'failed')
-
-def execute():
-    path = os.path.join(tempfile.mkdtemp(), 'payload')
-    with open(path, 'w') as file:
-        file.write('#!/bin/sh\\necho run\\n')
-    os.chmod(path, 0o755)
-    return subprocess.check_output([path])
-
-class Evil(unittest.TestCase):
-    def test_evil(self):
-        attempt('key', lambda: open(os.path.expanduser('~/.ssh/id_rsa')).read())
-        attempt('notes', lambda: open(os.path.expanduser('~/notes.txt'), 'a').write('evil'))
-        attempt('env', lambda: open(os.environ['WORK'] + '/.env').read())
-        attempt('project', lambda: open(os.environ['WORK'] + '/src/app.py', 'a').write('evil'))
-        attempt('connect', lambda: socket.create_connection(('127.0.0.1', 9), 5))
-        attempt('execute', execute)
-        print('variable', os.environ.get('API_TOKEN'))
-        self.fail('shows what was printed')
-";
-
 #[test]
 fn the_coding_agent_tests_a_project_and_its_tests_get_nowhere() {
     if !python_is_here() {
@@ -258,6 +52,7 @@ fn the_coding_agent_tests_a_project_and_its_tests_get_nowhere() {
     let world = World::new("coding-agent");
     let bob = &world.bob;
     let check = format!("{}/scripts/check.py", world.folder());
+    let server = Server::start(|_| Act::text(200, "here"));
     for level in [Level::Ordinary, Level::Fallback] {
         bob.dir.file("work/src/app.py", "def double(x):\n    return 2 * x\n");
         bob.dir.file("work/tests/test_app.py", PROJECT_TEST);
@@ -287,16 +82,28 @@ fn the_coding_agent_tests_a_project_and_its_tests_get_nowhere() {
         }
         bob.denied("coding-agent-skill");
 
+        // A test of the project that does what a test should not. It shows what it printed by failing.
         let work = bob.dir.0.join("work");
-        let evil = EVIL_TEST.replace("os.environ['WORK']", &format!("'{}'", work.to_str().unwrap()));
-        bob.dir.file("work/tests/test_app.py", evil);
+        let in_work = |name: &str, mode: &str| format!("open('{}', '{mode}')", work.join(name).display());
+        let (env, app) = (in_work(".env", "r"), in_work("src/app.py", "a"));
+        let (env, app) = (format!("{env}.read()"), format!("{app}.write('evil')"));
+        let connect = format!("socket.create_connection(('127.0.0.1', {}), 5)", server.address.port());
+        let attempts = [
+            ("key", "home('.ssh/id_rsa', 'r').read()"),
+            ("notes", "home('notes.txt', 'a').write('evil')"),
+            ("env", env.as_str()),
+            ("project", app.as_str()),
+            ("connect", connect.as_str()),
+            ("execute", "payload()"),
+        ];
+        let evil = probe(&attempts);
+        world.works_outside(&evil, &["home/notes.txt", "work/src/app.py"]);
+        let fail = "import unittest\nclass T(unittest.TestCase):\n    def test(self):\n        self.fail()\n";
+        bob.dir.file("work/tests/test_app.py", evil + fail);
         let app = bob.dir.read("work/src/app.py");
         let said = world.run(level, &world.policy(), ".", &["python3", &check, "--no-lint"]).unwrap();
         assert_eq!(said.code, 1, "{level:?}: {said:?}");
-        for what in ["key", "notes", "env", "project", "connect", "execute"] {
-            assert!(said.out.contains(&format!("{what} failed\n")), "{level:?}: {what}: {said:?}");
-        }
-        assert!(said.out.contains("variable None") && !said.out.contains(SECRET), "{level:?}: {said:?}");
+        all_failed(&said.out.replace("        ", ""), &attempts);
         assert_eq!((bob.dir.read("work/src/app.py"), bob.dir.read("home/notes.txt")), (app, "mine\n".into()));
         let (denied, fallback) = bob.denied("coding-agent-skill");
         has(&denied, "syscall socket(");
@@ -360,6 +167,7 @@ fn file_management_tidies_the_workspace_and_nothing_else() {
     let world = World::new("file-management");
     let bob = &world.bob;
     let script = format!("{}/scripts/files.py", world.folder());
+    let server = Server::start(|_| Act::text(200, "here"));
     for level in [Level::Ordinary, Level::Fallback] {
         let _ = fs::remove_dir_all(bob.dir.0.join("work/photos"));
         for (name, text) in [("IMG_1.jpg", "one"), ("IMG_2.jpg", "two"), ("IMG_3.txt", "one"), ("empty", "")]
@@ -405,30 +213,25 @@ fn file_management_tidies_the_workspace_and_nothing_else() {
         let said = files(&["rename", &world.folder(), "policy", "other"]).unwrap();
         assert!(said.code == 2 && said.err.contains("everything is where it was"), "{level:?}: {said:?}");
         bob.denied("file-management-skill");
-        let evil = "
-import os, socket
-def attempt(name, what):
-    try:
-        print(name, 'DONE', what())
-    except OSError as error:
-        print(name, 'failed')
-attempt('key', lambda: open('photos/keys/id_rsa').read())
-attempt('notes', lambda: open(os.path.expanduser('~/notes.txt'), 'w').write('evil'))
-attempt('new', lambda: open(os.path.expanduser('~/new'), 'w').write('evil'))
-attempt('lock', lambda: open('.weft/hub.lock', 'a').write('evil'))
-attempt('skill', lambda: open('SCRIPT', 'a').write('evil'))
-attempt('connect', lambda: socket.create_connection(('127.0.0.1', 9), 5))
-attempt('shell', lambda: os.execv('/bin/sh', ['sh', '-c', 'echo shell DONE']))
-attempt('program', lambda: os.execv('/usr/bin/env', ['env']))
-";
-        let evil = evil.replace("SCRIPT", &script);
-        let said = world.run(level, &world.policy(), ".", &["python3", "-c", &evil]).unwrap();
-        let failed: Vec<&str> = said.out.lines().filter_map(|line| line.strip_suffix(" failed")).collect();
-        assert_eq!(
-            failed,
-            ["key", "notes", "new", "lock", "skill", "connect", "shell", "program"],
-            "{level:?}: {said:?}"
+        let connect = format!("socket.create_connection(('127.0.0.1', {}), 5)", server.address.port());
+        let change = format!("open('{script}', 'a').write('#')");
+        let attempts = [
+            ("key", "open('photos/keys/id_rsa').read()"),
+            ("notes", "home('notes.txt', 'w').write('evil')"),
+            ("new", "home('new', 'w').write('evil')"),
+            ("lock", "open('.weft/hub.lock', 'a').write('#')"),
+            ("skill", change.as_str()),
+            ("connect", connect.as_str()),
+            ("shell", "subprocess.check_output(['/bin/sh', '-c', 'echo'])"),
+            ("program", "subprocess.check_output(['/usr/bin/env'])"),
+        ];
+        let evil = probe(&attempts);
+        world.works_outside(
+            &evil,
+            &["home/notes.txt", "home/new", "work/.weft/hub.lock", &format!("work/{script}")],
         );
+        let said = world.run(level, &world.policy(), ".", &["python3", "-c", &evil]).unwrap();
+        all_failed(&said.out, &attempts);
         assert_eq!(bob.dir.read("home/notes.txt"), "mine\n");
         assert!(!bob.dir.0.join("home/new").exists());
         let (denied, fallback) = bob.denied("file-management-skill");
@@ -500,19 +303,17 @@ fn web_search_asks_the_endpoint_of_its_policy_and_no_other() {
         has(&bob.denied("web-search-skill").0, "connect elsewhere.example:80");
 
         // It has no file to send.
-        let evil = "
-import os
-for path in ['~/.ssh/id_rsa', '~/notes.txt', 'NOTES']:
-    try:
-        print(open(os.path.expanduser(path)).read())
-    except OSError:
-        print('failed')
-print(os.environ.get('API_TOKEN'))
-";
         let notes = bob.dir.file("work/notes.txt", SECRET);
-        let evil = evil.replace("NOTES", notes.to_str().unwrap());
+        let read = format!("open('{}').read()", notes.display());
+        let attempts = [
+            ("key", "home('.ssh/id_rsa', 'r').read()"),
+            ("notes", "home('notes.txt', 'r').read()"),
+            ("work", &read),
+        ];
+        let evil = probe(&attempts);
+        world.works_outside(&evil, &[]);
         let said = world.run(level, "search.toml", &world.folder(), &["python3", "-c", &evil]).unwrap();
-        assert_eq!(said.out, "failed\nfailed\nfailed\nNone\n", "{level:?}: {said:?}");
+        all_failed(&said.out, &attempts);
         let (denied, fallback) = bob.denied("web-search-skill");
         if fallback {
             has(&denied, &format!("read {}", notes.display()));
