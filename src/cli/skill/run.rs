@@ -129,6 +129,7 @@ fn manifest(folder: &Path) -> Result<Manifest, Failure> {
 /// The policy of this run: `skill`, and what is declared and allowed.
 fn policy(command: &Run, manifest: &Manifest, slug: &str, words: &[String]) -> Result<String, Failure> {
     let mut text = format!("version = 1\nagent = {}\nextends = [\"skill\"]\n", quoted(slug));
+    let mut process = String::new();
     let mut bins: Vec<&str> = manifest.bins.iter().chain(&manifest.any_bins).map(String::as_str).collect();
     if !bins.is_empty() {
         let plain = |name: &&str| {
@@ -145,7 +146,14 @@ fn policy(command: &Run, manifest: &Manifest, slug: &str, words: &[String]) -> R
         }
         // The one that the user names is the user's choice.
         bins.extend(words.first().map(String::as_str).filter(|word| !word.contains('/')));
-        text.push_str(&format!("[process]\nallow = [{}]\n", list(&bins)));
+        process.push_str(&format!("allow = [{}]\n", list(&bins)));
+    }
+    if !command.allow_host.is_empty() {
+        // The profile of `skill` has no sockets, and the host would be out of reach.
+        process.push_str("syscalls = \"network\"\n");
+    }
+    if !process.is_empty() {
+        text.push_str(&format!("[process]\n{process}"));
     }
     let declared: Vec<&str> = manifest
         .env
