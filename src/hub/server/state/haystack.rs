@@ -112,7 +112,9 @@ impl Haystack {
         let words: Vec<String> = terms(query).take(MOST_WORDS).collect();
         let sums = self.sums(&words);
         let mut found: Vec<(f32, u32)> = (0..).zip(&sums).map(|(at, sum)| (*sum, at)).collect();
-        found.retain(|(sum, at)| *sum > 0.0 && self.documents.get(*at as usize).is_some_and(|d| d.skill != DEAD));
+        found.retain(|(sum, at)| {
+            *sum > 0.0 && self.documents.get(*at as usize).is_some_and(|d| d.skill != DEAD)
+        });
         // What is worth less than the last that is shown needs no second look: with common words that is most.
         if found.len() > limit && limit > 0 {
             let (_, (least, _), _) = found.select_nth_unstable_by(limit - 1, |a, b| b.0.total_cmp(&a.0));

@@ -341,7 +341,10 @@ fn pages_follow_each_other() {
 #[test]
 #[ignore = "a measurement: cargo test --release --lib measure_search -- --ignored --nocapture"]
 fn measure_search() {
-    let words = ["count", "text", "files", "table", "lists", "pages", "finds", "names", "notes", "reads", "makes", "tools"];
+    let words = [
+        "count", "text", "files", "table", "lists", "pages", "finds", "names", "notes", "reads", "makes",
+        "tools",
+    ];
     let mut played = Played::with(&["alice"]);
     let mut seed = 1u64;
     for number in 0..100_000 {
@@ -353,7 +356,9 @@ fn measure_search() {
                 summary.push_str(" and something else that is said of it ");
             }
         }
-        let What::Publish { mut release } = published(&format!("alice/skill-{number}"), "1.0.0", "") else { panic!() };
+        let What::Publish { mut release } = published(&format!("alice/skill-{number}"), "1.0.0", "") else {
+            panic!()
+        };
         release.summary = summary;
         played.does("alice", What::Publish { release }).unwrap();
     }
@@ -366,7 +371,7 @@ fn measure_search() {
             })
             .collect();
         times.sort_unstable();
-        println!("{query}: {} us", times[10]);
+        eprintln!("{query}: {} us", times[10]);
     }
 }
 
