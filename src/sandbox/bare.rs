@@ -57,7 +57,7 @@ pub fn plan(
 
 /// Everything from the clone to the end of the run. `outside` is weft's process number.
 pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd, outside: i32) -> ! {
-    let code = match start(inside, mask, &weft) {
+    let code = match start(inside, mask, &weft, outside) {
         Ok(command) => attend(command, &weft, outside, None),
         Err((step, path, error)) => {
             Message::failed(step, path, &error).send(&weft);
@@ -67,15 +67,21 @@ pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd, outside: i32
     process::exit_now(code)
 }
 
-fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<process::Child, Failed> {
+fn start(
+    inside: &Inside<'_>,
+    mask: &signal::Mask,
+    weft: &OwnedFd,
+    outside: i32,
+) -> Result<process::Child, Failed> {
     let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
     wait_for_group(inside, weft)?;
     inside.plan.limits.apply().map_err(at("set limits"))?;
-    caps::die_with_parent().map_err(at("tie this process to weft"))?;
+    tie_to(outside).map_err(at("tie this process to weft"))?;
+    let own = process::pid();
     match process::clone(0).map_err(at("start the command"))? {
         Side::Parent(child) => Ok(child),
         Side::Child => {
-            let (step, path, error) = become_command(inside, mask, weft);
+            let (step, path, error) = become_command(inside, mask, weft, own);
             let errno = error.raw_os_error().unwrap_or(0);
             match step {
                 "exec" => Message::NoCommand { errno }.send(weft),
@@ -86,12 +92,18 @@ fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<pro
     }
 }
 
+/// From now on this process ends with its parent. One that ended before is not the parent any more, and nobody would be told of it.
+fn tie_to(parent: i32) -> io::Result<()> {
+    caps::die_with_parent()?;
+    if process::parent() == parent { Ok(()) } else { Err(io::Error::other("weft ended")) }
+}
+
 /// Returns only what went wrong.
-fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Failed {
+fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd, parent: i32) -> Failed {
     let last = || -> Result<(), Failed> {
         let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
         // The command goes when weft goes; what it leaves behind does not.
-        caps::die_with_parent().map_err(at("tie the command to weft"))?;
+        tie_to(parent).map_err(at("tie the command to weft"))?;
         sys::close_above_2_on_exec().map_err(at("close descriptors"))?;
         signal::default_sigpipe();
         signal::restore(mask).map_err(at("restore signals"))?;
