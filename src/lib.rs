@@ -26,6 +26,7 @@ pub mod files;
 #[cfg(feature = "client")]
 pub mod hub;
 pub mod json;
+#[cfg(not(target_family = "wasm"))]
 pub mod monitor;
 #[cfg(feature = "net")]
 pub mod net;
