@@ -337,7 +337,7 @@ fn pages_follow_each_other() {
     assert_eq!(first.len() + rest.len(), 11);
 }
 
-/// Searches of 100,000 skills, where each of twelve words stands in a third of all descriptions.
+/// Searches of 100,000 skills, where each of twelve words stands in a quarter of all descriptions.
 #[test]
 #[ignore = "a measurement: cargo test --release --lib measure_search -- --ignored --nocapture"]
 fn measure_search() {
