@@ -7,7 +7,7 @@ use super::event::{File, Note, Release, Setup, What};
 use super::gate;
 use super::names;
 use super::refusal::Refusal;
-use super::state::{State, Version};
+use super::state::{SkillId, State, Version};
 use crate::digest::Sha256;
 use crate::skill::collect::is_skill_file;
 use crate::skill::manifest::Manifest;
@@ -27,6 +27,8 @@ const LONGEST_SOURCE: usize = 500;
 pub struct Upload {
     /// In whose name; none: the account's own.
     pub owner: Option<String>,
+    /// Whose skill of this name becomes that owner's with this version.
+    pub migrate_from: Option<String>,
     pub slug: String,
     /// As the publisher writes it; empty: the manifest's name.
     pub title: String,
@@ -82,14 +84,46 @@ fn owner(state: &State, who: &Who, upload: &Upload) -> Result<String, Refusal> {
     Ok(handle)
 }
 
+/// The skill that another publisher has and that comes along; none where none is meant, or it came before.
+fn migrated(state: &State, who: &Who, owner: &str, upload: &Upload) -> Result<Option<SkillId>, Refusal> {
+    let Some(from) = upload.migrate_from.as_deref().map(names::owner).filter(|from| from != owner) else {
+        return Ok(None);
+    };
+    let source = state
+        .account_id(&from)
+        .ok_or_else(|| Refusal::missing(format!("Publisher @{from} not found. Name who has the skill.")))?;
+    let is_theirs = |id: &SkillId| state.skill(*id).is_some_and(|skill| skill.owner == source);
+    match (state.exact(&from, &upload.slug).filter(is_theirs), state.exact(owner, &upload.slug)) {
+        (None, Some(_)) => Ok(None),
+        (None, None) => Err(Refusal::missing(format!("Skill @{from}/{} not found", upload.slug))),
+        (Some(_), Some(_)) => Err(Refusal::bad(format!("@{owner} has a skill `{}` already", upload.slug))),
+        (Some(_), None) if !state.acts_for(who.account, source) => Err(Refusal::forbidden(format!(
+            "Forbidden: you (@{}) may not take a skill from @{from}: ask for a transfer",
+            who.handle
+        ))),
+        (Some(id), None) => Ok(Some(id)),
+    }
+}
+
+/// Where a version is to go.
+struct Target {
+    owner: String,
+    /// The skill that it is a version of, if there is one.
+    skill: Option<SkillId>,
+    /// It is another publisher's until then.
+    migrates: bool,
+}
+
 /// What is known before any file was looked at: the words of the request, and whether this version may be.
-fn admissible(state: &State, who: &Who, upload: &Upload) -> Result<String, Refusal> {
+fn admissible(state: &State, who: &Who, upload: &Upload) -> Result<Target, Refusal> {
     let owner = owner(state, who, upload)?;
+    let migrated = migrated(state, who, &owner, upload)?;
+    let found = migrated.or_else(|| state.exact(&owner, &upload.slug));
     names::version(&upload.version)?;
     if upload.changelog.chars().count() > LONGEST_CHANGELOG {
         return Err(Refusal::bad(format!("Changelog is longer than {LONGEST_CHANGELOG} characters")));
     }
-    match state.exact(&owner, &upload.slug).and_then(|id| Some((id, state.skill(id)?))) {
+    match found.and_then(|id| Some((id, state.skill(id)?))) {
         None => names::new_slug(&upload.slug)?,
         Some((_, skill)) if skill.merged.is_some() => {
             return Err(Refusal::bad("This skill was merged into another one. Choose another slug."));
@@ -105,7 +139,7 @@ fn admissible(state: &State, who: &Who, upload: &Upload) -> Result<String, Refus
         Some((_, skill)) if skill.version(&upload.version).is_some() => return Err(exists(&upload.version)),
         Some(_) => {}
     }
-    Ok(owner)
+    Ok(Target { owner, skill: found, migrates: migrated.is_some() })
 }
 
 fn exists(version: &str) -> Refusal {
@@ -116,7 +150,7 @@ fn exists(version: &str) -> Refusal {
 pub fn publish(app: &App, who: &Who, base: &str, mut upload: Upload) -> Result<Published, Refusal> {
     upload.slug = names::lower(&upload.slug);
     upload.version = upload.version.trim().to_owned();
-    let owner = admissible(&app.state(), who, &upload)?;
+    let Target { owner, skill, migrates } = admissible(&app.state(), who, &upload)?;
     if upload.signed.is_none() && !who.allow_unsigned {
         return Err(Refusal::forbidden(
             "This registry takes signed skills only. Publish with `weft skill publish`, which signs, or ask whoever runs it for a token with allow-unsigned.",
@@ -138,9 +172,9 @@ pub fn publish(app: &App, who: &Who, base: &str, mut upload: Upload) -> Result<P
         None => None,
     };
     if let Some(statement) = &statement {
-        follows(&app.state(), &owner, &upload.slug, statement)?;
+        follows(&app.state(), &owner, skill, statement)?;
     } else {
-        unsigned_fits(&app.state(), &owner, &upload.slug)?;
+        unsigned_fits(&app.state(), skill)?;
     }
     let zip = pack(&files)
         .map_err(|problem| Refusal::bad(format!("The skill cannot be packed: {}", problem.what)))?;
@@ -193,14 +227,25 @@ pub fn publish(app: &App, who: &Who, base: &str, mut upload: Upload) -> Result<P
     let name = format!("{owner}/{}", upload.slug);
     let mut release = Some(Box::new(release));
     // Keys are their owner's: who publishes two skills for the first time at once pins one key.
-    let index = app.commit(Scope::Named(&owner), &who.handle, &mut |state| {
-        admissible(state, who, &upload)?;
-        match &statement {
-            Some(statement) => follows(state, &owner, &upload.slug, statement)?,
-            None => unsigned_fits(state, &owner, &upload.slug)?,
+    let scope = if migrates { Scope::All } else { Scope::Named(&owner) };
+    let mut before = 0;
+    let first = app.commit(scope, &who.handle, &mut |state| {
+        let target = admissible(state, who, &upload)?;
+        if target.migrates != migrates {
+            return Err(Refusal::new(409, "The skill changed hands meanwhile. Publish once more."));
         }
-        Ok(release.take().map(|release| What::Publish { release }).into_iter().collect())
+        match &statement {
+            Some(statement) => follows(state, &owner, target.skill, statement)?,
+            None => unsigned_fits(state, target.skill)?,
+        }
+        let moved = target.skill.filter(|_| target.migrates).map(|id| state.name(id));
+        let mut events: Vec<What> =
+            moved.into_iter().map(|skill| What::Transfer { skill, to: owner.clone() }).collect();
+        before = events.len() as u64;
+        events.extend(release.take().map(|release| What::Publish { release }));
+        Ok(events)
     })?;
+    let index = first + before;
     Ok(Published { name, index, version: upload.version, signed: statement.is_some(), notes })
 }
 
@@ -324,7 +369,7 @@ fn covered(
 }
 
 /// Is it by the owner's key, and does it follow what was signed before?
-fn follows(state: &State, owner: &str, slug: &str, statement: &Statement) -> Result<(), Refusal> {
+fn follows(state: &State, owner: &str, skill: Option<SkillId>, statement: &Statement) -> Result<(), Refusal> {
     let account =
         state.by_handle(owner).ok_or_else(|| Refusal::missing(format!("Publisher @{owner} not found")))?;
     let key = statement.public_key;
@@ -342,8 +387,7 @@ fn follows(state: &State, owner: &str, slug: &str, statement: &Statement) -> Res
             key.fingerprint()
         )));
     }
-    let last: Option<&Version> =
-        state.exact(owner, slug).and_then(|id| state.skill(id)).and_then(|skill| skill.last_signed());
+    let last: Option<&Version> = skill.and_then(|id| state.skill(id)).and_then(|skill| skill.last_signed());
     let (seq, previous) = last.map_or((1, None), |last| (u64::from(last.seq) + 1, Some(last.content_hash)));
     if (statement.seq, statement.previous) != (seq, previous) {
         let previous = previous.map_or_else(|| "-".to_owned(), |hash| hash.to_string());
@@ -356,11 +400,8 @@ fn follows(state: &State, owner: &str, slug: &str, statement: &Statement) -> Res
 }
 
 /// An unsigned version behind a signed one would be one that no weft installs, and a way in for whoever has only a token.
-fn unsigned_fits(state: &State, owner: &str, slug: &str) -> Result<(), Refusal> {
-    let signed = state
-        .exact(owner, slug)
-        .and_then(|id| state.skill(id))
-        .is_some_and(|skill| skill.last_signed().is_some());
+fn unsigned_fits(state: &State, skill: Option<SkillId>) -> Result<(), Refusal> {
+    let signed = skill.and_then(|id| state.skill(id)).is_some_and(|skill| skill.last_signed().is_some());
     match signed {
         true => Err(Refusal::forbidden(
             "Earlier versions of this skill are signed, so this one must be too: publish it with `weft skill publish`.",

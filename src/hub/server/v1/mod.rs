@@ -1,6 +1,7 @@
 //! The v1 API of ClawHub, as its real CLI needs it: addresses here, answers in the files below. Weft's additions are keys
 //! and routes that the real CLI does not know and leaves alone.
 
+mod card;
 pub(super) mod community;
 pub(super) mod files;
 mod list;
@@ -115,6 +116,13 @@ pub const ROUTES: &[Route] = &[
         "How the latest version is to be installed",
     ),
     route(Get, "/api/v1/skills/{slug}/verify", SLOW, security::verify, "May a version be trusted, and why"),
+    route(
+        Get,
+        "/api/v1/skills/{slug}/card",
+        SLOW,
+        card::card,
+        "What the registry knows of a version, to read",
+    ),
     route(Get, "/api/v1/skills/{slug}/scan", SLOW, security::scan, "What the scan said of a version"),
     route(
         Get,

@@ -1,14 +1,17 @@
 //! What the scan of a publication found, in the forms that ClawHub's clients know. Nothing is scanned here: that was done
 //! before the version came in, and worse than medium did not come in.
 
+use super::card;
 use super::files;
 use super::show::{self, chosen, downloadable, named, page, reference};
+use crate::digest::Sha256;
 use crate::hub::server::call::{Call, object, text, written};
 use crate::hub::server::event::Release;
 use crate::hub::server::http::Response;
 use crate::hub::server::refusal::{Answer, Refusal};
 use crate::hub::server::state::{Skill, SkillId, State, Version};
 use crate::json::{Node, Writer};
+use crate::net::url::encode;
 use std::io;
 
 /// What the scanner is called.
@@ -97,11 +100,18 @@ pub fn verify(call: &mut Call) -> Answer {
             None => w.key("tag")?.null()?,
         }
         w.key("card")?.object(|w| {
-            w.key("available")?.boolean(false)?;
-            for key in ["path", "url", "sha256", "size", "contentType"] {
-                w.key(key)?.null()?;
-            }
-            Ok(())
+            let owner = state.handle(skill.owner);
+            let text = card::text(owner, version, &release);
+            w.key("available")?.boolean(true)?;
+            w.field("path", card::PATH)?;
+            let (slug, number) = (&skill.slug, encode(&version.number));
+            w.field(
+                "url",
+                &format!("{base}/api/v1/skills/{slug}/card?ownerHandle={owner}&version={number}"),
+            )?;
+            w.field("sha256", &Sha256::of(text.as_bytes()).to_string())?;
+            w.count("size", text.len() as u64)?;
+            w.field("contentType", card::KIND)
         })?;
         w.key("artifact")?.object(|w| {
             w.field("sourceFingerprint", &version.fingerprint.to_string())?;

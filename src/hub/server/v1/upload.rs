@@ -40,6 +40,10 @@ fn announced(node: &Node) -> Result<(String, u64, Sha256, String), Refusal> {
 
 pub fn ticket(call: &mut Call) -> Answer {
     let file = announced(&call.json()?)?;
+    give(call, file)
+}
+
+fn give(call: &Call, file: (String, u64, Sha256, String)) -> Answer {
     let account = call.who()?.account;
     let id = lock(&call.app.tickets).open(account, file, call.now)?;
     let url = format!("{}/api/v1/skills/-/upload/{id}", call.base());
@@ -49,12 +53,19 @@ pub fn ticket(call: &mut Call) -> Answer {
     }))
 }
 
-/// Of programs from before the tickets: nothing says what will come, so that nothing can be kept.
-pub fn legacy_ticket(_: &mut Call) -> Answer {
-    Err(Refusal::new(
-        410,
-        "This way of uploading is gone. Update the clawhub CLI, or publish as multipart/form-data to /api/v1/skills.",
-    ))
+/// As [`ticket`]. Programs from before the tickets do not say what will come, so that nothing can be kept.
+pub fn legacy_ticket(call: &mut Call) -> Answer {
+    let body = call.json()?;
+    match body.get("path") {
+        Some(_) => {
+            let file = announced(&body)?;
+            give(call, file)
+        }
+        None => Err(Refusal::new(
+            410,
+            "This way of uploading is gone. Update the clawhub CLI, or publish as multipart/form-data to /api/v1/skills.",
+        )),
+    }
 }
 
 pub fn file(call: &mut Call) -> Answer {
@@ -96,8 +107,10 @@ fn described(node: &Node) -> Result<Upload, Refusal> {
         let word = |key: &str| signed.get(key).and_then(Node::as_str).map(str::to_owned);
         Some((word("statement")?, word("signature")?))
     });
+    let migrates = node.get("migrateOwner").and_then(Node::as_bool).unwrap_or(false);
     Ok(Upload {
         owner: text(node, "ownerHandle").map(str::to_owned),
+        migrate_from: migrates.then(|| text(node, "sourceOwnerHandle").map(str::to_owned)).flatten(),
         slug: need("slug", "Slug")?,
         title: text(node, "displayName").unwrap_or("").to_owned(),
         summary: String::new(),
