@@ -529,3 +529,98 @@ fn measure() {
     }
     std::io::stdout().write_all(report.as_bytes()).unwrap();
 }
+
+/// How long a hub of 100,000 skills takes to start, from its log and from its snapshot, and what memory it has then.
+#[test]
+#[ignore = "a measurement: cargo test --release --test hub_store measure_start -- --ignored --nocapture"]
+fn measure_start() {
+    use weft::hub::server::app::Scope;
+    use weft::hub::server::event::{File, Release, What};
+    use weft::hub::server::limit::Rates;
+    use weft::hub::server::{App, Settings};
+    let scratch = Scratch::new("start");
+    let dir = scratch.0.join("data");
+    Store::create(&dir).unwrap();
+    let open = || {
+        let (store, _) = Store::open(&dir).unwrap();
+        let settings = Settings {
+            public_url: None,
+            spool: store.spool(),
+            rates: Rates::default(),
+            still: false,
+            log: |line| eprintln!("{line}"),
+        };
+        App::open(std::sync::Arc::new(store), settings).unwrap()
+    };
+    let memory = || {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        status.lines().find(|line| line.starts_with("VmRSS")).unwrap().to_owned()
+    };
+    let words = ["counts", "text", "files", "tables", "lists", "pages", "finds", "names", "notes", "reads"];
+    let release = |number: usize, version: &str| {
+        let hash = Sha256::of(format!("{number} {version}").as_bytes());
+        let file =
+            |path: &str| File { path: path.into(), size: 900, sha256: hash, kind: "text/markdown".into() };
+        let summary: Vec<&str> = (0..14).map(|at| words[(number * 7 + at * 3) % words.len()]).collect();
+        What::Publish {
+            release: Box::new(Release {
+                owner: format!("owner-{}", number % 2000),
+                slug: format!("skill-{number}"),
+                version: version.into(),
+                title: format!("Skill {number}"),
+                summary: summary.join(" "),
+                icon: String::new(),
+                changelog: "More of the same".into(),
+                tags: vec!["latest".into()],
+                categories: vec!["development".into()],
+                topics: vec!["text".into()],
+                os: Vec::new(),
+                setup: Vec::new(),
+                fork_of: String::new(),
+                source: String::new(),
+                content_hash: hash,
+                fingerprint: hash,
+                zip: hash,
+                zip_size: 1800,
+                files: vec![file("SKILL.md"), file("scripts/run.py"), file("notes.md")],
+                statement: String::new(),
+                signature: String::new(),
+                findings: Vec::new(),
+                scanner: "0.1.0".into(),
+            }),
+        }
+    };
+    {
+        let app = open();
+        let commit = |whats: Vec<What>| {
+            let mut whats = Some(whats);
+            let done = app.commit(Scope::All, "", &mut |_| Ok(whats.take().unwrap()));
+            assert!(done.is_ok());
+        };
+        let user = |number: usize| What::User {
+            handle: format!("owner-{number}"),
+            name: String::new(),
+            role: weft::hub::server::event::Role::User,
+        };
+        commit((0..2000).map(user).collect());
+        for batch in 0..100 {
+            commit((batch * 1000..batch * 1000 + 1000).map(|number| release(number, "1.0.0")).collect());
+        }
+        for batch in 0..50 {
+            commit((batch * 1000..batch * 1000 + 1000).map(|number| release(number, "1.1.0")).collect());
+        }
+    }
+    let start = std::time::Instant::now();
+    let app = open();
+    eprintln!("{} events, from the log: {:?}, {}", app.store.size(), start.elapsed(), memory());
+    app.save().unwrap();
+    drop(app);
+    let start = std::time::Instant::now();
+    let app = open();
+    eprintln!("from the snapshot: {:?}, {}", start.elapsed(), memory());
+    drop(app);
+    // For a look at it with the binary itself.
+    if let Some(keep) = std::env::var_os("WEFT_TEST_KEEP") {
+        fs::rename(&dir, keep).unwrap();
+    }
+}

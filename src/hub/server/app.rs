@@ -19,7 +19,7 @@ use crate::digest::Sha256;
 use crate::json::Writer;
 use crate::skill::Problem;
 use crate::trust::statement::origin;
-use std::io::{self, Read};
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -375,9 +375,8 @@ fn take(store: &Store, state: &mut State, (index, span, line): (u64, Span, &str)
 /// The state of the snapshot, if there is a good one.
 fn load(store: &Store) -> Option<State> {
     let mut snapshot = store.load_snapshot()?;
-    let mut bytes = Vec::new();
-    snapshot.read_to_end(&mut bytes).ok()?;
-    State::decode(&bytes).filter(|state| state.applied() == snapshot.size)
+    let length = snapshot.length();
+    State::decode(&mut snapshot, length).filter(|state| state.applied() == snapshot.size)
 }
 
 /// The path of an address, without a slash at the end.

@@ -7,6 +7,7 @@ use super::{Account, Comment, Counts, Report, Role, Skill, State, Token, Transfe
 use crate::digest::Sha256;
 use crate::hub::server::store::Span;
 use crate::trust::PublicKey;
+use std::io::Read;
 use std::sync::Arc;
 
 /// The form of what follows; another one is not read.
@@ -15,7 +16,31 @@ const FORM: u64 = 1;
 #[derive(Default)]
 struct Out(Vec<u8>);
 
-struct In<'a>(&'a [u8]);
+/// What is read of a snapshot, piece by piece: it is as large as a third of what becomes of it.
+struct In<'a> {
+    from: &'a mut dyn Read,
+    /// So many bytes are still to come.
+    left: u64,
+    /// For texts.
+    room: Vec<u8>,
+}
+
+impl In<'_> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        self.left = self.left.checked_sub(N as u64)?;
+        self.from.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    fn text(&mut self) -> Option<&str> {
+        let length = u32::get(self)?;
+        self.left = self.left.checked_sub(length.into())?;
+        self.room.resize(length as usize, 0);
+        self.from.read_exact(&mut self.room).ok()?;
+        std::str::from_utf8(&self.room).ok()
+    }
+}
 
 /// What can be in a snapshot.
 trait Piece: Sized {
@@ -29,9 +54,7 @@ macro_rules! numbers {
             out.0.extend_from_slice(&self.to_le_bytes());
         }
         fn get(from: &mut In) -> Option<$kind> {
-            let (bytes, rest) = from.0.split_first_chunk()?;
-            from.0 = rest;
-            Some(<$kind>::from_le_bytes(*bytes))
+            from.array().map(<$kind>::from_le_bytes)
         }
     })* };
 }
@@ -44,10 +67,7 @@ macro_rules! texts {
             out.0.extend_from_slice(self.as_bytes());
         }
         fn get(from: &mut In) -> Option<$kind> {
-            let length = u32::get(from)? as usize;
-            let (bytes, rest) = from.0.split_at_checked(length)?;
-            from.0 = rest;
-            Some(std::str::from_utf8(bytes).ok()?.into())
+            from.text().map(Into::into)
         }
     })* };
 }
@@ -86,7 +106,7 @@ impl<T: Piece> Piece for Vec<T> {
     fn get(from: &mut In) -> Option<Vec<T>> {
         let count = u64::get(from)?;
         // Every element has a byte at least: a wrong count is found before memory is taken for it.
-        if count > from.0.len() as u64 {
+        if count > from.left {
             return None;
         }
         let mut all = Vec::new();
@@ -114,9 +134,7 @@ impl Piece for Sha256 {
         out.0.extend_from_slice(self.as_bytes());
     }
     fn get(from: &mut In) -> Option<Sha256> {
-        let (bytes, rest) = from.0.split_first_chunk()?;
-        from.0 = rest;
-        Some(Sha256::from_bytes(*bytes))
+        from.array().map(Sha256::from_bytes)
     }
 }
 
@@ -125,9 +143,7 @@ impl Piece for PublicKey {
         out.0.extend_from_slice(self.as_bytes());
     }
     fn get(from: &mut In) -> Option<PublicKey> {
-        let (bytes, rest) = from.0.split_first_chunk()?;
-        from.0 = rest;
-        PublicKey::from_bytes(*bytes).ok()
+        PublicKey::from_bytes(from.array()?).ok()
     }
 }
 
@@ -199,9 +215,9 @@ impl State {
         out.0
     }
 
-    /// Reads what [`encode`](State::encode) wrote. `None` for anything else.
-    pub fn decode(bytes: &[u8]) -> Option<State> {
-        let mut from = In(bytes);
+    /// Reads what [`encode`](State::encode) wrote, so many bytes. `None` for anything else.
+    pub fn decode(from: &mut dyn Read, length: u64) -> Option<State> {
+        let mut from = In { from, left: length, room: Vec::new() };
         if u64::get(&mut from)? != FORM {
             return None;
         }
@@ -219,7 +235,7 @@ impl State {
             reasons: Vec::get(&mut from)?.into_iter().collect(),
             ..State::default()
         };
-        if !from.0.is_empty() {
+        if from.left > 0 {
             return None;
         }
         state.handles =

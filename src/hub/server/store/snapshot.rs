@@ -22,6 +22,13 @@ pub struct Snapshot {
     body: Take<BufReader<File>>,
 }
 
+impl Snapshot {
+    /// How many bytes are still to be read.
+    pub fn length(&self) -> u64 {
+        self.body.limit()
+    }
+}
+
 impl Read for Snapshot {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.body.read(buffer)
