@@ -1096,3 +1096,14 @@ fn the_elder_upload_address_gives_tickets() {
     hub.post("/api/cli/upload-url", &alice, r#"{"path":"../x","size":1}"#).refused(400, "");
     hub.post("/api/cli/upload-url", "", &body).refused(401, "");
 }
+
+/// There are no packages and plugins here, which is an answer and no error.
+#[test]
+fn other_things_than_skills_are_none() {
+    let hub = Hub::new();
+    for path in ["packages", "packages?limit=25&family=code-plugin", "code-plugins", "bundle-plugins"] {
+        let list = hub.get(&format!("/api/v1/{path}"), "").json();
+        assert_eq!((at(&list, "items"), at(&list, "nextCursor")), ("[0]".into(), "null".into()), "{path}");
+    }
+    assert_eq!(at(&hub.get("/api/v1/packages/search?q=x", "").json(), "results"), "[0]");
+}

@@ -225,3 +225,16 @@ pub fn publisher(call: &mut Call) -> Answer {
         w.key("items")?.array(|w| skills.iter().take(MOST).try_for_each(|id| item(w, &state, *id)))
     }))
 }
+
+/// What a registry of skills has of other things, as a page: programs that list them are not told that it is broken.
+pub fn no_items(_: &mut Call) -> Answer {
+    Ok(object(|w| {
+        w.key("items")?.array(|_| Ok(()))?;
+        w.key("nextCursor")?.null()
+    }))
+}
+
+/// The same, as a search answers.
+pub fn no_results(_: &mut Call) -> Answer {
+    Ok(object(|w| w.key("results")?.array(|_| Ok(()))))
+}

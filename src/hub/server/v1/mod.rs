@@ -32,6 +32,10 @@ pub const ROUTES: &[Route] = &[
     route(Get, "/api/v1/whoami", MINE, whoami, "Whose token this is"),
     route(Get, "/api/v1/search", SLOW, list::search, "Skills that fit a query, best first"),
     route(Get, "/api/v1/skills", READ, list::skills, "All skills, a page at a time, in an order"),
+    route(Get, "/api/v1/packages", READ, list::no_items, "Packages: none, this registry keeps skills"),
+    route(Get, "/api/v1/code-plugins", READ, list::no_items, "Plugins: none"),
+    route(Get, "/api/v1/bundle-plugins", READ, list::no_items, "Plugins: none"),
+    route(Get, "/api/v1/packages/search", READ, list::no_results, "Packages that fit a query: none"),
     route(Get, "/api/v1/trending", READ, list::trending, "What is taken and liked most of late"),
     route(
         Get,
