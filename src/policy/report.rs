@@ -98,16 +98,21 @@ pub fn answer(
         w.field("policy_hash", &policy.hash)?;
         w.field("action", question.verb())?;
         w.field("target", target)?;
-        w.key("allowed")?.boolean(decision.allowed)?;
-        w.field("reason", &decision.reason)?;
-        match &decision.rule {
-            None => w.key("rule")?.null(),
-            Some(rule) => w.key("rule")?.object(|w| {
-                w.field("file", &rule.file)?;
-                w.count("line", rule.line.into())?;
-                w.field("key", rule.key)
-            }),
-        }
+        members(w, decision)
     })?;
     page.write_all(b"\n")
+}
+
+/// The members of a decision, wherever one is told: `allowed`, `reason`, `rule`.
+pub fn members(w: &mut Writer, decision: &Decision) -> io::Result<()> {
+    w.key("allowed")?.boolean(decision.allowed)?;
+    w.field("reason", &decision.reason)?;
+    match &decision.rule {
+        None => w.key("rule")?.null(),
+        Some(rule) => w.key("rule")?.object(|w| {
+            w.field("file", &rule.file)?;
+            w.count("line", rule.line.into())?;
+            w.field("key", rule.key)
+        }),
+    }
 }

@@ -10,7 +10,8 @@ use crate::agents::message;
 use crate::agents::query::{ACTIONS, Query};
 use crate::audit::{AuditError, Log, run_id};
 use crate::json::Writer;
-use crate::policy::{Decision, Policy};
+use crate::policy::Policy;
+use crate::policy::report::members;
 use crate::scan::names;
 use crate::scan::report::visible::visible;
 use argh::{ArgsInfo, FromArgs};
@@ -106,7 +107,7 @@ pub fn run(command: &Check) -> Result<Exit, Failure> {
                 w.field("policy_hash", &policy.hash)?;
                 w.field("action", verb)?;
                 w.field("target", &shown)?;
-                answer(w, &decision)
+                members(w, &decision)
             })?;
             page.write_all(b"\n")
         }
@@ -136,18 +137,4 @@ pub fn unlogged(error: &AuditError) -> Failure {
         format!("no log, no answer: cannot {} it: {}", error.doing, crate::words::reason(&error.source));
     let at = names::escape(error.path.as_os_str().as_encoded_bytes());
     Failure::usage(what, at, "make it writable for you, or name another one in [audit] file")
-}
-
-/// The members of a decision.
-pub fn answer(w: &mut Writer, decision: &Decision) -> io::Result<()> {
-    w.key("allowed")?.boolean(decision.allowed)?;
-    w.field("reason", &decision.reason)?;
-    match &decision.rule {
-        None => w.key("rule")?.null(),
-        Some(rule) => w.key("rule")?.object(|w| {
-            w.field("file", &rule.file)?;
-            w.count("line", rule.line.into())?;
-            w.field("key", rule.key)
-        }),
-    }
 }

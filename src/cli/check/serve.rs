@@ -1,7 +1,7 @@
 //! `weft check --serve`: questions on a Unix socket, answered in one thread. What a client sends and what it does not fetch is
 //! bounded; a slow one waits for itself alone.
 
-use super::{answer, open, unlogged};
+use super::{open, unlogged};
 use crate::agents::call::refuse;
 use crate::agents::message;
 use crate::agents::query::Query;
@@ -10,6 +10,7 @@ use crate::cli::error::{Exit, Failure};
 use crate::cli::term::say;
 use crate::json::{Node, Value, Writer};
 use crate::monitor::PAUSE;
+use crate::policy::report::members;
 use crate::policy::{Decision, MonitorAction, Policy};
 use crate::scan::names;
 use crate::sys::net::{Poll, when};
@@ -323,7 +324,7 @@ fn line(id: Option<&Node>, decision: &Decision) -> Vec<u8> {
             Some(id) => w.key("id")?.node(id, false)?,
             None => w.key("id")?.null()?,
         }
-        answer(w, decision)
+        members(w, decision)
     });
     out.push(b'\n');
     out
