@@ -57,7 +57,7 @@ pub fn run(command: &Replicate) -> Result<Exit, Failure> {
     let progress = Progress::new(true);
     let tell =
         |events: u64, packages: u64| progress.show(&|| format!("{events} events, {packages} packages"));
-    let done = replica::round(&app, &hub, &tell);
+    let done = replica::round(&app, &hub, &mut true, &tell);
     progress.finish();
     let round = done.map_err(told)?;
     app.save().map_err(told)?;

@@ -249,10 +249,10 @@ fn start_up(dir: &Path, app: &App, addresses: &[SocketAddr], unix: &[String]) ->
 /// Follows the hub that this is a replica of. What goes wrong is told when it begins, and when it is over.
 fn follower(app: Arc<App>, of: String) -> io::Result<()> {
     let run = move || {
-        let mut before: Option<String> = None;
+        let (mut before, mut due): (Option<String>, bool) = (None, true);
         loop {
             let hub = Hub::open(&Place { registry: Some(&of), offline: false, cache: None });
-            let done = hub.and_then(|hub| server::replica::round(&app, &hub, &|_, _| ()));
+            let done = hub.and_then(|hub| server::replica::round(&app, &hub, &mut due, &|_, _| ()));
             match done {
                 Ok(_) if before.take().is_some() => log(&format!("following {of} again")),
                 Ok(_) => {}

@@ -6,7 +6,7 @@
 
 use super::http::{Body, Content, Handler, Head, Method, Request};
 use super::state::{Order, SkillId};
-use super::store::{Store, is_salted};
+use super::store::Store;
 use super::web::lists::PAGE;
 use super::{App, Settings};
 use crate::clock;
@@ -72,58 +72,12 @@ impl Tree {
         self.files.insert(path);
         Ok(())
     }
-
-    /// As [`put`](Tree::put), of a file whose name says what is in it: if it is there with that length, it is it.
-    fn put_file(&mut self, path: String, mut file: File, length: u64) -> Result<(), Problem> {
-        let full = self.root.join(&path);
-        if fs::metadata(&full).is_ok_and(|meta| meta.is_file() && meta.len() == length)
-            && same(&full, &mut file)
-        {
-            self.done.bytes += length;
-            self.files.insert(path);
-            return Ok(());
-        }
-        let mut bytes = Vec::new();
-        let read = io::Seek::rewind(&mut file).and_then(|()| file.read_to_end(&mut bytes));
-        read.map_err(|error| self.failed(&path, &error))?;
-        self.put(path, &bytes)
-    }
 }
 
 /// Is this its content already?
 fn has(path: &Path, bytes: &[u8]) -> bool {
     fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == bytes.len() as u64)
         && fs::read(path).is_ok_and(|old| old == bytes)
-}
-
-fn same(path: &Path, file: &mut File) -> bool {
-    let (mut old, mut new) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    let Ok(mut there) = File::open(path) else { return false };
-    loop {
-        let (Ok(length), Ok(other)) = (fill(file, &mut new), fill(&mut there, &mut old)) else {
-            return false;
-        };
-        if new.get(..length) != old.get(..other) {
-            return false;
-        }
-        if length == 0 {
-            return true;
-        }
-    }
-}
-
-/// Reads until the buffer is full or there is no more.
-fn fill(file: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut length = 0;
-    while let Some(rest) = buffer.get_mut(length..).filter(|rest| !rest.is_empty()) {
-        match file.read(rest) {
-            Ok(0) => break,
-            Ok(read) => length += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(length)
 }
 
 /// Writes what the hub in `dir` answers into the folder `out`, which is empty, not there, or an earlier export.
@@ -254,7 +208,7 @@ fn log(app: &App, tree: &mut Tree, tell: Tell) -> Result<(), Problem> {
     }
     let mut failed = Ok(());
     store.events(0, &mut |index, _, line| {
-        if index < size && !is_salted(line) && failed.is_ok() {
+        if index < size && store.is_public(line) && failed.is_ok() {
             failed = tree.put(layout::event(index), line.as_bytes());
             if index % 1000 == 0 {
                 tell("events", index as usize);
@@ -318,8 +272,8 @@ fn skills(app: &App, tree: &mut Tree, tell: Tell) -> Result<BTreeMap<String, Vec
         };
         let owned = format!("ownerHandle={owner}");
         for (number, zip, size) in &versions {
-            let file = app.store.blobs().open(zip)?;
-            tree.put_file(layout::package(&owner, &slug, number), file, u64::from(*size))?;
+            let package = app.store.blobs().read(zip, u64::from(*size))?;
+            tree.put(layout::package(&owner, &slug, number), &package)?;
             let body = ask(app, &format!("/api/v1/skills/{slug}/versions/{}", segment(number)), &owned)?;
             tree.put(layout::version(&owner, &slug, number), &body)?;
         }

@@ -188,9 +188,16 @@ fn fetch(
 
 /// Follows once, takes the new events into the state, and fetches what can be had only now: a version that came back from being
 /// withdrawn or hidden.
-pub fn round(app: &App, hub: &Hub, tell: Tell) -> Result<Round, Problem> {
+///
+/// `due` says whether packages may be missing: at first they may, and then only after something happened. A look for each of them
+/// takes a hub of many skills a while, and the state is held meanwhile.
+pub fn round(app: &App, hub: &Hub, due: &mut bool, tell: Tell) -> Result<Round, Problem> {
     let mut round = follow(&app.store, hub, tell)?;
+    *due |= round.events > 0;
     app.catch_up()?;
+    if !*due {
+        return Ok(round);
+    }
     let wanted: Vec<_> = {
         let state = app.state();
         let blobs = app.store.blobs();
@@ -208,5 +215,7 @@ pub fn round(app: &App, hub: &Hub, tell: Tell) -> Result<Round, Problem> {
             fetch(&app.store, hub, (&owner, &slug), &release, &mut round)?;
         }
     }
+    // What could not be had is asked for again.
+    *due = round.missing > 0;
     Ok(round)
 }
