@@ -88,10 +88,12 @@ impl Signer {
         Some(Checkpoint { size, root, time, note: checkpoint.sign(&self.verifier, key, time) })
     }
 
+    /// A checkpoint of this log as it was written: with both signatures, of which one says when. A reader may ignore a
+    /// line that is not for it (C2SP signed-note); what a hub wrote itself has no such line unless it was damaged.
     pub fn check(&self, note: String) -> Option<Checkpoint> {
         let signed = note::verify(&note, &self.verifier).ok()?;
         let note::Checkpoint { size, root, .. } = signed.checkpoint;
-        Some(Checkpoint { size, root, time: signed.time.unwrap_or(0), note })
+        Some(Checkpoint { size, root, time: signed.time?, note })
     }
 }
 
@@ -161,4 +163,28 @@ pub fn find(folder: &Path, signer: &Signer) -> Result<Found, Problem> {
     // Of those for one size, the youngest.
     found.good.sort_by_key(|checkpoint| (checkpoint.size, checkpoint.time));
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A backup is refused for one bit in a checkpoint, in whichever of its lines it is.
+    #[test]
+    fn a_damaged_checkpoint_is_none() {
+        let key = SecretKey::from_seed([5; 32]).unwrap();
+        let verifier = Verifier::new("hub.example/log", *key.public()).unwrap();
+        let signer = Signer { verifier, key: Some(key), replica: false };
+        let note = signer.sign(7, Sha256::of(b"root")).unwrap().note;
+        assert!(signer.check(note.clone()).is_some());
+        for at in 0..note.len() {
+            for bit in 0..8 {
+                let mut bytes = note.clone().into_bytes();
+                bytes[at] ^= 1 << bit;
+                if let Ok(damaged) = String::from_utf8(bytes) {
+                    assert!(signer.check(damaged).is_none(), "byte {at}, bit {bit}");
+                }
+            }
+        }
+    }
 }
