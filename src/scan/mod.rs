@@ -40,4 +40,4 @@ pub mod walk;
 pub mod window;
 pub mod work;
 
-pub use pipeline::{ScanRequest, scan, scan_given};
+pub use pipeline::{ScanRequest, prepare, scan, scan_given};

@@ -18,6 +18,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::thread;
 
 /// As the scanner's gate: more of a file is not read, and then is a finding.
 const MAX_GATE: u64 = 64 << 20;
@@ -74,6 +76,15 @@ pub struct Installed {
     pub oms_signature: bool,
     /// The version that was there before.
     pub replaced: Option<String>,
+}
+
+/// Makes ready for a scan on another thread: for a caller that asks a registry first.
+pub fn prepare() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        // Where there is no thread to be had, the scan makes itself ready.
+        let _ = thread::Builder::new().spawn(scan::prepare);
+    });
 }
 
 /// Installs an offer into the workspace, or says why not; then nothing has changed. `ask` is called where a finding of

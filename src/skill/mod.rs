@@ -4,6 +4,8 @@
 #[cfg(feature = "client")]
 pub mod collect;
 #[cfg(feature = "client")]
+mod durable;
+#[cfg(feature = "client")]
 mod fault;
 #[cfg(feature = "client")]
 pub mod install;

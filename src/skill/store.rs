@@ -2,6 +2,7 @@
 //! any step the next command finishes or undoes. Whether a skill may come in is `install`'s.
 
 use super::collect::{self, RECORDS, Rule, is_skill_file};
+use super::durable::{Syncing, Unsynced, sync_folder};
 use super::journal::{self, Journal};
 use super::manifest::{Manifest, ManifestError};
 use super::record::{ClawLock, HubLock, Record, origin_text};
@@ -12,7 +13,7 @@ use crate::digest::Sha256;
 use crate::files::write_atomic;
 use crate::scan::names;
 use crate::sys::fs::{EXCHANGE, NO_REPLACE, renameat2};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -109,13 +110,18 @@ impl Workspace {
             // hub.lock is to be committed, the rest is of this machine.
             fs::write(folder.join(".gitignore"), "lock\ntrees/\n").map_err(failed)?;
         }
-        let file = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(folder.join("lock"))
-            .and_then(|file| file.lock().map(|()| file))
-            .map_err(failed)?;
+        let path = folder.join("lock");
+        let open = || {
+            let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
+            file.lock().map(|()| file)
+        };
+        let mut file = open().map_err(failed)?;
+        // One that was taken away while we waited for it keeps nobody else out.
+        while !fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino()))
+        {
+            fs::create_dir_all(&folder).map_err(failed)?;
+            file = open().map_err(failed)?;
+        }
         let locked = Locked { workspace: self, _file: file };
         locked.recover()?;
         Ok(locked)
@@ -204,17 +210,64 @@ pub struct Staged {
     listing: String,
     /// What SKILL.md says; an error where its frontmatter cannot be read.
     pub manifest: Result<Manifest, ManifestError>,
+    /// Its files are on their way to the disk.
+    syncing: RefCell<Syncing>,
     /// Tells other commands that this stage is in use.
     _lock: File,
     /// Its journal is for the next command to finish.
     keep: Cell<bool>,
+    /// It is in its place.
+    placed: Cell<bool>,
+    made: Option<Made>,
+}
+
+/// Folders that were made for a stage: they go with it, unless something came into them.
+#[derive(Debug)]
+struct Made {
+    workspace: Workspace,
+    /// Of the skills and of the locks, the deepest first.
+    folders: Vec<PathBuf>,
+    /// There was no `.weft`.
+    weft: bool,
+}
+
+impl Made {
+    /// What is not there yet.
+    fn before(workspace: &Workspace) -> Made {
+        let missing = |path: &&Path| fs::symlink_metadata(path).is_err();
+        let skills = workspace.skills.ancestors().take_while(missing);
+        let claw = workspace.root.join(".clawhub");
+        let folders =
+            skills.chain([claw.as_path()].into_iter().filter(missing)).map(Path::to_owned).collect();
+        let weft = missing(&workspace.root.join(".weft").as_path());
+        Made { workspace: workspace.clone(), folders, weft }
+    }
+
+    /// What remains of it is harmless: nothing was installed.
+    fn give_back(&self) -> Result<(), Problem> {
+        if self.folders.is_empty() && !self.weft {
+            return Ok(());
+        }
+        // Under the lock: another command may just be making its stage.
+        let locked = self.workspace.lock()?;
+        for folder in &self.folders {
+            // Fails where another command put something there.
+            let _ = fs::remove_dir(folder);
+        }
+        if self.weft { locked.forget() } else { Ok(()) }
+    }
 }
 
 impl Drop for Staged {
     fn drop(&mut self) {
+        // Nothing is taken away under the thread that looks through it.
+        let _ = self.syncing.get_mut().wait();
         if !self.keep.get() {
             // What remains, the next command removes.
             let _ = finish(&self.stage);
+            if !self.placed.get() {
+                let _ = self.made.as_ref().map(Made::give_back);
+            }
         }
     }
 }
@@ -244,11 +297,13 @@ impl Workspace {
     /// Unpacks a package into a new stage for the skill of this key. `leave_out` are paths at the top that a registry
     /// adds and that are no part of the skill. Any fault of the package is a refusal, and leaves nothing.
     pub fn stage(&self, key: &str, zip: &[u8], leave_out: &[&str]) -> Result<Staged, Problem> {
+        let made = Made::before(self);
         let mut staged = {
             // Under the lock: until the stage has its own, another command would take it for a dead one's.
             let _locked = self.lock()?;
             self.new_stage(key)?
         };
+        staged.made = Some(made);
         let folder = staged.folder.clone();
         let mut skill_file: Option<Vec<u8>> = None;
         let result = unpack(zip, &Limits::default(), &mut |path, bytes| {
@@ -286,7 +341,8 @@ impl Workspace {
                     .map_err(failed)?;
             }
         }
-        sync_folders(&folder).map_err(failed)?;
+        // While the files are scanned. Before anything moves it is waited for.
+        staged.syncing = RefCell::new(Syncing::tree(&folder).map_err(failed)?);
         staged.listing = listing;
         fault::step("staged");
         Ok(staged)
@@ -319,8 +375,11 @@ impl Workspace {
                 content_hash: Sha256::of(b""),
                 listing: String::new(),
                 manifest: Ok(Manifest::default()),
+                syncing: RefCell::new(Syncing::nothing()),
                 _lock: lock,
                 keep: Cell::new(false),
+                placed: Cell::new(false),
+                made: None,
             });
         }
         Err(failed(io::ErrorKind::AlreadyExists.into()))
@@ -344,28 +403,49 @@ impl Locked<'_> {
             Err(error) => return Err(failed(error)),
         };
         let parent = workspace.parent_of(&target)?;
+        let owner_is_new = fs::symlink_metadata(parent).is_err();
         fs::create_dir_all(parent).map_err(failed)?;
-        write_synced(&staged.folder.join(RECORDS).join("origin.json"), &origin_text(record))?;
-        sync_folder(&staged.folder).map_err(failed)?;
+        let committed = self.move_in(staged, record, locks, (&target, old, parent));
+        if committed.is_err() && owner_is_new {
+            let _ = fs::remove_dir(parent);
+        }
+        committed
+    }
+
+    fn move_in(
+        &self,
+        staged: &Staged,
+        record: &Record,
+        locks: (ClawLock, HubLock),
+        (target, old, parent): (&Path, bool, &Path),
+    ) -> Result<(), Problem> {
+        let workspace = self.workspace;
+        let failed = |error: io::Error| Problem::file("cannot install", target, &error);
+        let mut unsynced = Unsynced::default();
+        unsynced.folder(&staged.folder);
+        unsynced.folder(&workspace.root);
+        let origin = staged.folder.join(RECORDS).join("origin.json");
+        let origin = Waiting::write(&origin, &origin_text(record), &mut unsynced)?;
+        origin.place().map_err(failed)?;
         let id = id_of(&staged.folder).map_err(failed)?;
         let journal = Journal { install: true, id, record: record.clone() };
-        let files = self.prepare(locks, &journal)?;
+        let files = self.prepare(locks, &journal, &mut unsynced)?;
         // Named by what is in it: it is the same whoever writes it.
         let path = workspace.listing_path(&staged.content_hash);
         if read_text(&path).ok().flatten().as_deref() != Some(&staged.listing) {
-            write_synced(&path, staged.listing.as_bytes())?;
+            Waiting::write(&path, staged.listing.as_bytes(), &mut unsynced)?.place().map_err(failed)?;
         }
-        write_synced(&staged.stage.join(journal::NAME), &journal.text())?;
-        fault::step("journal");
+        staged.syncing.borrow_mut().wait().map_err(failed)?;
+        announce(staged, &journal, unsynced)?;
         if old {
-            exchange(&staged.stage, &staged.folder, &target).map_err(failed)?;
+            exchange(&staged.stage, &staged.folder, target).map_err(failed)?;
         } else {
-            renameat2(&staged.folder, &target, NO_REPLACE).map_err(failed)?;
+            renameat2(&staged.folder, target, NO_REPLACE).map_err(failed)?;
         }
         fault::step("moved");
         let undo = || match old {
-            true => exchange(&staged.stage, &staged.folder, &target),
-            false => renameat2(&target, &staged.folder, NO_REPLACE),
+            true => exchange(&staged.stage, &staged.folder, target),
+            false => renameat2(target, &staged.folder, NO_REPLACE),
         };
         self.note(staged, files, parent, &undo)
     }
@@ -391,12 +471,13 @@ impl Locked<'_> {
         let parent = workspace.parent_of(&target)?;
         let staged = workspace.new_stage(&record.key)?;
         let journal = Journal { install: false, id: id.unwrap_or_default(), record: record.clone() };
-        let files = self.prepare(locks, &journal)?;
+        let mut unsynced = Unsynced::default();
+        let files = self.prepare(locks, &journal, &mut unsynced)?;
         if id.is_none() {
+            unsynced.sync()?;
             return self.note(&staged, files, &workspace.skills, &|| Ok(()));
         }
-        write_synced(&staged.stage.join(journal::NAME), &journal.text())?;
-        fault::step("journal");
+        announce(&staged, &journal, unsynced)?;
         // Onto the empty folder of the stage.
         fs::rename(&target, &staged.folder).map_err(failed)?;
         fault::step("moved");
@@ -414,7 +495,12 @@ impl Locked<'_> {
     }
 
     /// Writes both locks as they will be beside themselves: what can fail for want of room fails here.
-    fn prepare(&self, locks: (ClawLock, HubLock), journal: &Journal) -> Result<[Waiting; 2], Problem> {
+    fn prepare(
+        &self,
+        locks: (ClawLock, HubLock),
+        journal: &Journal,
+        unsynced: &mut Unsynced,
+    ) -> Result<[Waiting; 2], Problem> {
         let (mut claw, mut hub) = locks;
         if journal.install {
             claw.put(&journal.record);
@@ -423,8 +509,8 @@ impl Locked<'_> {
             claw.remove(&journal.record.key);
             hub.remove(&journal.record.key);
         }
-        let claw = Waiting::write(&self.workspace.claw_path(), &claw.text())?;
-        let hub = Waiting::write(&self.workspace.hub_path(), &hub.text())?;
+        let claw = Waiting::write(&self.workspace.claw_path(), &claw.text(), unsynced)?;
+        let hub = Waiting::write(&self.workspace.hub_path(), &hub.text(), unsynced)?;
         Ok([claw, hub])
     }
 
@@ -437,19 +523,43 @@ impl Locked<'_> {
         undo: &dyn Fn() -> io::Result<()>,
     ) -> Result<(), Problem> {
         let [claw, hub] = files;
-        let first = sync_folder(parent).and_then(|()| claw.place());
-        if let Err(error) = first {
+        if let Err(error) = claw.place() {
             // If it does not go back, the next command goes on from the journal.
             staged.keep.set(undo().is_err());
             return Err(Problem::file("cannot write", &claw.path, &error));
         }
         fault::step("claw lock");
-        if let Err(error) = hub.place() {
-            staged.keep.set(true);
-            return Err(Problem::file("cannot write", &hub.path, &error));
-        }
+        // From here on it is the journal that knows, until all of it is on the disk.
+        staged.keep.set(true);
+        hub.place().map_err(|error| Problem::file("cannot write", &hub.path, &error))?;
         fault::step("hub lock");
+        let mut moved = Unsynced::default();
+        for folder in [Some(parent), Some(&self.workspace.skills), claw.path.parent(), hub.path.parent()] {
+            folder.into_iter().for_each(|folder| moved.folder(folder));
+        }
+        moved.sync()?;
+        staged.keep.set(false);
+        staged.placed.set(true);
         Ok(())
+    }
+
+    /// Takes `.weft` away if there is nothing in it that anybody would miss.
+    fn forget(self) -> Result<(), Problem> {
+        let folder = self.workspace.root.join(".weft");
+        let failed = |error: io::Error| Problem::file("cannot clean up", &folder, &error);
+        let _ = fs::remove_dir(folder.join("trees"));
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            if !["lock", ".gitignore"].contains(&entry.map_err(failed)?.file_name().to_str().unwrap_or("")) {
+                return Ok(());
+            }
+        }
+        for name in [".gitignore", "lock"] {
+            match fs::remove_file(folder.join(name)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+                _ => {}
+            }
+        }
+        fs::remove_dir(&folder).map_err(failed)
     }
 
     /// Finishes or undoes what killed commands left. A stage that is in use is left alone.
@@ -501,9 +611,15 @@ impl Locked<'_> {
             };
             if moved {
                 let locks = (self.workspace.claw_lock()?, self.workspace.hub_lock()?);
-                for file in self.prepare(locks, &journal)? {
+                let mut unsynced = Unsynced::default();
+                let files = self.prepare(locks, &journal, &mut unsynced)?;
+                unsynced.sync()?;
+                let mut moved = Unsynced::default();
+                for file in files {
                     file.place().map_err(failed)?;
+                    file.path.parent().into_iter().for_each(|folder| moved.folder(folder));
                 }
+                moved.sync()?;
             } else if journal.install && !target.exists() && stage.join(OLD).exists() {
                 // Between the two renames where there is no exchange.
                 renameat2(&stage.join(OLD), &target, NO_REPLACE).map_err(failed)?;
@@ -516,6 +632,19 @@ impl Locked<'_> {
 /// The former version, in a stage on a file system that cannot exchange.
 const OLD: &str = ".old";
 
+/// Brings to the disk what was written, and then the journal: where there is one, everything it speaks of is there.
+fn announce(staged: &Staged, journal: &Journal, mut unsynced: Unsynced) -> Result<(), Problem> {
+    let path = staged.stage.join(journal::NAME);
+    let waiting = Waiting::write(&path, &journal.text(), &mut unsynced)?;
+    // Else nobody finds it.
+    staged.stage.parent().into_iter().for_each(|folder| unsynced.folder(folder));
+    unsynced.sync()?;
+    let placed = waiting.place().and_then(|()| sync_folder(&staged.stage));
+    placed.map_err(|error| Problem::file("cannot write", &path, &error))?;
+    fault::step("journal");
+    Ok(())
+}
+
 /// A file that is written whole and waits beside its place. Only under the workspace's lock: its name is always the same.
 struct Waiting {
     path: PathBuf,
@@ -523,7 +652,8 @@ struct Waiting {
 }
 
 impl Waiting {
-    fn write(path: &Path, bytes: &[u8]) -> Result<Waiting, Problem> {
+    /// It and its folder must be on the disk before it is put in place for good.
+    fn write(path: &Path, bytes: &[u8], unsynced: &mut Unsynced) -> Result<Waiting, Problem> {
         let failed = |error: io::Error| Problem::file("cannot write", path, &error);
         // A link to a lock elsewhere is somebody's wish: it stays one.
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -540,13 +670,14 @@ impl Waiting {
         if let Ok(meta) = fs::metadata(&waiting.path) {
             file.set_permissions(meta.permissions()).map_err(failed)?;
         }
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        unsynced.file(&waiting.path, file);
+        waiting.path.parent().into_iter().for_each(|folder| unsynced.folder(folder));
         Ok(waiting)
     }
 
     fn place(&self) -> io::Result<()> {
-        fs::rename(&self.temporary, &self.path)?;
-        sync_folder(self.path.parent().unwrap_or(&self.path))
+        fs::rename(&self.temporary, &self.path)
     }
 }
 
@@ -615,23 +746,7 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-fn sync_folders(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            sync_folders(&entry.path())?;
-        }
-    }
-    sync_folder(folder)
+    OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(bytes)
 }
 
 fn shown(path: &Path) -> String {

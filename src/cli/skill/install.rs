@@ -13,7 +13,7 @@ use crate::json::Writer;
 use crate::scan::finding::Finding;
 use crate::scan::report::visible::visible;
 use crate::skill::Problem;
-use crate::skill::install::{Consent, Installed, Offer, install};
+use crate::skill::install::{self, Consent, Installed, Offer};
 use crate::skill::record::{Accepted, HubEntry, Record};
 use crate::skill::store::{Drift, Workspace};
 use crate::trust::PublicKey;
@@ -130,6 +130,7 @@ fn named(
     // Every name is read before the first is fetched.
     let names: Result<Vec<_>, _> = command.names.iter().map(|text| Ref::parse_with_version(text)).collect();
     let hub = hub(command.registry.as_deref(), command.offline)?;
+    install::prepare();
     for (name, version) in names.map_err(told)? {
         let detail = hub.detail(&name).map_err(told)?;
         warn_of_near_miss(&hub, &detail);
@@ -183,6 +184,7 @@ fn fetched(
     terms: Terms,
 ) -> Result<Installed, Failure> {
     let Terms { locked, signer } = terms;
+    install::prepare();
     let line = Download::new(format!("{name} {version}"));
     let progress = |got, of| line.update(got, of);
     let fetched = get::fetch(hub, name, detail, version, Some(&progress)).map_err(told)?;
@@ -235,7 +237,7 @@ fn fetched(
         rotations: &fetched.rotations,
         moderation: moderation.as_deref(),
     };
-    install(workspace, &book_path, &offer, consent, &mut ask_findings).map_err(told)
+    install::install(workspace, &book_path, &offer, consent, &mut ask_findings).map_err(told)
 }
 
 /// The reason of a letter that revokes the very key the version is signed with.
