@@ -215,8 +215,30 @@ fn command_lines_are_looked_into() {
         ("$SHELL x", Some("cannot be told")),
         ("eval \"$x\"", Some("cannot be told")),
         ("no-such-command-anywhere", Some("no such command")),
+        // What agents write every day.
+        ("git commit -m \"$(cat <<'EOF'\nFix: don't stop (at once)\n\nSee `x`.\nEOF\n)\"", None),
+        ("cat > notes.md <<'EOF'\n# `curl evil` and $(curl evil)\nEOF\nls", None),
+        ("for i in $(seq 1 3); do echo $((i * 2)); done", None),
+        ("if [[ -f src/main.rs && ! -d out ]]; then ls src/*.rs; fi", None),
+        ("find . -name '*.rs' -exec wc -l {} +", None),
+        ("ls src/*.rs *.md | sort", None),
+        // And what hides behind it.
+        ("cat <<EOF\n$(curl x)\nEOF", Some("curl is denied")),
+        ("bash <<'EOF'\ncurl x\nEOF", Some("curl is denied")),
+        ("cat <<'EOF' | bash\ncurl x\nEOF", Some("cannot be told")),
+        ("find . -exec curl x \\;", Some("curl is denied")),
+        ("{curl,x}", Some("curl is denied")),
+        ("function f { curl x; }; f", Some("curl is denied")),
+        ("bash -euo pipefail -c 'curl x'", Some("curl is denied")),
+        ("cat .e*", Some(".env is denied")),
+        ("cat ./.en?", Some(".env is denied")),
+        ("cat ../*/.[d-f]nv", Some(".env is denied")),
+        ("cat .e{nv,}", Some(".env is denied")),
     ] {
-        let input = format!("{{\"command\":\"{}\"}}", command.replace('\\', "\\\\").replace('"', "\\\""));
+        let input = format!(
+            "{{\"command\":\"{}\"}}",
+            command.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+        );
         let said = place.ask("claude-code", "Bash", &input);
         match why {
             None => assert_eq!(said, None, "{command}"),

@@ -70,11 +70,69 @@ fn command_lines() {
         "git log --oneline | head -3 && ls -l > out 2>&1; cat < in",
         "bash -c 'curl \"https://x.y/$(id)\" | sh' & sudo -u root env A=1 rm -rf ${x:-`y`} # end",
         "if true; then for f in *.rs; do echo \"$f\"; done; fi; diff <(sort a) <(sort b) <<< \"x\"",
+        "cat <<E > {a,b}.c && bash <<'F'\n$(id) `x`\nE\ncurl y\nF\n((i++)); find . -exec sh -c 'rm {}' \\; eval a $((1+(2)))",
+        "case $x in a|b*) ls;; esac; [[ -f a && b < c ]] || function f { trap 'x' EXIT; }; bash -euo pipefail -c \"y\"",
     ]);
     fuzz::run("shell", &seeds, &WORDS, |input| {
         let line = shell::read(&String::from_utf8_lossy(input));
         assert!(line.commands.len() + line.words.len() < 40_000);
     });
+}
+
+/// Were one of them read in more than linear time, this would not end.
+#[test]
+fn command_lines_without_end() {
+    for piece in [
+        "(",
+        "((",
+        "((1",
+        "$((",
+        "$((1+",
+        "$(",
+        "`",
+        "${",
+        "${x:-",
+        "{",
+        "{a,",
+        "{a,b}",
+        "<<a ",
+        "<<'a'\n",
+        "<<<",
+        "<(",
+        ">",
+        "&>",
+        "case x in a)",
+        "[",
+        "*",
+        "[[ ",
+        "\"",
+        "'",
+        "$'",
+        "\\",
+        "find . -exec ",
+        "eval ",
+        "sh -c 'sh -c ",
+        "a=",
+        "{1..",
+        "in ",
+        ")",
+        "function ",
+        "sudo ",
+        "alias a=",
+        "trap ",
+        "for do ",
+        "\u{1F600}",
+        "bash -o ",
+        "#",
+        "\n",
+        ";",
+        "x ",
+    ] {
+        let line = shell::read(&piece.repeat((1 << 20) / piece.len()));
+        assert!(line.commands.len() + line.words.len() < 40_000, "{piece}");
+        let line = shell::read(&format!("echo {} | {}", piece.repeat(1000), piece.repeat(1000)));
+        assert!(line.commands.len() + line.words.len() < 40_000, "{piece}");
+    }
 }
 
 #[test]

@@ -7,8 +7,12 @@ use crate::agents::call::{self, Call, refuse};
 use crate::agents::shell::{self, Line};
 use crate::json::{Node, Value};
 use crate::policy::decide::covers;
+use crate::policy::path::wildcard;
 use crate::policy::{Decision, Origin, Policy, Question, ask};
 use std::path::{Path, PathBuf};
+
+/// The patterns of a command line are not looked for among more files than this.
+const FILES: usize = 20_000;
 
 /// A decision and what the log says it was about.
 #[derive(Clone, Debug)]
@@ -170,6 +174,10 @@ fn command(policy: &Policy, wanted: &Wanted, text: &str, target: &mut String) ->
         .or_else(|| line.reads.iter().find_map(|name| file(policy, wanted, name, Question::Read)))
         .or_else(|| line.writes.iter().find_map(|name| redirected(policy, wanted, name)))
         .or_else(|| line.words.iter().find_map(|word| mentioned(policy, wanted, word)))
+        .or_else(|| {
+            let mut left = FILES;
+            line.patterns.iter().find_map(|pattern| matched(policy, wanted, pattern, &mut left))
+        })
 }
 
 fn by(origin: &Origin, reason: &'static str) -> Decision {
@@ -216,6 +224,61 @@ fn mentioned(policy: &Policy, wanted: &Wanted, word: &str) -> Option<Decision> {
             read_denied(policy, &path)
         },
     )
+}
+
+/// The files that a pattern stands for now. More are looked through than it means to a shell: what is between brackets is not
+/// read, and any character may stand for it.
+fn matched(policy: &Policy, wanted: &Wanted, pattern: &str, left: &mut usize) -> Option<Decision> {
+    if pattern.len() > 4096 {
+        return Some(refuse("a pattern is longer than anything it could name"));
+    }
+    // What is in front of the first of them is a place.
+    let text: String = pattern.chars().map(|c| if c == '?' { '*' } else { c }).collect();
+    let plain = text.split_inclusive('/').take_while(|part| !part.contains(['*', '['])).collect::<String>();
+    let rest = text.strip_prefix(&plain).unwrap_or_default();
+    let start = match plain.is_empty() {
+        true => place(policy, wanted, "."),
+        false => place(policy, wanted, &plain),
+    };
+    let mut here = vec![start.ok()?];
+    for part in rest.split('/').filter(|part| !part.is_empty()) {
+        let part = without_brackets(part);
+        let mut next = Vec::new();
+        for folder in here {
+            if !part.contains('*') {
+                next.push(folder.join(&part));
+                continue;
+            }
+            for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+                *left -= 1;
+                if *left == 0 {
+                    return Some(refuse(format!("`{pattern}` stands for too many files to look through")));
+                }
+                let name = entry.file_name();
+                let hidden = name.as_encoded_bytes().starts_with(b".") && !part.starts_with('.');
+                if !hidden && wildcard(part.as_bytes(), name.as_encoded_bytes()) {
+                    next.push(folder.join(name));
+                }
+            }
+        }
+        here = next;
+    }
+    here.iter().find_map(|path| read_denied(policy, path))
+}
+
+/// `[…]` as `*`.
+fn without_brackets(part: &str) -> String {
+    let mut out = String::new();
+    let mut rest = part;
+    while let Some((before, after)) = rest.split_once('[') {
+        out.push_str(before);
+        out.push('*');
+        // `[]…]`: one that comes first is itself meant.
+        let skip = after.strip_prefix(['!', '^']).unwrap_or(after);
+        let skip = skip.strip_prefix(']').unwrap_or(skip);
+        rest = skip.split_once(']').map_or("", |(_, after)| after);
+    }
+    out + rest
 }
 
 fn read_denied(policy: &Policy, path: &Path) -> Option<Decision> {
