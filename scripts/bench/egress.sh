@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # What the egress costs, in pairs within one run: throughput and latency against a direct connection over the same veth pair,
 # memory of 2,000 open connections, start-up with a policy of 50 hosts against one without a network.
-# Needs root (two network namespaces); run it on an idle machine. Usage: scripts/bench/egress.sh [WEFT]
+# Needs root (two network namespaces); run it on an idle machine. Usage: scripts/bench/egress.sh [WEFT] [pairs of transfers] [of starts]
 set -euo pipefail
+here=$(realpath "$(dirname "$0")")
 cd "$(dirname "$0")/../.."
 weft=$(realpath "${1:-target/release/weft}")
 [ -x "$weft" ] || { echo "weft: no binary at $weft: build it first: cargo build --release" >&2; exit 2; }
+transfers=${2:-9} starts=${3:-200}
 work=$(mktemp -d /var/tmp/weft-bench-egress.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/ws"
@@ -64,7 +66,8 @@ PY
 
 cat > "$work/near.py" <<'PY'
 import os, statistics, subprocess, sys, time
-weft, work = sys.argv[1], sys.argv[2]
+import samples
+weft, work, transfers, starts = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 python = "/usr/bin/python3"
 os.environ.update(HOME=work, PATH="/usr/local/bin:/usr/bin:/bin")
 os.chdir(work + "/ws")
@@ -85,26 +88,34 @@ def pairs(count, what):
         first = i % 2 == 0
         a = what(first); b = what(not first)
         yield (a, b) if first else (b, a)
-bulk = [b / a for a, b in pairs(9, lambda direct: client(direct, "bulk", str(1 << 30)))]
+rates = list(pairs(transfers, lambda direct: client(direct, "bulk", str(1 << 30))))
+bulk = [b / a for a, b in rates]
+samples.keep("egress", "Egress: 1 GiB through weft", "ms", {"weft": [(1 << 30) / b * 1000 for _, b in rates], "direct": [(1 << 30) / a * 1000 for a, _ in rates]},
+             "direct", amount=(1 << 30) / 1e6, rate="MB/s", about="The same program inside and outside, over a veth pair.")
 print(f"throughput   {statistics.median(bulk):.2f} of direct (median of {len(bulk)} pairs, {min(bulk):.2f} to {max(bulk):.2f})")
-delay = [(b - a) * 1000 for a, b in pairs(9, lambda direct: client(direct, "connect", "300"))]
+times = list(pairs(transfers, lambda direct: client(direct, "connect", "300")))
+delay = [(b - a) * 1000 for a, b in times]
+samples.keep("egress_connect", "Egress: a connection, until the first byte", "ms", {"weft": [b * 1000 for _, b in times], "direct": [a * 1000 for a, _ in times]},
+             "direct", about="Each a median of 300.")
 print(f"connection   {statistics.median(delay):+.3f} ms until the first byte (median of {len(delay)} pairs of medians of 300)")
 script = 'ulimit -n 4096; exec %s %s/client.py hold far.test 2000' % (python, work)
 run = subprocess.Popen(inside(far, "sh", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 assert run.stdout.readline() == "open\n"
 rss = next(line for line in open(f"/proc/{run.pid}/status") if line.startswith("VmRSS")).split()[1]
 print(f"memory       {int(rss) / 1024:.1f} MiB for 2,000 open connections")
+samples.keep("egress_memory", "Memory: 2,000 open connections", "bytes", {"weft": [int(rss) * 1024]}, None, "least", about="VmRSS of weft.")
 run.stdin.close(); run.wait()
 def start(p):
     began = time.perf_counter()
     subprocess.run(inside(p, "/bin/true"), check=True)
     return (time.perf_counter() - began) * 1000
 for p in (none, fifty): start(p)
-starts = [b - a for a, b in pairs(200, lambda first: start(none if first else fifty))]
-print(f"start-up     {statistics.median(starts):+.2f} ms with 50 hosts (median of {len(starts)} pairs)")
+both = list(pairs(starts, lambda first: start(none if first else fifty)))
+samples.keep("egress_start", "Egress: start-up with 50 hosts in the policy", "ms", {"weft": [b for _, b in both], "no network": [a for a, _ in both]}, "no network", "fifth")
+print(f"start-up     {statistics.median(b - a for a, b in both):+.2f} ms with 50 hosts (median of {len(both)} pairs)")
 PY
 
-export weft work
+export weft work transfers starts PYTHONPATH="$here"
 # shellcheck disable=SC2016 # it is the inner shell that expands
 unshare --net --mount bash -ec '
     mount --make-rprivate /
@@ -120,7 +131,7 @@ unshare --net --mount bash -ec '
     mount --bind "$work/hosts" /etc/hosts
     printf "hosts: files\n" > "$work/nsswitch"
     mount --bind "$work/nsswitch" /etc/nsswitch.conf
-    /usr/bin/python3 "$work/near.py" "$weft" "$work"
+    /usr/bin/python3 "$work/near.py" "$weft" "$work" "$transfers" "$starts"
     # The far side ends when this shell closes its input, and not before.
     echo done >&"${far[1]}"
 '
