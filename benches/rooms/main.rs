@@ -25,7 +25,8 @@ pub struct Run {
 impl Run {
     fn bench(&self, name: &str) -> Option<Bench> {
         // A slow one has at least a hundred samples within this.
-        name.contains(&self.wanted).then(|| Bench::new(name).with_timeout(Duration::from_secs(3)))
+        let limited = |bench: Bench| bench.with_samples(1000).with_timeout(Duration::from_secs(3));
+        name.contains(&self.wanted).then(|| limited(Bench::new(name)))
     }
 
     /// Measures `work`. Its result is made, and dropped behind the clock.

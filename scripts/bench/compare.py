@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import platform
+import statistics
 import struct
 import subprocess
 import sys
@@ -94,14 +95,14 @@ def page(result, charts):
         chart = charts.get(metric["name"])
         if chart:
             lines += [f"![{metric['title']}]({chart})", ""]
-        lines += ["| | | eight of ten samples | samples | of weft |", "| --- | --: | --: | --: | --: |"]
+        lines += [f"| | {metric['statistic'].replace('pairs', 'median')} | median | eight of ten samples | samples | of weft |", "| --- | --: | --: | --: | --: | --: |"]
         for name in sorted(others, key=lambda name: figures.value(metric, name)):
             low, high = figures.spread(metric["samples"][name])
             of = figures.ratio(metric, name, "weft")
-            lines.append(f"| {name} | {told(metric, name)} | {number(low, metric['unit'])} – {number(high, metric['unit'])} | {len(metric['samples'][name])} | {'' if of is None else f'{of:.2f} ×'} |")
+            lines.append(f"| {name} | {told(metric, name)} | {number(statistics.median(metric['samples'][name]), metric['unit'])} | {number(low, metric['unit'])} – {number(high, metric['unit'])} | {len(metric['samples'][name])} | {'' if of is None else f'{of:.2f} ×'} |")
     if result["benches"]:
         base = result["benches"].get(figures.REFERENCE)
-        lines += ["", "## Parts, each on its own", "", "`cargo bench`; the mean of the samples that brunch holds for valid, and its share of a loop over the words of 64 KiB.", ""]
+        lines += ["", "## Parts, each on its own", "", "`cargo bench`; the least of three runs, of each the mean of the samples that brunch holds for valid; and its share of a loop over the words of 64 KiB.", ""]
         if "benches" in charts:
             lines += [f"![parts of weft]({charts['benches']})", ""]
         lines += ["| | mean | throughput | of the loop |", "| --- | --: | --: | --: |"]
@@ -122,7 +123,7 @@ def main():
     parser.add_argument("--samples", required=True)
     parser.add_argument("--weft", required=True)
     parser.add_argument("--out", required=True, type=pathlib.Path)
-    parser.add_argument("--history")
+    parser.add_argument("--history", nargs="+", help="brunch's, of one or several runs", default=[])
     parser.add_argument("--versions")
     parser.add_argument("--load", default="unknown")
     parser.add_argument("--quick", action="store_true")
@@ -138,10 +139,7 @@ def main():
                 metrics.append(line["metric"])
             elif line not in skipped:
                 skipped.append(line)
-    benches = {}
-    if asked.history:
-        with open(asked.history, "rb") as file:
-            benches = figures.history(file.read())
+    benches = figures.least(figures.history(pathlib.Path(path).read_bytes()) for path in asked.history)
     said = lambda command: subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0]
     versions = {"weft": said([asked.weft, "--version"]), "rustc": said([os.environ.get("RUSTC", "rustc"), "--version"])}
     if asked.versions:

@@ -33,10 +33,10 @@ class Arithmetic(unittest.TestCase):
         few = metric(srt=[100.0, 300.0], cat=[1.0, 1.0, 100.0, 100.0])
         self.assertEqual(figures.ratio(few, "srt"), 200.0)
 
-    def test_least_and_fifth(self):
+    def test_the_least_of_each(self):
         self.assertEqual(figures.ratio(metric("least", weft=[9.0, 3.0], cat=[2.0, 6.0]), "weft"), 1.5)
-        # Three of five waited for the clock.
-        self.assertEqual(figures.ratio(metric("fifth", weft=[4.2, 4.1, 0.1, 4.0, 0.2], cat=[4.0, 0.4, 0.3, 0.5, 0.4]), "weft"), 0.5)
+        # Most of them waited for the clock.
+        self.assertEqual(figures.ratio(metric("least", weft=[4.2, 4.1, 0.2, 4.0, 4.2], cat=[4.0, 4.1, 0.4, 4.5, 4.4]), "weft"), 0.5)
 
     def test_what_was_not_measured_has_no_ratio(self):
         self.assertIsNone(figures.ratio(metric(weft=[1.0]), "weft"))
@@ -92,6 +92,11 @@ class History(unittest.TestCase):
             figures.history(whole.replace(b"BRUNCH00", b"BRUNCH01"))
 
 
+    def test_of_several_runs_the_least_mean_counts(self):
+        runs = [{"a": {"mean": 2.0}, "b": {"mean": 1.0}}, {"a": {"mean": 1.5}, "b": {"mean": 3.0}, "c": {"mean": 9.0}}]
+        self.assertEqual(figures.least(runs), {"a": {"mean": 1.5}, "b": {"mean": 1.0}, "c": {"mean": 9.0}})
+
+
 class Measuring(unittest.TestCase):
     def test_rounds_are_in_turns_and_a_failure_is_no_sample(self):
         order = []
@@ -102,6 +107,15 @@ class Measuring(unittest.TestCase):
         with self.assertRaises(SystemExit):
             measuring.turns({"a": ["/bin/false"]}, 1)
         self.assertEqual(len(measuring.turns({"a": ["/bin/false"]}, 1, codes=(0, 1))["a"]), 1)
+
+
+    def test_what_is_skipped_is_said_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            script = f"import sys; sys.path.insert(0, {str(HERE)!r}); import samples; samples.skipped('a', 'b'); samples.skipped('a', 'b'); samples.skipped('a', 'c')"
+            kept = pathlib.Path(folder) / "samples"
+            done = subprocess.run([sys.executable, "-c", script], env={"SAMPLES": str(kept)}, capture_output=True, text=True, check=True)
+            self.assertEqual(done.stdout, "SKIPPED: a: b\nSKIPPED: a: c\n")
+            self.assertEqual(len(kept.read_text().splitlines()), 2)
 
 
 class Whole(unittest.TestCase):

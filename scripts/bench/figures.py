@@ -15,10 +15,8 @@ REFERENCE = "reference: words of 64 KiB"
 
 def value(metric, subject):
     """The number that is told of a subject, by the metric's statistic; see `samples.keep`."""
-    numbers = sorted(metric["samples"][subject])
-    if metric["statistic"] == "least":
-        return numbers[0]
-    return numbers[len(numbers) // 5] if metric["statistic"] == "fifth" else statistics.median(numbers)
+    numbers = metric["samples"][subject]
+    return min(numbers) if metric["statistic"] == "least" else statistics.median(numbers)
 
 
 def ratio(metric, subject, to=None):
@@ -61,6 +59,16 @@ def words(metrics, benches, subject="weft"):
         for name, bench in benches.items():
             if name != REFERENCE:
                 yield f"benches:{slug(name)}={bench['mean'] / benches[REFERENCE]['mean'] * 1000:.0f}"
+
+
+def least(histories):
+    """Of several runs of the same benchmarks, for each the one with the least mean."""
+    found = {}
+    for run in histories:
+        for name, bench in run.items():
+            if name not in found or bench["mean"] < found[name]["mean"]:
+                found[name] = bench
+    return found
 
 
 def throughput(name, seconds):

@@ -111,11 +111,6 @@ def ratio(ours, theirs):
     return statistics.median(a / b for a, b in zip(ours, theirs))
 
 
-def fifth(numbers):
-    """What a fifth of the samples is faster than."""
-    return sorted(numbers)[len(numbers) // 5]
-
-
 def note(line):
     path = os.environ.get("SAMPLES")
     if path:
@@ -124,17 +119,21 @@ def note(line):
 
 
 def skipped(what, why):
+    """Says what could not be measured, and why: once in a comparison."""
+    line, path = {"skipped": what, "why": why}, os.environ.get("SAMPLES")
+    if path and os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            if any(json.loads(said) == line for said in file):
+                return
     print(f"SKIPPED: {what}: {why}")
-    note({"skipped": what, "why": why})
+    note(line)
 
 
 def keep(name, title, unit, samples, reference=None, statistic="pairs", amount=None, rate=None, series=None, about=""):
     """Keeps a metric. Less is better in all of them: `samples` (subject to numbers) are times, bytes or the like.
 
-    `statistic`: `pairs`, the median of the ratios to `reference` within each round. `least`, the ratio of the least of each, for long
-    runs of one program, which others can only make slower. `fifth`, the ratio of what a fifth of the samples of each is faster than, for
-    what takes a few milliseconds: on a busy machine a process that is woken waits for the clock to tick, four milliseconds, more often
-    than not. `amount` of `rate` in each run: told as amount a second besides.
+    `statistic`: `least`, the ratio of the least of each, for what others on the machine can only make slower: programs from start to end.
+    `pairs`, the median of the ratios to `reference` within each round, for rates. `amount` of `rate` in each run: told as amount a second besides.
     `series`: [x, subject to samples] for a curve; then the samples are those of its last point.
     """
     samples = {subject: numbers for subject, numbers in samples.items() if numbers}
