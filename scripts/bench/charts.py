@@ -13,6 +13,7 @@ import sys
 from xml.sax.saxutils import escape
 
 import figures
+from figures import short
 
 WIDTH, LEFT, RIGHT, ROW, TOP = 760, 210, 130, 26, 64
 STYLE = """<style>
@@ -22,14 +23,6 @@ STYLE = """<style>
 @media(prefers-color-scheme:dark){.back{fill:#0d1117}.text{fill:#f0f6fc}.faint{fill:#9198a1}.grid{stroke:#3d444d}.other{fill:#9198a1;stroke:#9198a1}
 .weft{fill:#4493f8;stroke:#4493f8}.reference{fill:#d29922;stroke:#d29922}}
 </style>"""
-
-
-def short(value):
-    """Three digits, with a letter for thousands."""
-    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
-        if value >= limit:
-            return f"{value / (1e3 if letter == 'k' else limit):.3g}{letter}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 class Axis:
@@ -127,7 +120,7 @@ def draw(result, folder):
             for subject in sorted(subjects, key=lambda subject: figures.value(metric, subject)):
                 low, high = figures.spread(metric["samples"][subject])
                 value = figures.value(metric, subject)
-                told = f"{metric['amount'] / value * 1000:,.0f} {metric['rate']}" if "amount" in metric else f"{short(value / 1e6)} MB" if metric["unit"] == "bytes" else f"{short(value)} {metric['unit']}"
+                told = f"{short(metric['amount'] / value * 1000)} {metric['rate']}" if "amount" in metric else f"{short(value / 1e6)} MB" if metric["unit"] == "bytes" else f"{short(value)} {metric['unit']}"
                 rows.append((subject, kind(subject, metric["reference"]), value, min(low, value), high, told))
             unit = {"ms": "milliseconds", "bytes": "bytes"}.get(metric["unit"], metric["unit"])
             picture = dots(result, metric["title"], f"{unit}, logarithmic; less is better", rows)

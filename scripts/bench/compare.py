@@ -56,7 +56,7 @@ def number(value, unit):
 
 def rate(metric, subject):
     per_second = metric["amount"] / (figures.value(metric, subject) / 1000)
-    return f"{per_second:,.0f} {metric['rate']}"
+    return f"{per_second:,.0f} {metric['rate']}" if per_second >= 100 else f"{figures.short(per_second)} {metric['rate']}"
 
 
 def told(metric, subject):

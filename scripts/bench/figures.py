@@ -37,6 +37,14 @@ def spread(numbers):
     return ordered[len(ordered) // 10], ordered[-1 - len(ordered) // 10]
 
 
+def short(value):
+    """Three digits, with a letter for thousands."""
+    for limit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if value >= limit:
+            return f"{value / (1e3 if letter == 'k' else limit):.3g}{letter}"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def slug(name):
     """A name as a key of baseline.json."""
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")

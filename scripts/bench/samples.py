@@ -24,7 +24,7 @@ SANDBOXES = {
     "srt": ["srt"],
     "codex": ["codex", "sandbox"],
     "nono": ["nono", "run", "--silent", "--allow", ".", "--"],
-    "sandlock": ["sandlock", "run", "-r", "/", "--"],
+    "sandlock": ["sandlock", "run", "-r", "/usr", "-r", "/lib", "-r", "/lib64", "-r", "/bin", "-r", "/etc", "-w", "/tmp", "--"],
     "landrun": ["landrun", "--rox", "/usr", "--rox", "/bin", "--rox", "/lib", "--rox", "/lib64"],
     "island": ["island", "run", "--"],
 }

@@ -105,11 +105,18 @@ samples.keep("scan_skills", "Scan: 6 skills, beside scanners", "ms", took, "cat"
 for name in beside:
     print(f"{name + ', 6 skills':<26}{min(took['weft']):>10.0f}ms{min(took[name]):>10.0f}ms{min(took['weft']) / min(took[name]):>8.3f}")
 
-peak = {name: [samples.memory(command, codes=(0, 1)) for _ in range(2)] for name, command in {**scans("large"), **rg("large")}.items()}
-peak["cat"] = [samples.memory(["sh", "-c", cat("large")[2]])]
-samples.keep("scan_memory", "Memory: scan of large files", "bytes", {k: [n for n in v if n] for k, v in peak.items()}, None, "least", about="/usr/bin/time -v.")
+# The large files ten times over: what memory a tree takes that is far larger than a scan may have.
+copies = 10 if rounds > 3 else 2
+for number in range(copies):
+    shutil.copytree(work / "large", work / "huge" / str(number), copy_function=os.link)
+_, bytes_ = size("huge")
+peak = {name: [samples.memory(command, codes=(0, 1))] for name, command in scans("huge").items()}
+peak["cat"] = [samples.memory(["sh", "-c", cat("huge")[2]])]
+samples.keep("scan_memory", f"Memory: scan of {bytes_ / 1e6:.0f} MB", "bytes", {k: [n for n in v if n] for k, v in peak.items()}, None, "least", about="/usr/bin/time -v.")
 if peak["weft"][0]:
-    print(f"{'peak memory, MB':<26}{min(peak['weft']) / 1e6:>12.1f}")
+    print(f"{f'peak memory of {bytes_ / 1e6:.0f} MB, MB':<26}{min(peak['weft']) / 1e6:>12.1f}")
+shutil.rmtree(work / "huge")
+
 # Ten files, a hundred, and so on: the same small texts, fifty to a folder.
 shutil.rmtree(work / "large")
 texts = [p.read_bytes() for p in sorted((work / "many").rglob("*"))[:400] if p.is_file()]
