@@ -56,6 +56,7 @@ fi
 # What is not Rust. The linters come from the Python index.
 step "scripts, workflows, Dockerfile" scripts/ci/lint.sh
 step "the gate" python3 scripts/bench/gate_test.py --quiet
+step "the comparison" python3 scripts/bench/compare_test.py --quiet
 # The largest flavour and the smallest: the third lies between, and is the hosted workflow's (scripts/ci/gates.sh builds all).
 step "size and instructions" scripts/ci/gates.sh default edge-offline
 echo "SKIPPED: the flavour edge: scripts/ci/gates.sh; building twice: scripts/build/reproducible.sh; images: scripts/docker-build-check.sh"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # What the egress costs, in pairs within one run: throughput and latency against a direct connection over the same veth pair,
-# memory of 2,000 open connections, start-up with a policy of 50 hosts against one without a network. Then the same transfers through
-# the filtering proxies of others that are installed (tinyproxy, squid, and srt of sandbox-runtime, which is looked for in PATH and in
-# $PEERS/node_modules/.bin), each told to let the same host through and nothing else.
-# Needs root (two network namespaces); run it on an idle machine. Usage: scripts/bench/egress.sh [WEFT]
+# memory of 2,000 open connections, start-up with a policy of 50 hosts against one without a network. Then beside the filtering proxies of
+# others that are there (proxies.py).
+# Needs root (two network namespaces); run it on an idle machine. Usage: scripts/bench/egress.sh [WEFT] [pairs of transfers] [of starts]
 set -euo pipefail
+here=$(realpath "$(dirname "$0")")
 cd "$(dirname "$0")/../.."
 weft=$(realpath "${1:-target/release/weft}")
 [ -x "$weft" ] || { echo "weft: no binary at $weft: build it first: cargo build --release" >&2; exit 2; }
+transfers=${2:-9} starts=${3:-200}
 work=$(mktemp -d /var/tmp/weft-bench-egress.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/ws"
@@ -92,8 +93,9 @@ else:
 PY
 
 cat > "$work/near.py" <<'PY'
-import glob, json, os, shutil, socket, statistics, subprocess, sys, time
-weft, work = sys.argv[1], sys.argv[2]
+import os, statistics, subprocess, sys, time
+import samples
+weft, work, transfers, starts = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 python = "/usr/bin/python3"
 os.environ.update(HOME=work, PATH="/usr/local/bin:/usr/bin:/bin")
 os.chdir(work + "/ws")
@@ -114,88 +116,34 @@ def pairs(count, what):
         first = i % 2 == 0
         a = what(first); b = what(not first)
         yield (a, b) if first else (b, a)
-bulk = [b / a for a, b in pairs(9, lambda direct: client(direct, "bulk", str(1 << 30)))]
+rates = list(pairs(transfers, lambda direct: client(direct, "bulk", str(1 << 30))))
+bulk = [b / a for a, b in rates]
+samples.keep("egress", "Egress: 1 GiB through weft", "ms", {"weft": [(1 << 30) / b * 1000 for _, b in rates], "direct": [(1 << 30) / a * 1000 for a, _ in rates]},
+             "direct", amount=(1 << 30) / 1e6, rate="MB/s", about="The same program inside and outside, over a veth pair.")
 print(f"throughput   {statistics.median(bulk):.2f} of direct (median of {len(bulk)} pairs, {min(bulk):.2f} to {max(bulk):.2f})")
-delay = [(b - a) * 1000 for a, b in pairs(9, lambda direct: client(direct, "connect", "300"))]
+times = list(pairs(transfers, lambda direct: client(direct, "connect", "300")))
+delay = [(b - a) * 1000 for a, b in times]
+samples.keep("egress_connect", "Egress: a connection, until the first byte", "ms", {"weft": [b * 1000 for _, b in times], "direct": [a * 1000 for a, _ in times]},
+             "direct", about="Each a median of 300.")
 print(f"connection   {statistics.median(delay):+.3f} ms until the first byte (median of {len(delay)} pairs of medians of 300)")
 script = 'ulimit -n 4096; exec %s %s/client.py hold far.test 2000' % (python, work)
 run = subprocess.Popen(inside(far, "sh", "-c", script), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 assert run.stdout.readline() == "open\n"
 rss = next(line for line in open(f"/proc/{run.pid}/status") if line.startswith("VmRSS")).split()[1]
 print(f"memory       {int(rss) / 1024:.1f} MiB for 2,000 open connections")
+samples.keep("egress_memory", "Memory: 2,000 open connections", "bytes", {"weft": [int(rss) * 1024]}, None, "least", about="VmRSS of weft.")
 run.stdin.close(); run.wait()
 def start(p):
     began = time.perf_counter()
     subprocess.run(inside(p, "/bin/true"), check=True)
     return (time.perf_counter() - began) * 1000
 for p in (none, fifty): start(p)
-starts = [b - a for a, b in pairs(200, lambda first: start(none if first else fifty))]
-print(f"start-up     {statistics.median(starts):+.2f} ms with 50 hosts (median of {len(starts)} pairs)")
-
-# Beside the proxies of others: a CONNECT for each connection, as programs do that know of a proxy.
-def put(name, text):
-    with open(f"{work}/{name}", "w") as f: f.write(text)
-    return f"{work}/{name}"
-def asking(*args): return [python, work + "/client.py", *args]
-def plain(port, *args): return ["env", f"HTTPS_PROXY=http://127.0.0.1:{port}", *asking(*args)]
-tools = {"weft": lambda *args: inside(far, *asking(*args))}
-started = []
-def listens(port):
-    for _ in range(200):
-        with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0: return True
-        time.sleep(0.05)
-    return False
-def proxy(name, port, command):
-    started.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-    if listens(port): tools[name] = lambda *args: plain(port, *args)
-    else: print(f"{name}: did not start: left out")
-if found := shutil.which("tinyproxy"):
-    allow = put("tiny.filter", "^far\\.test$\n")
-    conf = put("tiny.conf", f'Port 8101\nListen 127.0.0.1\nTimeout 60\nMaxClients 100\nFilter "{allow}"\nFilterDefaultDeny Yes\n'
-               "ConnectPort 7001\nConnectPort 7002\n")
-    proxy("tinyproxy", 8101, [found, "-d", "-c", conf])
-if found := shutil.which("squid") or shutil.which("squid", path="/usr/sbin"):
-    # It works under a user of its own, and leaves what it shares with itself behind when it is ended.
-    home, service = work + "/squid", f"weftbench{os.getpid()}"
-    os.mkdir(home)
-    shutil.chown(home, "proxy")
-    os.chmod(work, 0o755)
-    conf = put("squid.conf", f"http_port 127.0.0.1:8102\nacl far dstdomain far.test\nhttp_access allow far\nhttp_access deny all\n"
-               f"access_log none\ncache_log {home}/log\npid_filename none\ncache deny all\nhosts_file /etc/hosts\n"
-               f"shutdown_lifetime 0 seconds\ncoredump_dir {home}\nnetdb_filename none\npinger_enable off\n")
-    proxy("squid", 8102, [found, "-N", "-n", service, "-f", conf])
-if found := shutil.which("srt", path=os.environ["PATH"] + ":" + os.path.join(os.environ.get("PEERS", work), "node_modules/.bin")):
-    settings = put("srt.json", json.dumps({"network": {"allowedDomains": ["far.test"], "deniedDomains": []},
-                   "filesystem": {"denyRead": [], "allowWrite": ["."], "denyWrite": []}}))
-    tools["srt"] = lambda *args: [found, "-s", settings, *asking(*args)]
-def measured(command):
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    return float(done.stdout) if done.returncode == 0 else None
-for name, path in (("tinyproxy", None), ("squid", "/usr/sbin"), ("srt", None)):
-    if name not in tools and not shutil.which(name) and not (path and shutil.which(name, path=path)): print(f"{name}: not installed: left out")
-results = {name: ([], []) for name in tools}
-for _ in range(5):
-    straight = (client(True, "bulk", str(1 << 30)), client(True, "connect", "300"))
-    for name, made in list(tools.items()):
-        bulk = measured(made("bulk-asked", "far.test", str(1 << 30)))
-        delay = measured(made("connect-asked", "far.test", "300"))
-        if bulk is None or delay is None:
-            print(f"{name}: does not let the connection through here: left out")
-            del tools[name], results[name]
-            continue
-        results[name][0].append(bulk / straight[0])
-        results[name][1].append((delay - straight[1]) * 1000)
-print("\nproxy         throughput  first byte    (of direct, and over direct; medians of 5 rounds in turn)")
-for name, (bulk, delay) in results.items():
-    print(f"{name:<12}  {statistics.median(bulk):10.2f}  {statistics.median(delay):+7.3f} ms")
-for process in started:
-    process.terminate()
-    process.wait()
-for left in glob.glob(f"/dev/shm/weftbench{os.getpid()}-*"): os.remove(left)
+both = list(pairs(starts, lambda first: start(none if first else fifty)))
+samples.keep("egress_start", "Egress: start-up with 50 hosts in the policy", "ms", {"weft": [b for _, b in both], "no network": [a for a, _ in both]}, "no network", "least")
+print(f"start-up     {statistics.median(b - a for a, b in both):+.2f} ms with 50 hosts (median of {len(both)} pairs)")
 PY
 
-export weft work PEERS="${PEERS:-}"
+export weft work here transfers starts PYTHONPATH="$here"
 # shellcheck disable=SC2016 # it is the inner shell that expands
 unshare --net --mount bash -ec '
     mount --make-rprivate /
@@ -211,7 +159,8 @@ unshare --net --mount bash -ec '
     mount --bind "$work/hosts" /etc/hosts
     printf "hosts: files\n" > "$work/nsswitch"
     mount --bind "$work/nsswitch" /etc/nsswitch.conf
-    /usr/bin/python3 "$work/near.py" "$weft" "$work"
+    /usr/bin/python3 "$work/near.py" "$weft" "$work" "$transfers" "$starts"
+    /usr/bin/python3 "$here/proxies.py" "$weft" "$work" "$transfers"
     # The far side ends when this shell closes its input, and not before.
     echo done >&"${far[1]}"
 '

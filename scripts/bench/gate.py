@@ -9,9 +9,9 @@ the limit: exit 1. Above the aim: said loudly, for it is a promise not kept yet.
 worth its cost; the reason belongs into the commit.
 
 Values are of one compiler: `toolchain` of the group. Measured with another one, growth is not looked at, only the limit, and
-that is said in a line that starts with SKIPPED. With --reference nothing is skipped: FILE holds what the commit before measured
-here, in the same words, and growth is against that, allowed as far as baseline.json itself was changed (its value now over its
-value then, which FILE gives as GROUP:METRIC@baseline=NUMBER).
+that is said in a line that starts with SKIPPED. With --reference that is so only for what FILE does not have: it holds what the commit
+before measured here, in the same words, and growth is against that, allowed as far as baseline.json itself was changed (its value now
+over its value then, which FILE gives as GROUP:METRIC@baseline=NUMBER).
 """
 import argparse
 import json
@@ -64,10 +64,9 @@ for name, number in numbers.items():
             baseline["toolchain"][group] = toolchain
     value, words = entry["value"], []
     of = baseline["toolchain"].get(group)
-    if asked.reference:
-        if name in reference:
-            changed = value / reference.get(f"{name}@baseline", value)
-            value = reference[name] * max(changed, 1)
+    if name in reference:
+        changed = value / reference.get(f"{name}@baseline", value)
+        value = reference[name] * max(changed, 1)
     elif toolchain and of and toolchain != of:
         skipped.add((group, of))
         value = None

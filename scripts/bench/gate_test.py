@@ -48,6 +48,14 @@ class Gate(unittest.TestCase):
         reference.write_text("edge:bytes=2000\nedge:bytes@baseline=909\n")
         self.assertEqual(self.gate("--reference", str(reference), "edge:bytes=2200", "toolchain=rustc 2")[0], 0)
 
+    def test_what_the_reference_does_not_have_is_held_to_the_baseline_of_this_compiler_alone(self):
+        reference = self.folder / "before"
+        reference.write_text("edge:speed=1\n")
+        code, said = self.gate("--reference", str(reference), "edge:bytes=2000", "toolchain=rustc 2")
+        self.assertEqual(code, 0, said)
+        self.assertRegex(said, "(?m)^SKIPPED: ")
+        self.assertEqual(self.gate("--reference", str(reference), "edge:bytes=2000", "toolchain=rustc 1")[0], 1)
+
     def test_writing_keeps_what_was_measured_and_with_what(self):
         self.assertEqual(self.gate("--write", "edge:bytes=3000", "toolchain=rustc 3")[0], 0)
         kept = json.loads(self.baseline.read_text())

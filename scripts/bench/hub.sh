@@ -4,6 +4,7 @@
 # while 2,000 slow connections are held. Needs nginx, wrk and python3; run it on an idle machine.
 # Usage: scripts/bench/hub.sh [WEFT] [SECONDS]   (default: target/release/weft, 6)
 set -euo pipefail
+here=$(realpath "$(dirname "$0")")
 cd "$(dirname "$0")/../.."
 weft=$(realpath "${1:-target/release/weft}")
 seconds=${2:-6}
@@ -79,6 +80,7 @@ cmp "$work/ours" "$work/theirs"
 
 cat >"$work/bench.py" <<'PY'
 import os, re, socket, statistics, subprocess, sys, threading, time
+import samples
 hub, nginx, seconds, work = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 def wrk(url, connections, rate=None):
     """Requests a second, bytes a second, and what 99 of 100 wait at most in milliseconds."""
@@ -107,12 +109,19 @@ for name, (ours, theirs) in pairs.items():
         rounds.append((wrk(hub + ours, 64), wrk(nginx + theirs, 64)))
     part = 0 if "description" in name else 1
     ratio = statistics.median(mine[part] / other[part] for mine, other in rounds)
+    size = (1, "requests/s") if part == 0 else (1, "MB/s")
+    # What one request, or one megabyte, takes of the whole machine's time.
+    scale = 1e3 if part == 0 else 1e9
+    samples.keep("hub_" + ("requests" if part == 0 else "packages"), "Hub: " + name, "ms",
+                 {"weft": [scale / mine[part] for mine, _ in rounds], "nginx": [scale / other[part] for _, other in rounds]},
+                 "nginx", amount=size[0], rate=size[1], about="wrk, 64 connections; nginx serves the same bytes as files.")
     mine = statistics.median(mine[part] for mine, _ in rounds)
     other = statistics.median(other[part] for _, other in rounds)
     print(f"{name}: hub / nginx {ratio:.2f}   ({mine:,.0f} and {other:,.0f} {'requests' if part == 0 else 'bytes'} a second)")
     if part == 0:
         half = mine / 2
 reached, _, tail = wrk(hub + pairs["description of a skill"][0], 256, half)
+samples.keep("hub_tail", "Hub: 99 of 100 wait at most, at half of the load", "ms", {"weft": [tail]}, None, "least")
 print(f"at half of that load ({reached:,.0f} requests a second): 99 of 100 wait at most {tail:.1f} ms")
 
 # Connections that send a byte of their head each second.
@@ -133,4 +142,4 @@ _, _, tail = wrk(hub + pairs["description of a skill"][0], 64, half / 2)
 print(f"with 2,000 slow connections, at a quarter of that load: 99 of 100 others wait at most {tail:.1f} ms")
 stop.set()
 PY
-python3 "$work/bench.py" "$hub" "$nginx" "$seconds" "$work"
+PYTHONPATH=$here python3 "$work/bench.py" "$hub" "$nginx" "$seconds" "$work"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the static flavours and holds them to baseline.json: bytes; instructions of `--version`, of scans and of a policy; memory
-# and time of `--version`. What was built is in target/dist.
+# Builds the static flavours and holds them to baseline.json: bytes; instructions of `--version`, of scans, of a policy and of a plan;
+# memory and time of `--version`. What was built is in target/dist.
 #
 #   scripts/ci/gates.sh [--write | --against COMMIT] [FLAVOUR...]      (default: default edge edge-offline)
 #
@@ -64,4 +64,8 @@ for flavour in "$@"; do
     mapfile -t measures < target/measures.txt
     python3 scripts/bench/gate.py "${write[@]}" "${options[@]}" "${measures[@]}" || status=1
 done
+# The plan of a sandbox is counted apart, in the tests' build, and against the baseline alone: another compiler's is not looked at.
+step "plan" scripts/bench/plan.sh > target/measures.txt
+mapfile -t measures < target/measures.txt
+python3 scripts/bench/gate.py "${write[@]}" "${measures[@]}" || status=1
 exit $status
