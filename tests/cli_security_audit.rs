@@ -153,6 +153,14 @@ fn agents_are_known_from_policies_hooks_servers_and_logs() {
     place.file(".codex/config.toml", "[mcp_servers.git]\ncommand = 'uvx'\nargs = ['mcp-server-git']\n");
     assert!(ids(&place.audit(&[])).contains(&"openclaw".to_owned()));
     assert!(place.has("SA-012").is_some());
+    // Its servers stand elsewhere; a server may follow weft's own words without `--`.
+    place.file(".codex/config.toml", "");
+    place.file(
+        ".openclaw/openclaw.json",
+        r#"{"mcp":{"servers":{"x":{"command":"weft","args":["mcp","--policy","skill","npx","-y","some"]}}}}"#,
+    );
+    assert!(place.has("SA-012").is_some() && place.has("SA-011").is_none());
+    assert!(ids(&place.audit(&[])).contains(&"skill".to_owned()));
 }
 
 #[test]

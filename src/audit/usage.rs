@@ -119,6 +119,11 @@ impl Usage {
         self.runs.values().filter(|run| run.policy == policy && run.ran && run.ended).count() as u64
     }
 
+    /// Calls of tools that were decided about under this very policy.
+    pub fn calls_under(&self, policy: &str) -> u64 {
+        self.calls.get(policy).copied().unwrap_or(0)
+    }
+
     /// Each grant that the policy names, and what the log says of it. Grants of `filesystem`, `env` and `listen` are in the answer as
     /// well, unknown.
     pub fn grants(&self, policy: &Policy) -> Vec<Grant> {
@@ -181,7 +186,7 @@ impl Usage {
                 add(rule.host.to_string(), &rule.origin, used);
             }
         }
-        let calls = self.calls.get(&policy.hash).copied().unwrap_or(0);
+        let calls = self.calls_under(&policy.hash);
         let tools = match () {
             () if self.full => Use::Unknown("the log has more than is told apart"),
             () if policy.audit.level == AuditLevel::Denied => {

@@ -183,8 +183,9 @@ fn policy(agent: &Agent, known: &Known, review: &Review, out: &mut Out) -> io::R
         }
     }
     let runs = agent.activity.usage.runs_under(&policy.hash);
+    let calls = agent.activity.usage.calls_under(&policy.hash);
     let text = format!(
-        "{used} used, {unused} unused in {runs} runs under this policy, {unknown} that the log cannot tell of"
+        "{used} used, {unused} not used so far, {unknown} that the log cannot tell of; {runs} runs and {calls} calls of tools under this policy"
     );
     out.row("grants", &text)
 }

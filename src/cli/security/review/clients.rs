@@ -201,7 +201,10 @@ fn servers(node: &Node, found: &mut Vec<(String, Vec<String>)>) {
         Value::Array(items) => items.iter().for_each(|item| servers(item, found)),
         Value::Object(members) => {
             for (name, member) in members {
-                let Some(inner) = member.as_object().filter(|_| name == "mcpServers") else {
+                // OpenClaw has them as `servers` in `mcp`.
+                let member = if name == "mcp" { member.get("servers").unwrap_or(member) } else { member };
+                let here = name == "mcpServers" || name == "mcp";
+                let Some(inner) = member.as_object().filter(|_| here) else {
                     servers(member, found);
                     continue;
                 };
@@ -264,8 +267,15 @@ fn server(
             let known = format!("weft mcp before the server {name} in {file}");
             let (policy, agent) = (option(args, "--policy"), option(args, "--agent"));
             settings.asks.push(Asks { known, policy, agent });
-            let end = args.iter().position(|word| word == "--").map_or(args.len(), |at| at + 1);
-            args.get(end..).unwrap_or_default()
+            // Without `--` the server begins somewhere behind weft's own words.
+            match args.iter().position(|word| word == "--") {
+                Some(at) => args.get(at + 1..).unwrap_or_default(),
+                None => {
+                    let runner = (1..args.len())
+                        .find(|at| args.get(*at..).is_some_and(|rest| unpinned(rest).is_some()));
+                    runner.and_then(|at| args.get(at..)).unwrap_or_default()
+                }
+            }
         }
         false => {
             let what = format!("the MCP server {name} runs with all rights of this user");
