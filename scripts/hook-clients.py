@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Tries `weft hook` with the real Claude Code, Codex and Gemini CLI from npm, against a stand-in for their models on loopback.
+"""Tries `weft hook` and `weft run` with the real Claude Code, Codex, Gemini CLI and OpenClaw from npm, against a stand-in for their
+models on loopback.
 
 usage: scripts/hook-clients.py [weft binary]
 
 The stand-in asks for tools: first for a file that the policy allows, then for one that it denies, by a tool for files where there is one,
-and by a command line. What each program sends back to its model tells whether it obeyed. Needs Node 20 or newer and npm; the programs
-(some 850 MB) go to target/hook-clients. No account is needed: what they send ends here.
+and by a command line. What each program sends back to its model tells whether it obeyed: once with weft's hook in its settings, once without
+a hook and under `weft run`. Needs npm and Node 20 or newer (22 for OpenClaw, which is left out with an older one); the programs
+(some 1.6 GB) go to target/hook-clients. No account is needed: what they send ends here.
 """
 
 import contextlib
@@ -13,6 +15,7 @@ import http.server
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,6 +23,8 @@ import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ["@anthropic-ai/claude-code@2.1.332", "@openai/codex@0.171.0", "@google/gemini-cli@0.61.0"]
+# Needs a newer Node than the others.
+OPENCLAW = "openclaw@2026.9.6"
 POLICY = """version = 1
 extends = ["base"]
 [filesystem]
@@ -134,31 +139,70 @@ def prepare(client, home, url):
         command = ["codex", "exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox",
                    "--dangerously-bypass-hook-trust", "go on"]
         return command, {"MODEL_KEY": "x"}
+    if client == "openclaw":
+        config = home / ".openclaw/openclaw.json"
+        settings = json.loads(config.read_text()) if config.exists() else {}
+        text = {"id": "m", "name": "m", "reasoning": False, "input": ["text"], "contextWindow": 200000, "maxTokens": 8192,
+                "cost": {"input": 0, "output": 0, "cacheRead": 0, "cacheWrite": 0}}
+        provider = {"baseUrl": url, "apiKey": "x", "api": "anthropic-messages", "models": [text]}
+        settings["models"] = {"mode": "merge", "providers": {"stand-in": provider}}
+        settings["agents"] = {"defaults": {"model": {"primary": "stand-in/m"}, "workspace": str(home.parent / "project")}}
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(json.dumps(settings))
+        return ["openclaw", "agent", "--local", "--session-id", "s", "-m", "go on", "--timeout", "120"], {}
     (home / ".gemini").mkdir()
     (home / ".gemini/settings.json").write_text('{"security":{"auth":{"selectedType":"gemini-api-key"}}}')
     command = ["gemini", "-m", "gemini-2.5-pro", "--approval-mode", "yolo", "-p", "go on"]
     return command, {"GEMINI_API_KEY": "x", "GOOGLE_GEMINI_BASE_URL": url, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
 
 
-def attempt(weft, client, plan):
-    with tempfile.TemporaryDirectory() as folder, model(plan) as server:
+def run_policy(client, port):
+    """What `weft run` gets: the policy that weft ships for the program, the stand-in for its model, and where npm put it."""
+    node = pathlib.Path(shutil.which("node")).resolve().parent.parent
+    places = json.dumps([str(ROOT / "target/hook-clients"), str(node)])
+    parent = "coding-agent" if client == "gemini" else client
+    own = 'write = ["~/.gemini"]\nprotect = ["~/.gemini/settings.json", "~/.gemini/extensions", "${WORKSPACE}/.gemini"]\n'
+    own = own if client == "gemini" else ""
+    return (f'version = 1\nextends = ["{parent}"]\n[filesystem]\nread = {places}\nexec = {places}\n'
+            f'deny = ["${{WORKSPACE}}/secret.txt"]\n{own}'
+            f'[network]\nallow = [{{ host = "127.0.0.1", ports = [{port}], tls = false }}]\n'
+            '[env]\nallow = ["MODEL_KEY", "GEMINI_*", "GOOGLE_GEMINI_BASE_URL"]\n')
+
+
+def attempt(weft, client, plan, sandboxed):
+    plan, refusals = list(plan), len(plan) - 1
+    # Not in /tmp: what is there is not seen from inside.
+    with tempfile.TemporaryDirectory(dir=ROOT / "target") as folder, model(plan) as server:
         home, project = pathlib.Path(folder).resolve() / "home", pathlib.Path(folder).resolve() / "project"
         home.mkdir()
         project.mkdir()
-        (project / "weft.toml").write_text(POLICY)
+        (project / "weft.toml").write_text(run_policy(client, server.server_port) if sandboxed else POLICY)
         (project / "notes.txt").write_text("harmless-text\n")
         (project / "secret.txt").write_text("secret-text\n")
-        command, variables = prepare(client, home, f"http://127.0.0.1:{server.server_port}")
         path = f"{ROOT}/target/hook-clients/node_modules/.bin:{os.environ['PATH']}"
-        environment = {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8", **variables}
-        install = [weft, "hook", "install", "--client", client, "--policy", "weft.toml", "--yes"]
-        subprocess.run(install, cwd=project, env=environment, check=True, capture_output=True)
-        done = subprocess.run(command, cwd=project, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
+        plain = {"HOME": str(home), "PATH": path, "LANG": "C.UTF-8"}
+        # Files that the policy protects are there before, as docs/clients says.
+        if sandboxed and client == "claude-code":
+            for top in (home, project):
+                (top / ".claude").mkdir()
+                (top / ".claude/settings.json").write_text("{}")
+            (project / ".mcp.json").write_text("{}")
+        if client == "openclaw":
+            (home / ".openclaw").mkdir()
+        command, variables = prepare(client, home, f"http://127.0.0.1:{server.server_port}")
+        environment = {**plain, **variables}
+        if sandboxed:
+            command = [weft, "run", "--", *command]
+        else:
+            install = [weft, "hook", "install", "--client", client, "--policy", "weft.toml", "--yes"]
+            subprocess.run(install, cwd=project, env=environment, check=True, capture_output=True)
+        done = subprocess.run(command, cwd=project, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
         sent = "\n".join(server.seen)
-        refusals = len(plan) - 1
-        obeyed = "harmless-text" in sent and "secret-text" not in sent and "secret.txt is denied" in sent
-        obeyed = obeyed and not server.plan and server.seen[-1].count("secret.txt is denied") >= refusals
-        print(f"{client}: {'obeys' if obeyed else 'DOES NOT OBEY'}")
+        obeyed = "harmless-text" in sent and "secret-text" not in sent and not server.plan
+        if not sandboxed:
+            obeyed = obeyed and server.seen[-1].count("secret.txt is denied") >= refusals
+        how = "under weft run" if sandboxed else "with the hook"
+        print(f"{client} {how}: {'obeys' if obeyed else 'DOES NOT OBEY'}", flush=True)
         if not obeyed:
             print(done.stdout[-2000:], done.stderr[-2000:], file=sys.stderr)
         return obeyed
@@ -170,14 +214,28 @@ def main():
     if not (folder / "node_modules/.bin/gemini").exists():
         command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder), *PROGRAMS]
         subprocess.run(command, check=True)
+    version = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    newer = int(version.strip().lstrip("v").split(".")[0]) >= 22
+    if newer and not (folder / "node_modules/.bin/openclaw").exists():
+        command = ["npm", "install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix", str(folder), OPENCLAW]
+        subprocess.run(command, check=True)
+    if not newer:
+        print(f"SKIPPED: node is {version.strip()}, OpenClaw needs 22")
     read = "cat secret.txt"
-    fine = [
-        attempt(weft, "claude-code", [("Read", {"file_path": "notes.txt"}), ("Read", {"file_path": "secret.txt"}),
-                                      ("Bash", {"command": read, "description": "x"})]),
-        attempt(weft, "codex", [("exec_command", {"cmd": "cat notes.txt"}), ("exec_command", {"cmd": read})]),
-        attempt(weft, "gemini", [("read_file", {"file_path": "notes.txt"}), ("read_file", {"file_path": "secret.txt"}),
-                                 ("run_shell_command", {"command": read})]),
-    ]
+    plans = {
+        "claude-code": [("Read", {"file_path": "notes.txt"}), ("Read", {"file_path": "secret.txt"}),
+                        ("Bash", {"command": read, "description": "x"})],
+        "codex": [("exec_command", {"cmd": "cat notes.txt"}), ("exec_command", {"cmd": read})],
+        "gemini": [("read_file", {"file_path": "notes.txt"}), ("read_file", {"file_path": "secret.txt"}),
+                   ("run_shell_command", {"command": read})],
+        "openclaw": [("read", {"path": "notes.txt"}), ("read", {"path": "secret.txt"}), ("exec", {"command": read})],
+    }
+    if not newer:
+        del plans["openclaw"]
+    runs = [(client, sandboxed) for client in plans for sandboxed in (False, True)]
+    # 2026.9.6 ends there with "failed to acquire gateway lock", with no refusal in weft's log: docs/clients/openclaw.md.
+    runs = [run for run in runs if run != ("openclaw", True)]
+    fine = [attempt(weft, client, plans[client], sandboxed) for client, sandboxed in runs]
     return 0 if all(fine) else 1
 
 

@@ -8,7 +8,6 @@
 pub mod agents;
 #[cfg(not(target_family = "wasm"))]
 pub mod audit;
-#[cfg(any(feature = "client", target_family = "wasm"))]
 pub mod base64;
 #[cfg(not(target_family = "wasm"))]
 pub mod cli;

@@ -2,6 +2,8 @@
 //! something that is sent, folders that are gone through. Pure: it goes by the times in the entries. It decides nothing; whoever
 //! feeds it may pause or stop by what it says.
 
+pub mod webhook;
+
 use crate::audit::{Action, SandboxAuditEntry};
 use crate::policy::{Monitor as Settings, MonitorAction};
 use std::collections::{HashMap, VecDeque};
@@ -97,6 +99,7 @@ impl Monitor {
         let any = settings.calls_per_5s.is_some()
             || settings.denied_per_minute.is_some()
             || settings.bytes_out.is_some()
+            || settings.webhook.is_some()
             || settings.action != MonitorAction::default();
         any.then(|| Monitor::new(Thresholds::of(settings)))
     }

@@ -63,8 +63,9 @@ impl Place {
         let mut lines = BufReader::new(stream).lines();
         let mut said = Vec::new();
         for id in 0..count {
-            writeln!(write, "{{\"id\":{id},\"action\":\"tool\",\"target\":\"x\"}}").unwrap();
-            let Some(Ok(line)) = lines.next() else { break };
+            // A server that was stopped reads no more.
+            let asked = writeln!(write, "{{\"id\":{id},\"action\":\"tool\",\"target\":\"x\"}}");
+            let Some(Ok(line)) = asked.ok().and_then(|()| lines.next()) else { break };
             said.push(parse(&line).unwrap().get("allowed").and_then(Node::as_bool).unwrap());
         }
         said
@@ -225,4 +226,154 @@ fn watch_tells_what_is_there_and_what_comes() {
     place.weft(&["audit", "watch", "--all", "nosuch.jsonl"]).refused("no such file");
     place.weft(&["audit", "watch", "--all", "--policy", "none.toml", &log]).refused("no such file");
     place.weft(&["audit", "watch", "--all", "."]).refused("cannot read the log");
+}
+
+/// A receiver on loopback that answers with a status, or not at all; hands over what it got.
+fn receiver(status: Option<u16>) -> (String, std::sync::mpsc::Receiver<(String, Node)>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}/hook?key=1", listener.local_addr().unwrap());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut held = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            loop {
+                let (mut head, mut length) = (String::new(), 0);
+                loop {
+                    let mut line = String::new();
+                    if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+                        break;
+                    }
+                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                        length = value.trim().parse().unwrap();
+                    }
+                    head.push_str(&line);
+                }
+                if head.is_empty() {
+                    break;
+                }
+                let mut body = vec![0; length];
+                std::io::Read::read_exact(&mut reader, &mut body).unwrap();
+                let body = parse(std::str::from_utf8(&body).unwrap()).unwrap();
+                let _ = tell.send((head, body));
+                match status {
+                    Some(status) => {
+                        write!(stream, "HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n").unwrap();
+                    }
+                    None => {
+                        held.push(stream);
+                        break;
+                    }
+                }
+            }
+        }
+    });
+    (address, told)
+}
+
+#[test]
+fn alerts_go_to_a_webhook_and_a_receiver_that_fails_harms_no_run() {
+    let script = "for n in 1 2 3 4 5 6 7 8 9; do /usr/bin/env; done; echo end";
+    let run = |webhook: &str, env: &[(&str, &str)]| {
+        let place =
+            Place::new(&format!("denied_per_minute = 3\nwebhook = '{webhook}'\n[process]\nallow = ['sh']"));
+        let own = place.env();
+        let mut all: Vec<(&str, &str)> = own.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        all.extend(env);
+        let said = place.dir.weft_with(&["run", "--", "sh", "-c", script], b"", &all);
+        assert!(said.code == 0 && said.out.contains("end"), "{said:?}");
+        let log = std::fs::read_to_string(place.log()).unwrap();
+        assert_eq!(place.weft(&["audit", "verify", &place.log()]).code, 0);
+        let webhook = log.lines().filter(|line| line.contains("\"target\":\"monitor.webhook\""));
+        webhook.map(str::to_owned).collect::<Vec<_>>()
+    };
+    // Delivered: nothing more in the log.
+    let (address, told) = receiver(Some(204));
+    assert_eq!(run(&address, &[]), [""; 0]);
+    let (head, body) = told.recv().unwrap();
+    assert!(head.starts_with("POST /hook?key=1 ") && head.contains("application/json"), "{head}");
+    let text = |key: &str| body.get(key).and_then(Node::as_str).unwrap_or_default().to_owned();
+    assert_eq!(
+        (text("schema"), text("alert"), text("agent_id")),
+        ("weft.alert/1".into(), "denials".into(), "base".into())
+    );
+    assert!(text("text").contains("4 denials in a minute") && text("policy").len() == 64, "{body:?}");
+    // The address in a variable of weft's own, which the command does not see.
+    assert_eq!(run("env:ALERTS", &[("ALERTS", &address)]), [""; 0]);
+    assert_eq!(told.recv().unwrap().1.get("alert").and_then(Node::as_str), Some("denials"));
+    // Not delivered: that is in the log, and the run ends as it would.
+    let refusing = receiver(Some(500)).0;
+    let silent = receiver(None).0;
+    let nobody = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}/", listener.local_addr().unwrap())
+    };
+    for (webhook, env, why) in [
+        (refusing.as_str(), &[][..], "the receiver answered with 500"),
+        (&silent, &[], "1 alerts were still on their way at the end of the run"),
+        (&nobody, &[], "not delivered: denials: "),
+        ("env:ALERTS", &[], "the variable ALERTS is not set"),
+        ("env:ALERTS", &[("ALERTS", "http://192.0.2.1/x")], "does not hold an https address"),
+        ("env:ALERTS", &[("ALERTS", "env:ALERTS")], "does not hold an https address"),
+    ] {
+        let entries = run(webhook, env);
+        assert!(entries.len() == 1 && entries[0].contains(why), "{webhook}: {entries:?}");
+    }
+}
+
+#[test]
+fn a_webhook_that_others_could_read_is_refused() {
+    for (webhook, why) in [
+        ("http://example.com/x", "would be sent in plain text"),
+        ("http://localhost.example.com/", "would be sent in plain text"),
+        ("http://10.0.0.1/", "would be sent in plain text"),
+        ("ftp://example.com/", "is not an https address"),
+        ("example.com", "is not an https address"),
+        ("https://user@example.com/", "has no host that can be read"),
+        ("https://", "has no host that can be read"),
+        ("https://exa mple.com/", "is not an https address"),
+        ("env:", "names no variable"),
+        ("env:A=B", "names no variable"),
+    ] {
+        let place = Place::new(&format!("webhook = \"{webhook}\""));
+        let said = place.weft(&["policy", "check", "weft.toml"]);
+        assert!(
+            said.code == 2 && said.out.contains(why) && said.out.contains("weft.toml:12:11:"),
+            "{webhook}: {said:?}"
+        );
+    }
+    for webhook in [
+        "https://example.com/x?y=z",
+        "http://127.0.0.1:9/",
+        "http://[::1]:9/x",
+        "http://localhost/",
+        "env:ALERTS",
+    ] {
+        let place = Place::new(&format!("webhook = '{webhook}'"));
+        let said = place.weft(&["policy", "show", "--resolved", "weft.toml"]);
+        assert!(
+            said.code == 0
+                && said.out.lines().any(|line| line.starts_with("webhook ") && line.contains(webhook)),
+            "{webhook}: {said:?}"
+        );
+    }
+    let with = Place::new("webhook = 'env:A'");
+    with.dir.file("without.toml", with.dir.read("weft.toml").replace("webhook = 'env:A'", ""));
+    with.dir.file("other.toml", with.dir.read("weft.toml").replace("env:A", "env:B"));
+    for (old, new, said) in [
+        (
+            "weft.toml",
+            "without.toml",
+            "wider     low     weft.toml:12: monitor.webhook: alerts are no longer sent",
+        ),
+        ("without.toml", "weft.toml", "narrower          weft.toml:12: monitor.webhook: alerts are sent"),
+        (
+            "weft.toml",
+            "other.toml",
+            "changed           weft.toml:12: monitor.webhook: alerts are sent to env:B",
+        ),
+    ] {
+        let diff = with.weft(&["policy", "diff", old, new]);
+        assert!(diff.code == 0 && diff.out.contains(said), "{said}: {diff:?}");
+    }
 }

@@ -47,7 +47,7 @@ fn mistakes_are_told_with_the_next_step() {
     let dir = Dir::skill("x");
     for (args, with) in [
         (&[][..], "no command"),
-        (&["security"], "use scan, checks or explain"),
+        (&["security"], "use scan, audit, harden, checks or explain"),
         (&["securty"], "did you mean `weft security`?"),
         (&["security", "scna", "."], "did you mean `weft security scan`?"),
         (&["--bogus"], "unknown option: --bogus"),
@@ -202,6 +202,8 @@ fn every_option_is_in_the_manual() {
         &[][..],
         &["security"],
         &["security", "scan"],
+        &["security", "audit"],
+        &["security", "harden"],
         &["security", "checks"],
         &["security", "explain"],
         &["policy"],

@@ -5,6 +5,7 @@ mod entry;
 mod file;
 mod follow;
 mod ring;
+pub mod usage;
 mod verify;
 
 pub use entry::{Action, SandboxAuditEntry, time};
@@ -13,12 +14,14 @@ pub use follow::Follow;
 pub use ring::Ring;
 pub use verify::{Problem, Verdict, entries, verify};
 
+use crate::monitor::webhook::{LAST, Webhook};
 use crate::monitor::{Alert, Monitor};
 use crate::policy::{AuditLevel, Decision, MonitorAction, Policy};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::time::Instant;
 
 /// An entry could not be kept. Whoever runs something must stop it: no audit, no run.
 #[derive(Debug)]
@@ -61,6 +64,7 @@ pub struct Log {
     monitor: Option<Monitor>,
     action: MonitorAction,
     alerts: Vec<Alert>,
+    webhook: Option<Webhook>,
 }
 
 impl Log {
@@ -80,6 +84,7 @@ impl Log {
             monitor: Monitor::of(&policy.monitor),
             action: policy.monitor.action,
             alerts: Vec::new(),
+            webhook: policy.monitor.webhook.as_ref().map(|set| Webhook::new(&set.value)),
         })
     }
 
@@ -92,6 +97,23 @@ impl Log {
     /// Keeps an entry. With `level = "denied"` the file gets denials and the frame of the run (start, policy,
     /// enforcement, limit, exit) only.
     pub fn record(
+        &mut self,
+        action: Action,
+        target: &str,
+        allowed: bool,
+        reason: &str,
+        rule: Option<String>,
+    ) -> Result<(), AuditError> {
+        // At the end there is a moment for alerts that are on their way; before, nobody waits for them.
+        let until = (action == Action::Exit).then(|| Instant::now() + LAST);
+        let failures = self.webhook.as_mut().map_or(Vec::new(), |webhook| webhook.failures(until));
+        for why in failures {
+            self.keep(Action::Limit, "monitor.webhook", false, &format!("not delivered: {why}"), None)?;
+        }
+        self.keep(action, target, allowed, reason, rule)
+    }
+
+    fn keep(
         &mut self,
         action: Action,
         target: &str,
@@ -120,14 +142,19 @@ impl Log {
             let target = format!("monitor.{}", alert.kind);
             let text = alert.text.clone();
             self.alerts.push(alert);
-            self.record(Action::Limit, &target, false, &text, None)?;
+            self.keep(Action::Limit, &target, false, &text, None)?;
         }
         Ok(())
     }
 
-    /// What the monitor has found since the last time, and what is to be done about it.
+    /// What the monitor has found since the last time, and what is to be done about it. It is on its way to the webhook then, if the
+    /// policy names one.
     pub fn alerts(&mut self) -> (Vec<Alert>, MonitorAction) {
-        (std::mem::take(&mut self.alerts), self.action)
+        let alerts = std::mem::take(&mut self.alerts);
+        if let Some(webhook) = &mut self.webhook {
+            webhook.send(&alerts, Some(&self.policy));
+        }
+        (alerts, self.action)
     }
 
     /// Waits until the file is on the disk; the end of a run calls it, for some file systems say "full" only here.

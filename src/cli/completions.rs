@@ -208,6 +208,7 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
     let all: Vec<&str> = match flag.long {
         "--format" => match path {
             ["security", "scan"] => Format::ALL.map(Format::as_str).to_vec(),
+            ["security", "audit"] => vec!["text", "json", "html"],
             ["policy", "test"] => vec!["text", "json", "junit"],
             ["policy", "diff"] => vec!["text", "json", "markdown"],
             _ => vec!["text", "json"],
@@ -255,7 +256,10 @@ mod tests {
     #[test]
     fn each_place_has_its_words() {
         assert_eq!(ask("sec").unwrap(), ["security"]);
-        assert_eq!(ask("security ").unwrap(), ["scan", "checks", "explain"]);
+        assert_eq!(ask("security ").unwrap(), ["scan", "audit", "harden", "checks", "explain"]);
+        assert_eq!(ask("security audit --format h").unwrap(), ["html"]);
+        assert_eq!(ask("security audit --out "), None);
+        assert_eq!(ask("security harden --agent ").unwrap(), [""; 0]);
         assert_eq!(ask("security scan --fo").unwrap(), ["--format"]);
         assert_eq!(ask("security scan --format s").unwrap(), ["sarif"]);
         assert_eq!(ask("security scan --format=s").unwrap(), ["--format=sarif"]);

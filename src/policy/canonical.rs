@@ -136,6 +136,9 @@ pub fn hash(policy: &Policy) -> String {
     facts.shown("monitor.calls_per_5s", &policy.monitor.calls_per_5s);
     facts.shown("monitor.denied_per_minute", &policy.monitor.denied_per_minute);
     facts.shown("monitor.bytes_out", &policy.monitor.bytes_out);
+    if let Some(webhook) = &policy.monitor.webhook {
+        facts.add("monitor.webhook", &[webhook.value.as_bytes()]);
+    }
     facts.add("monitor.action", &[format!("{:?}", policy.monitor.action).as_bytes()]);
     sort::plain(&mut facts.0);
     facts.0.dedup();

@@ -134,6 +134,7 @@ pub struct MonitorTable {
     pub denied_per_minute: Option<Spanned<i64>>,
     pub bytes_out: Option<Text>,
     pub action: Option<MonitorAction>,
+    pub webhook: Option<Text>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -264,7 +265,9 @@ fn file(top: &mut Fields<'_, '_>) -> File {
         env: env(top.table("env", &["allow", "deny", "set"])),
         tools: tools(top.table("tools", &["allow", "deny", "argument"])),
         audit: audit(top.table("audit", &["file", "level"])),
-        monitor: monitor(top.table("monitor", &["calls_per_5s", "denied_per_minute", "bytes_out", "action"])),
+        monitor: monitor(
+            top.table("monitor", &["calls_per_5s", "denied_per_minute", "bytes_out", "action", "webhook"]),
+        ),
         test: tests(top),
     }
 }
@@ -385,6 +388,7 @@ fn monitor(mut table: Fields<'_, '_>) -> MonitorTable {
         denied_per_minute: table.number("denied_per_minute"),
         bytes_out: table.text("bytes_out"),
         action: action.map(|at| *placed(&at, &all).get_ref()),
+        webhook: table.text("webhook"),
     }
 }
 

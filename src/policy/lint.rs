@@ -73,6 +73,8 @@ pub struct Finding {
     pub lint: Lint,
     pub origin: Origin,
     pub message: String,
+    /// The path that one line more in the policy would keep away, as that line would name it: for PL-004, PL-011 and PL-012.
+    pub path: Option<String>,
 }
 
 /// Below the home folder: what is worth stealing.
@@ -194,7 +196,12 @@ struct Found(Vec<Finding>);
 
 impl Found {
     fn add(&mut self, lint: Lint, origin: &Origin, message: impl Into<String>) {
-        self.0.push(Finding { lint, origin: origin.clone(), message: message.into() });
+        self.0.push(Finding { lint, origin: origin.clone(), message: message.into(), path: None });
+    }
+
+    fn add_path(&mut self, lint: Lint, origin: &Origin, path: String, says: &str) {
+        let message = format!("{path}{says}");
+        self.0.push(Finding { lint, origin: origin.clone(), message, path: Some(path) });
     }
 }
 
@@ -235,7 +242,7 @@ fn files(policy: &Policy, found: &mut Found) {
     };
     for name in CREDENTIALS_AT {
         if let Some(rule) = allowed(&home.join(name), Filesystem::read_rule, decide::read) {
-            found.add(CREDENTIALS, &rule, format!("~/{name} is readable"));
+            found.add_path(CREDENTIALS, &rule, format!("~/{name}"), " is readable");
         }
     }
     let later = RUN_LATER_AT.iter().map(|name| (home.join(name), format!("~/{name}")));
@@ -244,16 +251,17 @@ fn files(policy: &Policy, found: &mut Found) {
         RUN_LATER_IN_WORKSPACE.iter().map(|name| (workspace.join(name), format!("${{WORKSPACE}}/{name}")));
     for (path, shown) in later.chain(in_workspace) {
         if let Some(rule) = allowed(&path, Filesystem::write_rule, decide::write) {
-            found.add(
+            found.add_path(
                 PERSISTENCE,
                 &rule,
-                format!("{shown} is writable, and is run or obeyed outside the sandbox"),
+                shown,
+                " is writable, and is run or obeyed outside the sandbox",
             );
         }
     }
     for socket in SOCKETS {
         if let Some(rule) = allowed(Path::new(socket), Filesystem::read_rule, decide::read) {
-            found.add(SOCKET, &rule, format!("{socket} is within reach"));
+            found.add_path(SOCKET, &rule, (*socket).to_owned(), " is within reach");
         }
     }
     for glob in &files.deny_globs {

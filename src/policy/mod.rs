@@ -31,7 +31,9 @@ pub use file::{KEYS, is_only_scan};
 use host::{HostPattern, Ports};
 pub use load::{Disk, Files, is_path};
 use path::{Glob, PathRule, PathRules};
-pub use resolve::{choose, default_whole, endpoint, load, load_default, load_text, load_whole};
+pub use resolve::{
+    choose, default_whole, endpoint, load, load_default, load_text, load_whole, webhook_fault,
+};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -413,6 +415,9 @@ pub struct Monitor {
     /// Of a run.
     pub bytes_out: Option<Set<u64>>,
     pub action: MonitorAction,
+    /// Where alerts are sent: an `https` address, an `http` one of this machine, or `env:NAME` for a variable of weft's own that holds
+    /// one.
+    pub webhook: Option<Set<String>>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

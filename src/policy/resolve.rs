@@ -396,7 +396,16 @@ impl Resolver<'_> {
             last(layers, |layer| layer.file.monitor.action).map_or(MonitorAction::default(), |(_, a)| a);
         let narrow =
             |set: Set<u64>| Set { value: u32::try_from(set.value).unwrap_or(u32::MAX), origin: set.origin };
-        Monitor { calls_per_5s: calls.map(narrow), denied_per_minute: denied.map(narrow), bytes_out, action }
+        let webhook = last(layers, |layer| layer.file.monitor.webhook.as_ref()).and_then(|(layer, text)| {
+            if let Some(why) = webhook_fault(text.get_ref()) {
+                let help = "write https://…, or env:NAME for a variable that holds the address";
+                self.fail(&layer.lines, text, format!("`{}` {why}", text.get_ref().escape_debug()), help);
+                return None;
+            }
+            Some(Set { value: text.get_ref().clone(), origin: origin(layer, text, "monitor.webhook") })
+        });
+        let (calls_per_5s, denied_per_minute) = (calls.map(narrow), denied.map(narrow));
+        Monitor { calls_per_5s, denied_per_minute, bytes_out, action, webhook }
     }
 
     fn test(&mut self, layer: &Layer, entry: &Spanned<TestTable>) -> Option<Test> {
@@ -447,6 +456,30 @@ pub fn endpoint(text: &str) -> Result<(String, u16), String> {
         return Err(format!("`{text}`: where does the address end?"));
     }
     Ok((Host::parse(host)?.to_string(), port))
+}
+
+/// Why alerts cannot be sent there. Only to this machine they may go in plain text.
+pub fn webhook_fault(text: &str) -> Option<&'static str> {
+    if let Some(name) = text.strip_prefix("env:") {
+        return (!is_variable(name)).then_some("names no variable");
+    }
+    let plain = text.bytes().all(|b| b.is_ascii_graphic() && !b"\"'`\\<>".contains(&b)) && text.len() <= 2048;
+    let (https, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+        (Some(rest), _) if plain => (true, rest),
+        (None, Some(rest)) if plain => (false, rest),
+        _ => return Some("is not an https address"),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        _ => authority,
+    };
+    let Ok(host) = Host::parse(host) else { return Some("has no host that can be read") };
+    let own = match &host {
+        Host::Name(name) => name == "localhost",
+        Host::Ip(address) => address.is_loopback(),
+    };
+    (!https && !own).then_some("would be sent in plain text")
 }
 
 fn is_variable(name: &str) -> bool {

@@ -305,7 +305,12 @@ impl Lines<'_> {
             self.add(&file.origin, shown(&file.value), [by]);
         }
         if let Some(set) = &policy.monitor.calls_per_5s {
-            self.add(&set.origin, format!("{} calls in 5 s", set.value), []);
+            let by = "weft, outside: counts the calls of weft mcp and weft check --serve".to_owned();
+            self.add(&set.origin, format!("{} calls in 5 s", set.value), [by]);
+        }
+        if let Some(set) = &policy.monitor.webhook {
+            let by = "weft, outside: sends alerts; what is not delivered is in the log".to_owned();
+            self.add(&set.origin, set.value.clone(), [by]);
         }
     }
 }

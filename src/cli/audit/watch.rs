@@ -5,13 +5,15 @@ use crate::audit::{Follow, time};
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::{Format, choose, out, places};
+use crate::cli::term::say;
 use crate::json::Writer;
+use crate::monitor::webhook::{LAST, Webhook};
 use crate::monitor::{Alert, Monitor, Thresholds};
 use crate::scan::report::visible::visible;
 use argh::{ArgsInfo, FromArgs};
 use std::io::{self, Write};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Tell what is out of the ordinary: bursts of calls, credentials, secrets that are read and then something that is sent
 #[derive(FromArgs, ArgsInfo, Debug)]
@@ -21,7 +23,7 @@ use std::time::Duration;
     help_triggers("--help"),
     example = "{command_name}                                        what is written from now on, until Ctrl-C",
     example = "{command_name} --all --format json                    what is there already",
-    note = "Thresholds are those of [monitor] in --policy, else 10 calls in 5 seconds, 20 denials in a minute, 100 MiB sent. docs/agents.md lists the kinds of alert.",
+    note = "Thresholds are those of [monitor] in --policy, else 10 calls in 5 seconds, 20 denials in a minute, 100 MiB sent; alerts go to its webhook as well. docs/agents.md lists the kinds of alert.",
     error_code(0, "with --all: nothing is out of the ordinary"),
     error_code(1, "with --all: there were alerts")
 )]
@@ -47,10 +49,13 @@ pub struct Watch {
 const EVERY: Duration = Duration::from_millis(200);
 
 pub fn run(command: &Watch) -> Result<Exit, Failure> {
-    let thresholds = match &command.policy {
-        Some(name) => Thresholds::of(&choose(Some(name), &places(None)?)?.0.monitor),
-        None => Thresholds::default(),
+    let settings = match &command.policy {
+        Some(name) => Some(choose(Some(name), &places(None)?)?.0.monitor),
+        None => None,
     };
+    let thresholds = settings.as_ref().map_or_else(Thresholds::default, Thresholds::of);
+    let address = settings.and_then(|settings| settings.webhook);
+    let mut webhook = address.map(|set| Webhook::new(&set.value));
     let mut monitor = Monitor::new(thresholds);
     let mut follows = Vec::new();
     for path in logs(&command.files)? {
@@ -70,6 +75,11 @@ pub fn run(command: &Watch) -> Result<Exit, Failure> {
         if !alerts.is_empty() {
             any = true;
             out(|page| alerts.iter().try_for_each(|alert| write(alert, command.format, page)))?;
+        }
+        if let Some(webhook) = &mut webhook {
+            webhook.send(&alerts, None);
+            let until = command.all.then(|| Instant::now() + LAST);
+            webhook.failures(until).iter().for_each(|why| say(&format!("alert not delivered: {why}")));
         }
         if command.all {
             return Ok(if any { Exit::Findings } else { Exit::Ok });

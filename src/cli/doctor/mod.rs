@@ -109,7 +109,7 @@ impl Drop for Empty {
 }
 
 /// What there is to build walls of.
-fn offers(probe: &Probe) -> Vec<(&'static str, String)> {
+pub fn offers(probe: &Probe) -> Vec<(&'static str, String)> {
     let read = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default();
     let yes = |yes: bool, no: &str| if yes { "yes".to_owned() } else { no.to_owned() };
     let group = |name: &str| match limits::group(name) {

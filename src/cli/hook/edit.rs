@@ -44,7 +44,7 @@ fn list<'n>(at: &'n mut Node, name: &str) -> Result<&'n mut Vec<Node>, String> {
 
 /// Whether a command is one of weft's hooks, wherever weft stood when it was installed.
 fn is_ours(command: Option<&Node>) -> bool {
-    command.and_then(Node::as_str).is_some_and(|command| command.contains("hook run --client "))
+    command.and_then(Node::as_str).is_some_and(super::is_ours)
 }
 
 /// Events of Cursor that it asks about before they happen.

@@ -276,7 +276,7 @@ fn write(change: &Change) -> Result<(), Failure> {
 }
 
 /// A name for the copy that nothing has.
-fn free(path: &Path) -> Result<PathBuf, Failure> {
+pub fn free(path: &Path) -> Result<PathBuf, Failure> {
     for number in 1..1000 {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".weft-{number}.bak"));

@@ -4,7 +4,13 @@ mod edit;
 mod install;
 mod lines;
 
+pub(super) use install::free;
 pub use lines::changed;
+
+/// Whether the command of a hook is one of weft's.
+pub(super) fn is_ours(command: &str) -> bool {
+    command.contains("hook run --client ")
+}
 
 use super::args::PathArg;
 use super::check::open;

@@ -184,7 +184,11 @@ impl Shared {
             }
         }
         match action {
-            MonitorAction::Stop => self.tell(Event::Stopped(first.text.clone())),
+            MonitorAction::Stop => {
+                // Until the end has come, nothing goes on either.
+                filter.pause(Instant::now() + PAUSE, &first.text);
+                self.tell(Event::Stopped(first.text.clone()));
+            }
             _ => filter.pause(Instant::now() + PAUSE, &first.text),
         }
     }

@@ -62,7 +62,7 @@ fn text(all: &[Checked], page: &mut Vec<u8>) -> io::Result<()> {
         for error in &checked.errors {
             writeln!(page, "error    {}", visible(&error.to_string()))?;
         }
-        for Finding { lint, origin, message } in &checked.findings {
+        for Finding { lint, origin, message, .. } in &checked.findings {
             let line = format!(
                 "{:<8} {origin}: {message}: {} ({} {})",
                 lint.level.as_str(),

@@ -172,6 +172,20 @@ fn since(
     compared(side(then, was, format!("{revision}:{shown}"))?, side(&Disk, is, shown.to_owned())?)
 }
 
+/// What changed between two policies that are at hand, as text; whether anything became wider.
+pub(in crate::cli) fn told(
+    name: &str,
+    old: Policy,
+    new: Policy,
+    page: &mut Vec<u8>,
+) -> Result<bool, Failure> {
+    let side = |policy, when: &str| Side { name: format!("{name} {when}"), policy };
+    let compared = compared(side(old, "as it is"), side(new, "hardened"))?;
+    // Writing to a Vec cannot fail.
+    let _ = text(&compared, page);
+    Ok(compared.count(Direction::Wider) > 0)
+}
+
 fn compared(old: Side, new: Side) -> Result<Compared, Failure> {
     let changes = diff(&old.policy, &new.policy).map_err(|_| {
         let what = format!("a policy has more than {ENTRIES} entries, too many to compare");

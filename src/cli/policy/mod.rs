@@ -1,7 +1,7 @@
 //! `weft policy`: write, check, show, question, test and compare policies. Enforces nothing.
 
 mod check;
-mod diff;
+pub(super) mod diff;
 mod init;
 mod live;
 mod show;

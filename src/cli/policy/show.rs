@@ -202,6 +202,9 @@ fn table(policy: &Policy) -> Vec<Row> {
     if let Some(set) = &monitor.bytes_out {
         add("monitor.bytes_out", format!("{} bytes", set.value), Some(&set.origin));
     }
+    if let Some(set) = &monitor.webhook {
+        add("monitor.webhook", set.value.clone(), Some(&set.origin));
+    }
     if crate::monitor::Monitor::of(monitor).is_some() {
         let action = match policy.monitor.action {
             MonitorAction::Alert => "alert",

@@ -1,14 +1,17 @@
-//! `weft security`: scan, and what the scanner knows.
+//! `weft security`: scan, what the scanner knows, and what is weak about the agents of this machine.
 
+mod audit;
 mod checks;
 mod explain;
 mod filter;
+mod harden;
+mod review;
 mod scan;
 
 use super::error::{Exit, Failure};
 use argh::{ArgsInfo, FromArgs};
 
-/// Scan skills for attacks, leaks and mistakes
+/// Scan skills for attacks, leaks and mistakes; audit agents
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(subcommand, name = "security", help_triggers("--help"))]
 pub struct Security {
@@ -21,6 +24,8 @@ pub struct Security {
 #[allow(clippy::large_enum_variant)] // One exists, once; argh cannot look through a box.
 enum Command {
     Scan(scan::Scan),
+    Audit(audit::Audit),
+    Harden(harden::Harden),
     Checks(checks::Checks),
     Explain(explain::Explain),
 }
@@ -28,6 +33,8 @@ enum Command {
 pub fn run(security: Security) -> Result<Exit, Failure> {
     match security.command {
         Command::Scan(command) => scan::run(command),
+        Command::Audit(command) => audit::run(&command),
+        Command::Harden(command) => harden::run(&command),
         Command::Checks(command) => checks::run(&command),
         Command::Explain(command) => explain::run(&command),
     }

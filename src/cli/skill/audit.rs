@@ -44,12 +44,12 @@ pub struct Audit {
 }
 
 /// Something about a skill.
-struct Remark {
-    key: String,
+pub struct Remark {
+    pub key: String,
     /// A word for programs.
-    kind: &'static str,
-    text: String,
-    wrong: bool,
+    pub kind: &'static str,
+    pub text: String,
+    pub wrong: bool,
 }
 
 pub fn run(command: &Audit) -> Result<Exit, Failure> {
@@ -112,7 +112,7 @@ pub fn run(command: &Audit) -> Result<Exit, Failure> {
 }
 
 /// What this machine knows.
-fn here(
+pub fn here(
     workspace: &Workspace,
     entry: &ClawEntry,
     book: &Book,

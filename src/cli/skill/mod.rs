@@ -21,9 +21,9 @@ mod verify;
 
 use super::error::{Exit, Failure};
 use argh::{ArgsInfo, FromArgs};
+pub(super) use audit::{Remark, here};
 #[cfg(feature = "server")]
 pub(super) use common::{Download, name};
-#[cfg(feature = "server")]
 pub(super) use local::told;
 
 /// Get, check, install and publish skills

@@ -246,6 +246,22 @@ pub fn rest(old: &Policy, new: &Policy, found: &mut Found) {
     let bytes = |set: &Set<u64>| (set.value, set.value.to_string());
     let (was, is) = (&before.bytes_out, &after.bytes_out);
     limit("monitor.bytes_out", was.as_ref().map(bytes), is.as_ref().map(bytes), at(was), at(is), found);
+    match (&before.webhook, &after.webhook) {
+        (Some(was), None) => {
+            let what = "alerts are no longer sent to a webhook".to_owned();
+            found.add(Direction::Wider, Risk::Low, "monitor.webhook", what, Some(&was.origin), None);
+        }
+        (None, Some(is)) => {
+            let what = "alerts are sent to a webhook".to_owned();
+            found.add(Direction::Narrower, Risk::Low, "monitor.webhook", what, None, Some(&is.origin));
+        }
+        (Some(was), Some(is)) if was.value != is.value => {
+            let what = format!("alerts are sent to {}", is.value);
+            let origins = (Some(&was.origin), Some(&is.origin));
+            found.add(Direction::Changed, Risk::Low, "monitor.webhook", what, origins.0, origins.1);
+        }
+        _ => {}
+    }
     let (was, is) = (&before.calls_per_5s, &after.calls_per_5s);
     let rank = |action| match action {
         MonitorAction::Alert => 2,

@@ -37,8 +37,8 @@ pub fn write(report: &Report, options: &RenderOptions, out: &mut dyn Write) -> i
 
 /// Wraps text in colours, or does not.
 #[derive(Clone, Copy)]
-struct Paint {
-    on: bool,
+pub struct Paint {
+    pub on: bool,
 }
 
 impl Paint {
@@ -46,15 +46,15 @@ impl Paint {
         if self.on { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    fn bold(self, text: &str) -> String {
+    pub fn bold(self, text: &str) -> String {
         self.with("1", text)
     }
 
-    fn dim(self, text: &str) -> String {
+    pub fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
 
-    fn severity(self, severity: Severity, text: &str) -> String {
+    pub fn severity(self, severity: Severity, text: &str) -> String {
         let code = match severity {
             Severity::Critical => "1;97;41",
             Severity::High => "1;31",
