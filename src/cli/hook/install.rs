@@ -276,7 +276,7 @@ fn write(change: &Change) -> Result<(), Failure> {
 }
 
 /// A name for the copy that nothing has.
-fn free(path: &Path) -> Result<PathBuf, Failure> {
+pub(in crate::cli) fn free(path: &Path) -> Result<PathBuf, Failure> {
     for number in 1..1000 {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".weft-{number}.bak"));
@@ -286,5 +286,5 @@ fn free(path: &Path) -> Result<PathBuf, Failure> {
         }
     }
     let shown = names::escape(path.as_os_str().as_encoded_bytes());
-    Err(Failure::usage("there are a thousand copies of the settings", shown, "remove some of *.weft-*.bak"))
+    Err(Failure::usage("there are a thousand copies of the file", shown, "remove some of *.weft-*.bak"))
 }
