@@ -5,6 +5,7 @@
 pub mod webhook;
 
 use crate::audit::{Action, SandboxAuditEntry};
+use crate::policy::secrets::is_secret;
 use crate::policy::{Monitor as Settings, MonitorAction};
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
@@ -244,42 +245,6 @@ impl Run {
             tell("secret-then-send", format!("{target}, {} s after {what}", (now - when) / SECOND));
         }
     }
-}
-
-/// Names of files that hold credentials, wherever they are.
-const SECRETS: &[&str] = &[
-    "/.ssh/",
-    "/.gnupg",
-    "/.aws/",
-    "/.azure/",
-    "/.kube/",
-    "/.docker/config",
-    "/.netrc",
-    "/.git-credentials",
-    "/.npmrc",
-    "/.pypirc",
-    "/.config/gh",
-    "/.config/gcloud",
-    "/credentials",
-    "/.password-store",
-    "/keyrings",
-    "/.vault-token",
-    "/.pgpass",
-    "/etc/shadow",
-    "id_rsa",
-    "id_ed25519",
-    "id_ecdsa",
-    ".pem",
-    ".p12",
-    ".kdbx",
-    "/.env",
-];
-
-fn is_secret(target: &str) -> bool {
-    SECRETS.iter().any(|name| target.contains(name))
-        || target == ".env"
-        || target.ends_with(": .env")
-        || target.ends_with("/.ssh")
 }
 
 /// Parts of the names of tools that send something somewhere.

@@ -84,6 +84,8 @@ pub struct SandboxAuditEntry {
     pub reason: String,
     /// The line of the policy that decided: `file:line: key`.
     pub rule: Option<String>,
+    /// The program that asked, where a run is observed: it was asked for, whether or not it was there.
+    pub by: Option<String>,
 }
 
 /// An entry read back, with its place in the chain.
@@ -116,7 +118,15 @@ impl SandboxAuditEntry {
             allowed,
             reason: bounded(reason),
             rule: rule.map(|rule| bounded(&rule)),
+            by: None,
         }
+    }
+
+    /// Keeps the name of the program that asked.
+    #[must_use]
+    pub fn asked_by(mut self, program: &str) -> SandboxAuditEntry {
+        self.by = Some(bounded(program));
+        self
     }
 
     /// Allowed is for who debugs; denied is for everyone.
@@ -155,6 +165,9 @@ impl SandboxAuditEntry {
             if let Some(rule) = &self.rule {
                 w.field("rule", rule)?;
             }
+            if let Some(by) = &self.by {
+                w.field("by", by)?;
+            }
             if let Some((key, text)) = note {
                 w.field(key, text)?;
             }
@@ -190,10 +203,16 @@ impl SandboxAuditEntry {
                 allowed,
                 reason: text("reason")?,
                 rule: text("rule").ok(),
+                by: text("by").ok(),
             },
         })
     }
 }
+
+/// The target of the frame entry that says: in this run everything that is asked for is written down.
+pub const OBSERVED: &str = "observe";
+/// The reason of an entry about a file that was looked at and not opened.
+pub const LOOKED_AT: &str = "looked at, not opened";
 
 /// Longer fields are cut; a path has at most 4,096 bytes.
 const FIELD: usize = 4096;

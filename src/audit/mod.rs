@@ -8,7 +8,7 @@ mod ring;
 pub mod usage;
 mod verify;
 
-pub use entry::{Action, SandboxAuditEntry, time};
+pub use entry::{Action, LOOKED_AT, OBSERVED, SandboxAuditEntry, time};
 pub use file::{AuditFile, EMPTY_CHAIN};
 pub use follow::Follow;
 pub use ring::Ring;
@@ -108,12 +108,12 @@ impl Log {
         let until = (action == Action::Exit).then(|| Instant::now() + LAST);
         let failures = self.webhook.as_mut().map_or(Vec::new(), |webhook| webhook.failures(until));
         for why in failures {
-            self.keep(Action::Limit, "monitor.webhook", false, &format!("not delivered: {why}"), None)?;
+            self.note(Action::Limit, "monitor.webhook", false, &format!("not delivered: {why}"), None)?;
         }
-        self.keep(action, target, allowed, reason, rule)
+        self.note(action, target, allowed, reason, rule)
     }
 
-    fn keep(
+    fn note(
         &mut self,
         action: Action,
         target: &str,
@@ -131,18 +131,46 @@ impl Log {
             reason,
             rule,
         );
+        self.keep(entry)
+    }
+
+    /// Keeps what a program asked for, in a run that is observed.
+    pub fn asked(
+        &mut self,
+        action: Action,
+        target: &str,
+        decision: &Decision,
+        by: &str,
+    ) -> Result<(), AuditError> {
+        let rule = decision.rule.as_ref().map(|rule| rule.to_string());
+        let (allowed, reason) = (decision.allowed, &decision.reason);
+        let (run, agent, policy) = (&self.run, &self.agent, &self.policy);
+        let entry = SandboxAuditEntry::now(run, agent, policy, action, target, allowed, reason, rule);
+        self.keep(entry.asked_by(by))
+    }
+
+    /// From here on the file gets every entry, whatever the level.
+    pub fn keep_all(&mut self) {
+        self.level = AuditLevel::All;
+    }
+
+    fn keep(&mut self, entry: SandboxAuditEntry) -> Result<(), AuditError> {
+        let (allowed, action) = (entry.allowed, entry.action);
         let kept = self.level == AuditLevel::All || !allowed || action.is_frame();
         if kept && let Some(file) = &mut self.file {
             file.append(&entry)?;
         }
-        let alerts = self.monitor.as_mut().map_or(Vec::new(), |monitor| monitor.see(&entry));
+        // Every library that a program opens is no pattern of anything.
+        let opened = entry.by.is_some() && matches!(action, Action::Read | Action::Write);
+        let monitor = self.monitor.as_mut().filter(|_| !opened);
+        let alerts = monitor.map_or(Vec::new(), |monitor| monitor.see(&entry));
         self.ring.push(entry);
         // In the log they are limits of the run, which nobody was allowed to reach.
         for alert in alerts {
             let target = format!("monitor.{}", alert.kind);
             let text = alert.text.clone();
             self.alerts.push(alert);
-            self.keep(Action::Limit, &target, false, &text, None)?;
+            self.note(Action::Limit, &target, false, &text, None)?;
         }
         Ok(())
     }

@@ -211,12 +211,13 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
             ["security", "audit"] => vec!["text", "json", "html"],
             ["policy", "test"] => vec!["text", "json", "junit"],
             ["policy", "diff"] => vec!["text", "json", "markdown"],
+            ["policy", "learn"] => vec!["toml", "json", "text"],
             _ => vec!["text", "json"],
         },
         "--on-injection" => vec!["block", "warn"],
         "--client" => vec!["claude-code", "codex", "gemini", "cursor", "openclaw"],
         "--role" => vec!["user", "moderator", "admin"],
-        "--from" => builtin::names(),
+        "--from" if path == ["policy", "init"] => builtin::names(),
         "--policy" => {
             let named = |(name, about)| (format!("{prefix}{name}"), about);
             return policies(start).map(|all| all.into_iter().map(named).collect());
@@ -230,7 +231,7 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
         "--answer-within" | "--input" | "--jobs" | "--max-size" | "--stdin-name" | "--agent"
         | "--timeout" | "--run" | "--head" | "--lines" | "--registry" | "--limit" | "--accept"
         | "--reason" | "--token" | "--slug" | "--version" | "--owner" | "--changelog" | "--tag" | "--key"
-        | "--name" | "--yes-if-signed-by" => Vec::new(),
+        | "--name" | "--host" | "--runs" | "--yes-if-signed-by" => Vec::new(),
         _ => return None,
     };
     let found = pick(all.into_iter().map(|value| (value, "")), start);
@@ -279,6 +280,14 @@ mod tests {
         assert_eq!(ask("hook run --client g").unwrap(), ["gemini"]);
         assert_eq!(ask("check --serve "), None);
         assert_eq!(ask("policy diff --format m").unwrap(), ["markdown"]);
+        assert_eq!(ask("policy learn --format t").unwrap(), ["toml", "text"]);
+        assert_eq!(ask("policy learn --policy cod").unwrap(), ["coding-agent", "codex"]);
+        assert_eq!(ask("policy learn --from "), None);
+        assert_eq!(ask("policy learn make -"), None);
+        assert_eq!(ask("policy init --from ski").unwrap(), ["skill"]);
+        assert_eq!(ask("policy tighten x --ru").unwrap(), ["--runs"]);
+        assert_eq!(ask("policy tighten "), None);
+        assert_eq!(ask("run --obs").unwrap(), ["--observe"]);
         assert_eq!(ask("policy diff --git ma").unwrap(), ["main", "main..."]);
         assert_eq!(ask("completions z").unwrap(), ["zsh"]);
         #[cfg(feature = "client")]

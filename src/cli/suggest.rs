@@ -104,7 +104,7 @@ fn syscall(target: &str) -> Suggestion {
     }
     let Some(number) = number(name) else { return never() };
     let lets = |profile: &Syscalls| {
-        let options = Options { profile: *profile, report: false, execs: false, alone: None };
+        let options = Options { profile: *profile, report: false, execs: false, observe: false, alone: None };
         verdict(number, &values, options) == Verdict::Allow
     };
     let all = [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];

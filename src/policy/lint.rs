@@ -108,7 +108,7 @@ pub(super) const CREDENTIALS_AT: &[&str] = &[
 ];
 
 /// Below the home folder: what other programs run or obey the next time they start.
-const RUN_LATER_AT: &[&str] = &[
+pub(super) const RUN_LATER_AT: &[&str] = &[
     ".bashrc",
     ".bash_profile",
     ".profile",
@@ -134,10 +134,10 @@ const RUN_LATER_AT: &[&str] = &[
 ];
 
 /// Below the workspace.
-const RUN_LATER_IN_WORKSPACE: &[&str] = &[".git/hooks", ".git/config"];
+pub(super) const RUN_LATER_IN_WORKSPACE: &[&str] = &[".git/hooks", ".git/config"];
 
 /// Services that do what they are told, with more rights than a sandbox.
-const SOCKETS: &[&str] = &[
+pub(super) const SOCKETS: &[&str] = &[
     "/run/docker.sock",
     "/var/run/docker.sock",
     "/run/containerd/containerd.sock",
@@ -151,9 +151,9 @@ const SOCKETS: &[&str] = &[
 ];
 
 /// Folders that are too much to read, or to write, in one line.
-const WIDE_TO_READ: &[&str] =
+pub(super) const WIDE_TO_READ: &[&str] =
     &["/", "/home", "/root", "/etc", "/var", "/proc", "/sys", "/run", "/dev", "/mnt", "/media", "/Users"];
-const WIDE_TO_WRITE: &[&str] = &[
+pub(super) const WIDE_TO_WRITE: &[&str] = &[
     "/",
     "/home",
     "/root",

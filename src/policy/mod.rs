@@ -16,11 +16,16 @@ pub mod find;
 pub mod git;
 pub mod host;
 mod idna;
+#[cfg(not(target_family = "wasm"))]
+pub mod learn;
 pub mod lint;
 mod load;
 pub mod path;
 pub mod report;
 mod resolve;
+pub mod secrets;
+#[cfg(not(target_family = "wasm"))]
+pub mod tighten;
 pub mod units;
 pub mod vars;
 

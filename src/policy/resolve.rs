@@ -43,6 +43,18 @@ pub fn load_text(name: &str, text: &str, places: &Places) -> Result<Policy, Erro
     resolve(&Loader::text(name, text, &places.workspace, places)?, name, places, false)
 }
 
+/// A policy whose text is at hand in place of the file of that name, whose folder relative paths in `extends` are looked for from.
+pub(super) fn load_edited(
+    name: &str,
+    text: &str,
+    folder: &Path,
+    places: &Places,
+    whole: bool,
+) -> Result<Policy, Errors> {
+    let stem = Path::new(name).file_stem().map_or(name.into(), |stem| stem.to_string_lossy());
+    resolve(&Loader::text(name, text, folder, places)?, &stem, places, whole)
+}
+
 /// The policy that is meant: the given one, else `weft.toml` in the workspace, else the default. Says which.
 pub fn choose(given: Option<&str>, places: &Places) -> Result<(Policy, String), Errors> {
     if let Some(name) = given {

@@ -43,6 +43,7 @@ pub fn plan(
             profile: policy.process.syscalls,
             report: false,
             execs: false,
+            observe: false,
             alone: None,
         },
         limits,
@@ -51,6 +52,7 @@ pub fn plan(
         fallback: None,
         env: env::variables(policy, outside, &[]),
         workspace: policy.places.workspace.clone(),
+        tmpdir: policy.places.tmpdir.clone(),
         unenforced,
     })
 }

@@ -5,6 +5,7 @@ use super::denials::{Denial, Denials};
 use super::fallback::keeper;
 use super::fallback::outside::Outside;
 use super::limits::Groups;
+use super::observe::{Asked, Observer, What};
 use super::outlet::{Outlet, Outward};
 use super::pid1::{self, Inside, Task};
 use super::placeholders::Placeholders;
@@ -53,6 +54,10 @@ pub enum Event {
         /// The caller.
         pid: i32,
     },
+    /// A file or an address was asked for, where the plan observes; told before it happens, and once for each program.
+    Asked(Asked),
+    /// So much more was asked for than is told.
+    Untold(u64),
     /// Somebody inside wanted to talk to somebody outside.
     Network(egress::Event),
     /// Landlock refused something, where the kernel's audit log can be read.
@@ -120,6 +125,9 @@ pub(super) fn failed(step: &str, path: &Path) -> impl Fn(io::Error) -> Error {
     }
 }
 
+/// Bytes of a program's name that travel beside a path.
+const BY: usize = 400;
+
 /// From the inside to weft.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -132,6 +140,8 @@ pub(super) enum Message {
     Refused { number: u32, args: [u64; 6], pid: i32 },
     Exec { program: PathBuf, pid: i32 },
     File { path: PathBuf, write: bool, pid: i32 },
+    Asked(Asked),
+    Untold { count: u64 },
 }
 
 impl Message {
@@ -159,6 +169,19 @@ impl Message {
                 (b'R', *number as i32, pid.to_ne_bytes().into_iter().chain(args).collect())
             }
             Self::Exec { program, pid } => (b'X', *pid, program.as_os_str().as_bytes().to_vec()),
+            Self::Asked(Asked { what, by }) => {
+                let (tag, path) = match what {
+                    What::Read(path) => (b'r', path.as_path()),
+                    What::Write(path) => (b'w', path.as_path()),
+                    What::Look(path) => (b'l', path.as_path()),
+                    // Told by who carries it.
+                    What::Connect(_) => (b'l', Path::new("")),
+                };
+                // One of the two is a path that the kernel took, and no longer than that.
+                let by = by.as_os_str().as_bytes();
+                (tag, 0, [path.as_os_str().as_bytes(), by.get(..BY).unwrap_or(by)].join(&0))
+            }
+            Self::Untold { count } => (b'U', i32::try_from(*count).unwrap_or(i32::MAX), Vec::new()),
             Self::File { path, write, pid } => {
                 let tag = if *write { b'W' } else { b'O' };
                 (tag, *pid, path.as_os_str().as_bytes().to_vec())
@@ -201,6 +224,19 @@ impl Message {
                 write: tag == &b'W',
                 pid: number,
             },
+            b'r' | b'w' | b'l' => {
+                let mut parts = rest.splitn(2, |byte| *byte == 0);
+                let mut path =
+                    || PathBuf::from(OsString::from_vec(parts.next().unwrap_or_default().to_vec()));
+                let (path, by) = (path(), path());
+                let what = match tag {
+                    b'r' => What::Read(path),
+                    b'w' => What::Write(path),
+                    _ => What::Look(path),
+                };
+                Self::Asked(Asked { what, by })
+            }
+            b'U' => Self::Untold { count: u64::try_from(number).unwrap_or(0) },
             b'X' => Self::Exec { program: OsString::from_vec(rest.to_vec()).into(), pid: number },
             _ => return None,
         })
@@ -291,6 +327,9 @@ fn start(
         refused: 0,
         denials,
         command: None,
+        table: seccomp::Table::new(plan.calls),
+        observer: Observer::default(),
+        untold: 0,
     };
     let result = groups
         .add(first.pid)
@@ -315,10 +354,14 @@ fn start(
     }
     let status = process::wait(first.pid, true);
     drop(outside);
+    let untold = watch.observer.untold() + watch.untold;
     let told = watch.outward.take().map_or(Ok(()), |outward| outward.stop(witness));
     let _ = signal::restore(&mask);
     let end = result?;
     told.map_err(failed("write the audit log", nowhere))?;
+    if untold > 0 {
+        witness(Event::Untold(untold)).map_err(failed("write the audit log", nowhere))?;
+    }
     for limit in groups.reached() {
         witness(Event::Limit(limit)).map_err(failed("write the audit log", nowhere))?;
     }
@@ -344,6 +387,11 @@ struct Watch<'a> {
     denials: Option<Denials>,
     /// The process that became the command, once it has.
     command: Option<i32>,
+    /// What the filter says to each call.
+    table: seccomp::Table,
+    observer: Observer,
+    /// What the keeper did not tell.
+    untold: u64,
 }
 
 /// How long a command has to end by itself after it was told that its time is up.
@@ -472,6 +520,10 @@ impl Watch<'_> {
             Some(Message::File { path, write, pid }) => {
                 witness(Event::File { path, write, pid }).map_err(failed("write the audit log", nowhere))?;
             }
+            Some(Message::Asked(asked)) => {
+                witness(Event::Asked(asked)).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Untold { count }) => self.untold = count,
             Some(Message::Exec { program, pid }) => {
                 self.command.get_or_insert(pid);
                 witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;
@@ -501,7 +553,13 @@ impl Watch<'_> {
             Err(error) => return Err(error),
         };
         let number = call.number as u32;
-        if seccomp::verdict(number, &call.args, self.plan.calls) == seccomp::Verdict::Watch {
+        if self.table.verdict(number, &call.args) == seccomp::Verdict::Watch {
+            if !matches!(i64::from(number), libc::SYS_execve | libc::SYS_execveat) {
+                for asked in self.observer.see(&call) {
+                    witness(Event::Asked(asked))?;
+                }
+                return listener::answer(listener, call.id, listener::Answer::Continue);
+            }
             self.command.get_or_insert(call.pid);
             // Nothing starts that could not be written down first.
             if let Some(program) = programs::asked_for(&call) {

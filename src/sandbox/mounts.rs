@@ -134,6 +134,11 @@ impl Mounts {
                 }
             }
         }
+        for (path, kind, id) in started_elsewhere(policy) {
+            let attr = attr_of(policy, &path);
+            let step = Step::Bind { path: path.clone(), id, dir: kind == Kind::Dir, attr };
+            places.entry(path).or_insert(step);
+        }
         let tmp = &policy.places.tmpdir;
         if !places.contains_key(tmp) {
             let attr = BASE.and(Attr::NO_EXEC).and(Attr::READ_ONLY);
@@ -196,8 +201,32 @@ fn attr_of(policy: &Policy, path: &Path) -> Attr {
         attr = attr.and(Attr::READ_ONLY);
     }
     let library = || !writable && LIBRARIES.iter().any(|library| path.starts_with(library));
-    let executable = policy.process.allow.is_none() && files.exec_rule(path).is_some();
+    let named = match &policy.process.allow {
+        None => true,
+        Some(allow) => allow.iter().any(|rule| rule.paths.iter().any(|named| path.starts_with(named))),
+    };
+    let executable = named && files.exec_rule(path).is_some();
     if executable || library() { attr } else { attr.and(Attr::NO_EXEC) }
+}
+
+/// With `process.allow`: commands that it names by path, outside the folders of commands, which get a mount that can be executed
+/// from.
+fn started_elsewhere(policy: &Policy) -> Vec<(PathBuf, Kind, Option<FileId>)> {
+    let Some(allow) = &policy.process.allow else { return Vec::new() };
+    let dirs = command_dirs();
+    let named = allow.iter().flat_map(|rule| &rule.paths).filter(|path| {
+        let among = path.parent().is_some_and(|parent| dirs.iter().any(|dir| dir == parent));
+        !among && visible(policy, path) && policy.filesystem.exec_rule(path).is_some()
+    });
+    let found = named.filter_map(|path| {
+        let meta = fs::symlink_metadata(path).ok()?;
+        // Behind a link is another of the paths.
+        let kind = if meta.is_dir() { Kind::Dir } else { Kind::File };
+        let real = fs::canonicalize(path).is_ok_and(|real| real == *path);
+        (real && !meta.is_symlink())
+            .then(|| (path.clone(), kind, Some(FileId { dev: meta.dev(), ino: meta.ino() })))
+    });
+    found.collect()
 }
 
 /// Whether the path is writable: a place of the host below the private temporary folder is not writable because that is.

@@ -72,6 +72,8 @@ pub struct Plan {
     pub env: Vec<CString>,
     /// Where the command starts if the present folder does not exist inside.
     pub workspace: PathBuf,
+    /// What the policy calls the run's own temporary folder.
+    pub tmpdir: PathBuf,
     /// What goes unenforced because the policy says that it may.
     pub unenforced: Vec<(Origin, String)>,
 }
@@ -161,6 +163,7 @@ pub fn plan(
             report: probe.listener,
             // Written down only where there is something to write to.
             execs: policy.audit.file.is_some(),
+            observe: false,
             alone: fallback.as_ref().map(|it| Alone {
                 inet: it.inet,
                 egress: it.egress.is_some(),
@@ -173,6 +176,7 @@ pub fn plan(
         env,
         fallback,
         workspace: policy.places.workspace.clone(),
+        tmpdir: policy.places.tmpdir.clone(),
         unenforced,
     })
 }
@@ -262,6 +266,20 @@ impl Plan {
     /// The policy wants no sandbox; nothing holds the command but limits.
     pub fn is_bare(&self) -> bool {
         self.effective.kind == SandboxType::None
+    }
+
+    /// Has files and connections that are asked for written down too. Only where there is somebody whom the kernel can ask; the error
+    /// says what is missing.
+    pub fn observe(&mut self) -> Result<(), &'static str> {
+        if self.is_bare() {
+            return Err("without a sandbox nobody sees what the command asks for");
+        }
+        if !self.calls.report {
+            return Err("seccomp here cannot hand calls over (SECCOMP_RET_USER_NOTIF)");
+        }
+        self.calls.execs = true;
+        self.calls.observe = true;
+        Ok(())
     }
 
     /// The command gets namespaces of its own.

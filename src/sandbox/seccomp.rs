@@ -8,6 +8,7 @@
 //! pre-computation at start, in proportion to the table.
 
 use super::fallback::calls::{self, Alone};
+use super::observe;
 use crate::policy::Syscalls;
 use crate::sort;
 use crate::sys::numbers;
@@ -128,7 +129,7 @@ pub enum Verdict {
     Refuse(i32),
     /// The caller gets this error, through weft, which writes it down.
     Report(i32),
-    /// It runs, after weft has written it down. Decides nothing: what may be executed is up to mounts and Landlock.
+    /// It runs, after weft has written it down. Decides nothing: what may be executed or opened is up to mounts and Landlock.
     Watch,
     /// The keeper of the fallback level decides, and does it itself.
     Ask,
@@ -178,6 +179,8 @@ pub struct Options {
     pub report: bool,
     /// Programs that start are written down as well; needs the listener.
     pub execs: bool,
+    /// Files that are asked for and connections as well; needs the listener.
+    pub observe: bool,
     /// No namespaces are there: what they would hold is refused or asked for. Needs the listener.
     pub alone: Option<Alone>,
 }
@@ -271,6 +274,9 @@ fn rules(options: Options) -> Vec<Rule> {
             };
             let clauses =
                 if otherwise == Verdict::Allow { clauses(known.number, refuse) } else { Vec::new() };
+            // What an argument refuses stays refused; the rest is looked at before it runs.
+            let watched = options.observe && options.report && observe::watches(known.number);
+            let otherwise = if watched && otherwise == Verdict::Allow { Verdict::Watch } else { otherwise };
             Rule { number: known.number, clauses, otherwise }
         })
         .collect();
@@ -452,7 +458,7 @@ mod tests {
         [Syscalls::ReadOnly, Syscalls::FileWorker, Syscalls::Network, Syscalls::Agent];
 
     fn options(profile: Syscalls) -> Options {
-        Options { profile, report: true, execs: false, alone: None }
+        Options { profile, report: true, execs: false, observe: false, alone: None }
     }
 
     /// The kernel's interpreter, as far as these programs need it.
@@ -506,7 +512,7 @@ mod tests {
         for profile in PROFILES {
             for report in [false, true] {
                 for alone in [None, ALONE, ALONE.map(|alone| Alone { inet: true, ..alone })] {
-                    let options = Options { report, profile, execs: false, alone };
+                    let options = Options { report, profile, execs: false, observe: false, alone };
                     let program = program(options);
                     let table = Table::new(options);
                     for number in 0..NEWEST + 40 {

@@ -26,6 +26,30 @@ pub fn escape_into(name: &[u8], out: &mut String) {
     }
 }
 
+/// The way back from [`escape`]; none for what it does not give, such as a name that was cut.
+pub fn unescape(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, escaped)) = rest.split_once('\\') {
+        out.extend_from_slice(plain.as_bytes());
+        rest = if let Some(after) = escaped.strip_prefix('\\') {
+            out.push(b'\\');
+            after
+        } else if let Some(after) = escaped.strip_prefix("u{") {
+            let (digits, after) = after.split_once('}')?;
+            let c = char::from_u32(u32::from_str_radix(digits, 16).ok()?)?;
+            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            after
+        } else {
+            let after = escaped.strip_prefix('x')?;
+            out.push(u8::from_str_radix(after.get(..2)?, 16).ok()?);
+            after.get(2..)?
+        };
+    }
+    out.extend_from_slice(rest.as_bytes());
+    (escape(&out) == text).then_some(out)
+}
+
 /// [`escape_into`] a new string.
 pub fn escape(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len());
@@ -50,6 +74,18 @@ mod tests {
     fn plain_names_stay_as_they_are() {
         assert_eq!(escape(b"a b-c_1.md"), "a b-c_1.md");
         assert_eq!(escape("größe/日本".as_bytes()), "größe/日本");
+    }
+
+    #[test]
+    fn there_is_a_way_back() {
+        for name in
+            [&b"a b"[..], b"a\nb\x1b[2J", b"\xff\\\xfe", "\u{202e}\u{e0041}é".as_bytes(), b"\\u{a}", b""]
+        {
+            assert_eq!(unescape(&escape(name)).as_deref(), Some(name), "{}", escape(name));
+        }
+        for not in ["\\", "\\q", "\\u{}", "\\u{110000}", "\\xf", "\\xff\\", "\\u{61}", "a\nb", "\\x61"] {
+            assert_eq!(unescape(not), None, "{not:?}");
+        }
     }
 
     #[test]

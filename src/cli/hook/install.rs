@@ -286,5 +286,5 @@ pub fn free(path: &Path) -> Result<PathBuf, Failure> {
         }
     }
     let shown = names::escape(path.as_os_str().as_encoded_bytes());
-    Err(Failure::usage("there are a thousand copies of the settings", shown, "remove some of *.weft-*.bak"))
+    Err(Failure::usage("there are a thousand copies of the file", shown, "remove some of *.weft-*.bak"))
 }

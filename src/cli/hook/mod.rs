@@ -1,7 +1,7 @@
 //! `weft hook`: decides for agent programs that ask a hook before they call a tool, and puts the hook into their settings.
 
 mod edit;
-mod install;
+pub(in crate::cli) mod install;
 mod lines;
 
 pub(super) use install::free;

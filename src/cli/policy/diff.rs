@@ -219,17 +219,22 @@ fn lines(change: &Change) -> (String, Option<String>) {
     (first.unwrap_or_default(), second)
 }
 
+/// One change on one line.
+pub(super) fn change_line(change: &Change) -> String {
+    let (at, other) = lines(change);
+    let at = if at.is_empty() { change.key.to_owned() } else { format!("{at}: {}", change.key) };
+    let mut more: Vec<String> = other.into_iter().collect();
+    more.extend(change.lint.map(|lint| format!("{} {}", lint.id, lint.name)));
+    let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
+    let risk = if change.direction == Direction::Wider { change.risk.as_str() } else { "" };
+    let text = format!("{:<9} {risk:<7} {at}: {}{more}", change.direction.as_str(), change.what);
+    visible(&text).into_owned()
+}
+
 fn text(compared: &Compared, page: &mut Vec<u8>) -> io::Result<()> {
     let (old, new) = (&compared.old.name, &compared.new.name);
     for change in &compared.changes {
-        let (at, other) = lines(change);
-        let at = if at.is_empty() { change.key.to_owned() } else { format!("{at}: {}", change.key) };
-        let mut more: Vec<String> = other.into_iter().collect();
-        more.extend(change.lint.map(|lint| format!("{} {}", lint.id, lint.name)));
-        let more = if more.is_empty() { String::new() } else { format!(" ({})", more.join("; ")) };
-        let risk = if change.direction == Direction::Wider { change.risk.as_str() } else { "" };
-        let text = format!("{:<9} {risk:<7} {at}: {}{more}", change.direction.as_str(), change.what);
-        writeln!(page, "{}", visible(&text))?;
+        writeln!(page, "{}", change_line(change))?;
     }
     let wider = compared.count(Direction::Wider);
     let worst = compared.worst().map_or(String::new(), |risk| format!(" (worst risk: {})", risk.as_str()));
@@ -261,7 +266,7 @@ fn json(all: &[Compared], page: &mut Vec<u8>) -> io::Result<()> {
     page.write_all(b"\n")
 }
 
-fn json_change(w: &mut Writer, change: &Change) -> io::Result<()> {
+pub(super) fn json_change(w: &mut Writer, change: &Change) -> io::Result<()> {
     w.object(|w| {
         w.field("direction", change.direction.as_str())?;
         match change.direction {

@@ -3,9 +3,11 @@
 mod check;
 pub(super) mod diff;
 mod init;
+mod learn;
 mod live;
 mod show;
 mod test;
+mod tighten;
 mod why;
 
 use super::error::{Exit, Failure};
@@ -33,6 +35,8 @@ enum Command {
     Why(why::Why),
     Test(test::Test),
     Diff(diff::Diff),
+    Learn(learn::Learn),
+    Tighten(tighten::Tighten),
 }
 
 pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
@@ -43,6 +47,8 @@ pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
         Command::Why(command) => why::run(&command),
         Command::Test(command) => test::run(&command),
         Command::Diff(command) => diff::run(&command),
+        Command::Learn(command) => learn::run(&command),
+        Command::Tighten(command) => tighten::run(&command),
     }
 }
 

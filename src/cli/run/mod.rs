@@ -3,6 +3,7 @@
 
 pub(super) mod explain;
 mod network;
+mod observed;
 pub(super) mod prepare;
 mod record;
 
@@ -65,6 +66,9 @@ pub struct Run {
     /// say each connection on standard error as it begins and ends, and each that is refused
     #[argh(switch)]
     net_log: bool,
+    /// write down every file, program and address that is asked for, for `weft policy learn` and `tighten`
+    #[argh(switch)]
+    observe: bool,
     /// end the command after this time (90s, 10m, 1h30m), if the policy does not earlier
     #[argh(option, arg_name = "TIME")]
     timeout: Option<Timeout>,
@@ -80,6 +84,7 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         format: command.format,
         timeout: command.timeout,
         net_log: command.net_log,
+        observe: command.observe,
         words: &command.command,
     };
     wanted.check("weft run -- bash")?;
@@ -87,7 +92,7 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
     if command.policy.is_none() && !command.explain {
         say(&format!("policy: {}", prepared.name));
     }
-    run_prepared(prepared, &wanted)
+    run_prepared(prepared, &wanted).map(|ran| ran.exit)
 }
 
 /// What is to be done with a policy.
@@ -96,6 +101,7 @@ pub(super) struct Wanted<'a> {
     pub format: Option<Format>,
     pub timeout: Option<Timeout>,
     pub net_log: bool,
+    pub observe: bool,
     /// The command and its arguments.
     pub words: &'a [String],
 }
@@ -119,11 +125,15 @@ pub(super) fn close_inherited() -> Result<(), Failure> {
 }
 
 /// Runs the command under a policy that was prepared, or explains it.
-pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Exit, Failure> {
+pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Ran, Failure> {
     let probe = Probe::here();
     let mut plan = prepare::plan(&prepared, &probe, wanted.timeout)?;
     if wanted.explain {
-        return explain::print(&prepared, &plan, wanted.format.unwrap_or_default());
+        let exit = explain::print(&prepared, &plan, wanted.format.unwrap_or_default())?;
+        return Ok(Ran { exit, run: String::new(), end: None });
+    }
+    if wanted.observe {
+        observe(&prepared, &mut plan)?;
     }
     prepared.say_skipped();
     if plan.is_bare() {
@@ -141,9 +151,33 @@ pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Exit, 
         && launch::namespaces_refused(error)
     {
         plan = again(&prepared, probe, wanted.timeout, error, &mut recorder)?;
+        if wanted.observe {
+            observe(&prepared, &mut plan)?;
+        }
         ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
     }
     conclude(recorder, ended, &prepared.policy, &plan, &words)
+}
+
+/// How a run went.
+pub(super) struct Ran {
+    pub exit: Exit,
+    /// Its id in the log.
+    pub run: String,
+    /// None where nothing was run.
+    pub end: Option<End>,
+}
+
+/// Everything that is asked for is to be written down: the plan, and a log that can hold it.
+fn observe(prepared: &Prepared, plan: &mut Plan) -> Result<(), Failure> {
+    if prepared.policy.audit.file.is_none() {
+        let fix = "give the policy an [audit] file";
+        return Err(Failure::usage("nothing to write down what is observed", prepared.name.clone(), fix));
+    }
+    plan.observe().map_err(|why| {
+        let fix = "leave --observe out, or take out type = \"none\"";
+        Failure::usage(format!("the run cannot be observed here: {why}"), "", fix)
+    })
 }
 
 /// Another plan, after namespaces that the probe promised were refused. Nothing has run yet.
@@ -182,7 +216,7 @@ fn conclude(
     policy: &Policy,
     plan: &Plan,
     words: &[OsString],
-) -> Result<Exit, Failure> {
+) -> Result<Ran, Failure> {
     let end = match ended {
         Ok(end) => end,
         Err(error) => return Err(recorder.failed(&error)),
@@ -211,7 +245,8 @@ fn conclude(
         End::Command(_) | End::TimedOut => {}
     }
     recorder.say_denied();
-    Ok(Exit::Run(u8::try_from(end.code()).unwrap_or(u8::MAX)))
+    let exit = Exit::Run(u8::try_from(end.code()).unwrap_or(u8::MAX));
+    Ok(Ran { exit, run: recorder.run().to_owned(), end: Some(end) })
 }
 
 fn by_line(origin: &Option<String>) -> String {

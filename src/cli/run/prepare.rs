@@ -10,12 +10,10 @@ use crate::policy::vars::{Places, is_agent_name};
 use crate::policy::{Policy, units};
 use crate::sandbox::plan::{self as planning, Plan, Refusal};
 use crate::sandbox::probe::Probe;
-#[cfg(feature = "client")]
 use crate::{cli::policy::failure, policy::load_text};
 use argh::FromArgValue;
 use std::env;
 use std::ffi::OsString;
-#[cfg(feature = "client")]
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -73,7 +71,6 @@ impl Prepared {
     }
 
     /// A policy whose text is at hand, for a workspace that was chosen.
-    #[cfg(feature = "client")]
     pub fn of_text(name: &str, text: &str, workspace: &Path) -> Result<Prepared, Failure> {
         let places = places(Some(workspace))?;
         let policy = load_text(name, text, &places).map_err(|errors| failure(&errors))?;
@@ -119,7 +116,7 @@ impl Prepared {
 }
 
 /// The places of the run. A workspace that holds nearly everything has to be named twice.
-fn workspace_places(given: &[PathArg]) -> Result<Places, Failure> {
+pub(in crate::cli) fn workspace_places(given: &[PathArg]) -> Result<Places, Failure> {
     let places = places(given.first().map(|path| path.0.as_path()))?;
     if let Some(other) =
         given.iter().skip(1).find(|path| !path.0.canonicalize().is_ok_and(|p| p == places.workspace))

@@ -1,9 +1,10 @@
 //! The log of one run: from what the sandbox sees to audit entries, and what is said of it at the end.
 
 use super::network;
+use super::observed::{self, Target};
 use super::prepare::Prepared;
 use super::unready;
-use crate::audit::{Action, AuditError, Log, run_id};
+use crate::audit::{Action, AuditError, Log, OBSERVED, run_id};
 use crate::cli::error::{Exit, Failure};
 use crate::cli::term::say;
 use crate::decimal::fixed;
@@ -12,11 +13,12 @@ use crate::policy::commands::Command;
 use crate::policy::{Decision, MonitorAction, Origin, Policy, decide};
 use crate::sandbox::denials::Denial;
 use crate::sandbox::launch::{self, End, Event};
+use crate::sandbox::observe::Asked;
 use crate::sandbox::plan::Plan;
 use crate::scan::names;
 use crate::sys::process::Status;
 use crate::words::reason;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io;
@@ -44,6 +46,10 @@ pub struct Recorder<'a> {
     known: HashMap<PathBuf, ((u64, u64), Decision)>,
     /// Say what happens on the network as it happens.
     pub net_log: bool,
+    /// Everything that is asked for is written down.
+    observed: bool,
+    /// Rules, and the programs that were told to have looked at what they cover.
+    looked: HashSet<(Option<Origin>, PathBuf)>,
     /// The command has started.
     started: bool,
     limits: Vec<(&'static str, Option<String>)>,
@@ -72,6 +78,8 @@ impl<'a> Recorder<'a> {
             programs: 0,
             known: HashMap::new(),
             net_log: false,
+            observed: plan.calls.observe,
+            looked: HashSet::new(),
             started: false,
             limits: Vec::new(),
             broken: None,
@@ -92,7 +100,19 @@ impl<'a> Recorder<'a> {
             let kept = self.log.record(action, &target, true, &why, None);
             kept.map_err(|error| stopped(&error, "nothing was run"))?;
         }
-        self.enforced_by(plan)
+        self.enforced_by(plan)?;
+        if !self.observed {
+            return Ok(());
+        }
+        self.log.keep_all();
+        let why = "files, programs and connections are written down as they are asked for";
+        let kept = self.log.record(Action::Enforcement, OBSERVED, true, why, None);
+        kept.map_err(|error| stopped(&error, "nothing was run"))
+    }
+
+    /// The id of the run.
+    pub fn run(&self) -> &str {
+        &self.run
     }
 
     /// The level and the walls, and what they leave open.
@@ -134,7 +154,14 @@ impl<'a> Recorder<'a> {
                 self.log.record(Action::Syscall, &shown_call(call, args), false, &reason, rule)
             }
             Event::Exec { program, pid } => self.program(&program, pid),
+            // In a run that is observed it is asked about as everything is.
+            Event::File { .. } if self.observed => Ok(()),
             Event::File { path, write, .. } => self.file(&path, write),
+            Event::Asked(asked) => self.asked(&asked),
+            Event::Untold(more) => {
+                let why = format!("{more} more that was asked for is not listed");
+                self.log.record(Action::Limit, OBSERVED, true, &why, None)
+            }
             Event::Network(event) => self.network(&event),
             Event::Landlock(denial) => self.landlock(&denial),
             Event::Limit(limit) => self.record_limit(limit),
@@ -171,7 +198,38 @@ impl<'a> Recorder<'a> {
         if self.programs > PROGRAMS {
             return Ok(());
         }
-        self.log.decided(Action::Exec, &names::escape(program.as_os_str().as_encoded_bytes()), &decision)
+        let target = names::escape(program.as_os_str().as_encoded_bytes());
+        if !self.observed {
+            return self.log.decided(Action::Exec, &target, &decision);
+        }
+        // Before the program starts it is still the one that starts it.
+        let by = fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        self.log.asked(Action::Exec, &target, &decision, &names::escape(by.as_os_str().as_encoded_bytes()))
+    }
+
+    /// What a program asked for, in a run that is observed.
+    fn asked(&mut self, asked: &Asked) -> Result<(), AuditError> {
+        let Some(entry) = observed::entry(self.policy, &asked.what) else { return Ok(()) };
+        let decision = entry.decision;
+        if entry.looked && decision.allowed {
+            // That something under a rule was looked at is a use of the rule. What it was matters for a tool that looks into its own
+            // folder, not for the thousands of names that a shell or git looks at in the system's and in the workspace.
+            let shipped = decision.rule.as_ref().is_some_and(|rule| rule.file.starts_with("builtin:"));
+            let common = match &entry.target {
+                Target::Path(path) => shipped || path.starts_with(&self.policy.places.workspace),
+                Target::Address(_) => false,
+            };
+            if common && !self.looked.insert((decision.rule.clone(), asked.by.clone())) {
+                return Ok(());
+            }
+        }
+        self.denied += u64::from(!decision.allowed && !entry.looked);
+        let target = match entry.target {
+            Target::Path(path) => names::escape(path.as_os_str().as_encoded_bytes()),
+            Target::Address(address) => address.to_string(),
+        };
+        let by = names::escape(asked.by.as_os_str().as_encoded_bytes());
+        self.log.asked(entry.action, &target, &decision, &by)
     }
 
     /// A file that was refused. The line that decides is named where the policy has one.

@@ -74,6 +74,7 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         format: command.format,
         timeout: command.timeout,
         net_log: false,
+        observe: false,
         words,
     };
     wanted.check("weft skill run NAME -- CMD")?;
@@ -102,7 +103,7 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
     let text = policy(command, &manifest, &hub.slug, words)?;
     let title = format!("skill {}", entry.key);
     let prepared = Prepared::of_text(&title, &text, &folder)?;
-    run_prepared(prepared, &wanted)
+    run_prepared(prepared, &wanted).map(|ran| ran.exit)
 }
 
 fn manifest(folder: &Path) -> Result<Manifest, Failure> {

@@ -2,6 +2,7 @@
 
 use super::{Direction, Found, Risk, subsumes};
 use crate::policy::decide::is_loader_variable;
+use crate::policy::secrets::is_secret_variable;
 use crate::policy::{Argument, Policy, Set};
 
 pub fn compare(old: &Policy, new: &Policy, found: &mut Found) {
@@ -58,13 +59,8 @@ fn arguments(old: &Policy, new: &Policy, found: &mut Found) {
     }
 }
 
-/// Words in the name of a variable that holds something worth stealing.
-const SECRET: &[&str] =
-    &["TOKEN", "SECRET", "KEY", "PASS", "CREDENTIAL", "OAUTH", "AUTH_", "AWS_", "COOKIE", "SESSION"];
-
 fn of_variable(name: &str) -> Risk {
-    let upper = name.to_ascii_uppercase();
-    if SECRET.iter().any(|word| upper.contains(word)) || name.starts_with('*') {
+    if is_secret_variable(name) || name.starts_with('*') {
         Risk::High
     } else if name.contains('*') {
         Risk::Medium

@@ -8,6 +8,7 @@ use super::meta::Of;
 use super::walk::Node;
 use super::{Fallback, SCOPES};
 use crate::sandbox::launch::Message;
+use crate::sandbox::observe::{Asked, Observer, What};
 use crate::sandbox::pid1::{Failed, Inside, become_command, wait_for_group};
 use crate::sandbox::programs;
 use crate::sandbox::seccomp::{Table, Verdict};
@@ -52,6 +53,10 @@ pub(super) struct Keeper<'a> {
     told: u32,
     /// The file that the call at hand was refused.
     pub(super) refused: Cell<Option<(PathBuf, bool)>>,
+    /// What is asked for is told, whatever the answer.
+    observer: Option<Observer>,
+    /// The folder that is `TMPDIR`, and what the policy calls it.
+    tmpdir: (PathBuf, PathBuf),
     /// Files whose refusal was told.
     told_files: BTreeSet<(PathBuf, bool)>,
 }
@@ -124,6 +129,8 @@ impl<'a> Keeper<'a> {
                 told: 0,
                 refused: Cell::new(None),
                 told_files: BTreeSet::new(),
+                observer: inside.plan.calls.observe.then(Observer::without_connections),
+                tmpdir: (fallback.scratch.clone(), inside.plan.tmpdir.clone()),
             }),
             Err(failed) => Err((weft, failed)),
         }
@@ -197,6 +204,11 @@ impl<'a> Keeper<'a> {
                         while let Some(socket) = said {
                             said = if self.hear(socket)? { Some(socket) } else { None };
                         }
+                        if let Some(count) =
+                            self.observer.as_ref().map(Observer::untold).filter(|count| *count > 0)
+                        {
+                            Message::Untold { count }.send(&self.weft);
+                        }
                         Message::Ended { status }.send(&self.weft);
                         return Ok(status.code());
                     }
@@ -264,6 +276,7 @@ impl<'a> Keeper<'a> {
         let fd = listener.try_clone()?;
         let caller = Caller { listener: fd.as_fd(), call };
         let (number, id) = (call.number as u32, call.id);
+        self.tell_asked(&call);
         let reply = match self.table.verdict(number, &call.args) {
             Verdict::Ask => match self.ask(&caller) {
                 Ok(Outcome::Value(value)) => Answer::Value(value),
@@ -280,7 +293,9 @@ impl<'a> Keeper<'a> {
                 }
             },
             Verdict::Watch => {
-                if let Some(program) = programs::asked_for(&call) {
+                if matches!(i64::from(number), libc::SYS_execve | libc::SYS_execveat)
+                    && let Some(program) = programs::asked_for(&call)
+                {
                     Message::Exec { program, pid: call.pid }.send(&self.weft);
                 }
                 Answer::Continue
@@ -295,6 +310,25 @@ impl<'a> Keeper<'a> {
             Verdict::Allow => Answer::Error(libc::EPERM),
         };
         answer(&fd, id, reply)
+    }
+
+    /// Tells what a call asks for. Nothing is decided by it.
+    fn tell_asked(&mut self, call: &crate::sys::seccomp::Call) {
+        let Some(observer) = &mut self.observer else { return };
+        for Asked { what, by } in observer.see(call) {
+            let (scratch, tmpdir) = &self.tmpdir;
+            let named = |path: PathBuf| match path.strip_prefix(scratch) {
+                Ok(rest) => tmpdir.join(rest),
+                Err(_) => path,
+            };
+            let what = match what {
+                What::Read(path) => What::Read(named(path)),
+                What::Write(path) => What::Write(named(path)),
+                What::Look(path) => What::Look(named(path)),
+                What::Connect(_) => continue,
+            };
+            Message::Asked(Asked { what, by }).send(&self.weft);
+        }
     }
 
     fn tell_refused(&mut self, pid: i32) {
