@@ -6,7 +6,7 @@
 #
 #   WEFT            the static binary (default: built now, scripts/build/static.sh default)
 #   PEER            only these peers (default: all that are there; scripts/bench/peers.sh installs what can be had)
-#   --quick         fewer rounds, 10,000 files at most and no benches: for small machines and pull requests, two minutes
+#   --quick         fewer rounds, 10,000 files at most and no benches: for small machines and pull requests, some minutes
 #   --only          of start, run, scan, egress, install, hub, benches
 #   --out           default: target/bench, with --write docs/benchmarks
 #   --before WEFT   an earlier binary, measured in turns with this one: growth is then against it. Its baseline.json, if that was

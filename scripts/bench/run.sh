@@ -83,12 +83,13 @@ works = {
     "git status": "for i in 1 2 3 4 5 6 7 8 9 10; do git status --short > /dev/null; done",
     "python": "for i in 1 2 3 4 5 6 7 8 9 10; do python3 -c 'import json, unittest, email, http.client'; done",
 }
+ways = {"weft": run, "outside": []}
+if os.environ.get("WEFT_BEFORE"):
+    ways["before"] = [os.environ["WEFT_BEFORE"]] + run[1:]
 for name, work in works.items():
-    inside, outside = [], []
-    for _ in range(max(5, pairs // 20)):
-        for command, took in ((run + ["sh", "-c", work], inside), (["sh", "-c", work], outside)):
-            took.append(samples.once(command))
-    samples.keep("run_" + name.replace(" ", "_"), f"Inside a sandbox: {name}, ten times", "ms", {"weft": inside, "outside": outside}, "outside", "least")
+    took = samples.turns({way: prefix + ["sh", "-c", work] for way, prefix in ways.items()}, max(5, pairs // 20))
+    inside, outside = took["weft"], took["outside"]
+    samples.keep("run_" + name.replace(" ", "_"), f"Inside a sandbox: {name}, ten times", "ms", took, "outside", "least")
     start = statistics.median(times["weft"]) - statistics.median(times["/bin/true"])
     ratio = statistics.median([(a - start) / b for a, b in zip(inside, outside)])
     print(f"{name} of 2000 files inside / outside, ten rounds, start-up taken off: {ratio:.3f}" if name == "git status" else f"{name} imports inside / outside: {ratio:.3f}")
