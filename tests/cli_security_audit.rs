@@ -10,7 +10,7 @@ use cli::{Dir, Said};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use weft::json::{Node, parse};
 
@@ -251,6 +251,10 @@ fn logs_tell_of_denials_chains_and_modes() {
     assert_eq!(place.has("SA-020").as_deref(), Some("critical"));
     fs::set_permissions(&log, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(place.has("SA-060").as_deref(), Some("medium"));
+    // A group that has the owner's number is the owner's own.
+    let own = fs::metadata(&log).map(|meta| meta.uid() == meta.gid()).unwrap();
+    fs::set_permissions(&log, fs::Permissions::from_mode(0o660)).unwrap();
+    assert_eq!(place.has("SA-062").is_none(), own);
     fs::set_permissions(&log, fs::Permissions::from_mode(0o666)).unwrap();
     assert_eq!(place.has("SA-062").as_deref(), Some("high"));
 }

@@ -12,6 +12,29 @@ use std::path::{Path, PathBuf};
 /// More runs, programs, hosts or tools than this are no longer told apart, and nothing is called unused then.
 const MOST: usize = 100_000;
 
+/// How many bytes may be remembered of logs, all agents together: a log may be huge, and hostile.
+#[derive(Debug)]
+pub struct Budget(usize);
+
+impl Default for Budget {
+    fn default() -> Budget {
+        Budget(128 << 20)
+    }
+}
+
+impl Budget {
+    /// Whether there is room for one more text, which is taken then.
+    pub fn take(&mut self, text: &str) -> bool {
+        // A text, its place in a map, and what is counted beside it.
+        let needed = text.len() + 150;
+        let room = self.0 >= needed;
+        if room {
+            self.0 -= needed;
+        }
+        room
+    }
+}
+
 /// What became of one run under `weft run` or `weft mcp`.
 #[derive(Debug, Default)]
 struct Run {
@@ -59,10 +82,10 @@ pub struct Grant {
     pub used: Use,
 }
 
-fn count(map: &mut BTreeMap<String, u64>, key: &str, full: &mut bool) {
+fn count(map: &mut BTreeMap<String, u64>, key: &str, full: &mut bool, budget: &mut Budget) {
     if let Some(count) = map.get_mut(key) {
         *count += 1;
-    } else if map.len() < MOST {
+    } else if map.len() < MOST && budget.take(key) {
         map.insert(key.to_owned(), 1);
     } else {
         *full = true;
@@ -71,41 +94,42 @@ fn count(map: &mut BTreeMap<String, u64>, key: &str, full: &mut bool) {
 
 impl Usage {
     /// Takes in the next entry, in the order of the log.
-    pub fn see(&mut self, entry: &SandboxAuditEntry) {
+    pub fn see(&mut self, entry: &SandboxAuditEntry, budget: &mut Budget) {
         let target = entry.target.as_str();
         match entry.action {
             Action::Exec if entry.allowed => {
-                count(&mut self.programs, target, &mut self.full);
-                self.run(entry, |run| run.ran = true);
+                count(&mut self.programs, target, &mut self.full, budget);
+                self.run(entry, budget, |run| run.ran = true);
             }
-            Action::Connect if entry.allowed => count(&mut self.endpoints, target, &mut self.full),
+            Action::Connect if entry.allowed => count(&mut self.endpoints, target, &mut self.full, budget),
             Action::Tool => {
-                count(&mut self.calls, &entry.policy, &mut self.full);
+                count(&mut self.calls, &entry.policy, &mut self.full, budget);
                 if entry.allowed {
                     let (name, effect) = match target.split_once(": ") {
                         Some((name, _)) => (name, true),
                         None => (target, false),
                     };
                     self.by_effect |= effect;
-                    count(&mut self.tools, name.trim_end_matches(" (listed)"), &mut self.full);
+                    count(&mut self.tools, name.trim_end_matches(" (listed)"), &mut self.full, budget);
                 }
             }
             Action::Exit => {
                 let untold = entry.reason.contains(" programs more than are listed");
-                self.run(entry, |run| {
+                self.run(entry, budget, |run| {
                     run.ended = entry.allowed;
                     run.programs_untold |= untold;
                 });
             }
             Action::Limit if entry.allowed && target == "network" => {
-                self.run(entry, |run| run.network_untold = true);
+                self.run(entry, budget, |run| run.network_untold = true);
             }
             _ => {}
         }
     }
 
-    fn run(&mut self, entry: &SandboxAuditEntry, change: impl FnOnce(&mut Run)) {
-        if self.runs.len() >= MOST && !self.runs.contains_key(&entry.run) {
+    fn run(&mut self, entry: &SandboxAuditEntry, budget: &mut Budget, change: impl FnOnce(&mut Run)) {
+        let new = !self.runs.contains_key(&entry.run);
+        if new && (self.runs.len() >= MOST || !budget.take(&entry.policy) || !budget.take(&entry.run)) {
             self.full = true;
             return;
         }
@@ -267,13 +291,13 @@ mod tests {
         let hash = policy.hash.clone();
         let mut usage = Usage::default();
         for run in ["1", "2"] {
-            usage.see(&entry(run, &hash, Action::Exec, "/bin/x", true, ""));
-            usage.see(&entry(run, &hash, Action::Connect, "x.a.com:443", true, ""));
+            usage.see(&entry(run, &hash, Action::Exec, "/bin/x", true, ""), &mut Budget::default());
+            usage.see(&entry(run, &hash, Action::Connect, "x.a.com:443", true, ""), &mut Budget::default());
             // Another port, and a refusal, are no use.
-            usage.see(&entry(run, &hash, Action::Connect, "b.com:443", true, ""));
-            usage.see(&entry(run, &hash, Action::Connect, "c.com:443", false, ""));
-            usage.see(&entry(run, &hash, Action::Tool, "read_file", true, ""));
-            usage.see(&entry(run, &hash, Action::Exit, "code 0", true, "after 1 s"));
+            usage.see(&entry(run, &hash, Action::Connect, "b.com:443", true, ""), &mut Budget::default());
+            usage.see(&entry(run, &hash, Action::Connect, "c.com:443", false, ""), &mut Budget::default());
+            usage.see(&entry(run, &hash, Action::Tool, "read_file", true, ""), &mut Budget::default());
+            usage.see(&entry(run, &hash, Action::Exit, "code 0", true, "after 1 s"), &mut Budget::default());
         }
         let found = uses(&policy, &usage);
         let named = |name: &str| found.iter().find(|(what, _)| what == name).map(|(_, used)| *used);
@@ -293,8 +317,8 @@ mod tests {
         // Of another policy, not ended, more than is listed, tools that are judged by what they do.
         let run = |hash: &str, last: &[SandboxAuditEntry]| {
             let mut usage = Usage::default();
-            usage.see(&entry("1", hash, Action::Exec, "/bin/x", true, ""));
-            last.iter().for_each(|entry| usage.see(entry));
+            usage.see(&entry("1", hash, Action::Exec, "/bin/x", true, ""), &mut Budget::default());
+            last.iter().for_each(|entry| usage.see(entry, &mut Budget::default()));
             usage
         };
         let exit = |hash: &str| entry("1", hash, Action::Exit, "code 0", true, "");
@@ -313,5 +337,18 @@ mod tests {
         let call = entry("2", &hash, Action::Tool, "Bash: curl", true, "");
         let usage = run(&hash, &[call, exit(&hash)]);
         assert!(matches!(uses(&policy, &usage)[0].1, Use::Unknown(why) if why.contains("calls of tools")));
+    }
+
+    #[test]
+    fn what_is_not_remembered_makes_nothing_unused() {
+        let policy = policy("[network]\nallow = [{ host = 'a.com' }]");
+        let mut usage = Usage::default();
+        let mut budget = Budget(1000);
+        for n in 0..100 {
+            usage.see(&entry("1", &policy.hash, Action::Exec, &format!("/bin/{n}"), true, ""), &mut budget);
+        }
+        usage.see(&entry("1", &policy.hash, Action::Exit, "code 0", true, ""), &mut budget);
+        assert!(usage.programs.len() < 10);
+        assert!(matches!(uses(&policy, &usage)[0].1, Use::Unknown(why) if why.contains("more than")));
     }
 }

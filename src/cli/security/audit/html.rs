@@ -115,8 +115,7 @@ fn charts(page: &Page, out: &mut dyn Write) -> io::Result<()> {
     for agent in review.agents.iter().take(12) {
         let (mut used, mut unused, mut unknown) = (0, 0, 0);
         for known in &agent.policies {
-            let Ok(policy) = &known.loaded else { continue };
-            for grant in agent.activity.usage.grants(policy) {
+            for grant in &known.grants {
                 match grant.used {
                     Use::Used(_) => used += 1,
                     Use::Unused(_) => unused += 1,
@@ -252,14 +251,13 @@ fn agent(agent: &Agent, review: &Review, out: &mut dyn Write) -> io::Result<()> 
         }
         out.write_all(b"</table></div></details>")?;
     }
-    agent.policies.iter().try_for_each(|known| grants(agent, known, out))?;
+    agent.policies.iter().try_for_each(|known| grants(known, out))?;
     out.write_all(b"</section>\n")
 }
 
-fn grants(agent: &Agent, known: &Known, out: &mut dyn Write) -> io::Result<()> {
-    let Ok(policy) = &known.loaded else { return Ok(()) };
-    let mut all = agent.activity.usage.grants(policy);
-    let order = |grant: &Grant| match grant.used {
+fn grants(known: &Known, out: &mut dyn Write) -> io::Result<()> {
+    let mut all: Vec<&Grant> = known.grants.iter().collect();
+    let order = |grant: &&Grant| match grant.used {
         Use::Unused(_) => 0,
         Use::Used(_) => 1,
         Use::Unknown(_) => 2,

@@ -146,8 +146,7 @@ fn policy(w: &mut Writer, agent: &Agent, known: &Known) -> io::Result<()> {
             Ok(policy) => {
                 w.field("hash", &policy.hash)?;
                 w.count("runs_under_it", agent.activity.usage.runs_under(&policy.hash))?;
-                let grants = agent.activity.usage.grants(policy);
-                w.key("grants")?.array_lines(|w| grants.iter().try_for_each(|one| grant(w, one)))
+                w.key("grants")?.array_lines(|w| known.grants.iter().try_for_each(|one| grant(w, one)))
             }
             Err(errors) => w
                 .key("errors")?

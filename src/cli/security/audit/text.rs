@@ -175,7 +175,7 @@ fn policy(agent: &Agent, known: &Known, review: &Review, out: &mut Out) -> io::R
     let hash = policy.hash.get(..12).unwrap_or_default();
     out.row("policy", &format!("{}{place} ({hash}…)", known.name))?;
     let (mut used, mut unused, mut unknown) = (0, 0, 0);
-    for grant in agent.activity.usage.grants(policy) {
+    for grant in &known.grants {
         match grant.used {
             Use::Used(_) => used += 1,
             Use::Unused(_) => unused += 1,

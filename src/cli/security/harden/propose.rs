@@ -200,30 +200,30 @@ fn file_of<'p>(policy: &'p Policy, grant: &Grant) -> Option<&'p PathBuf> {
 /// Takes out what enough of the log shows unused, by everyone who goes by that line.
 fn grants(everyone: &Review, edits: &mut Edits) {
     let mut all: Vec<(PathBuf, Grant)> = Vec::new();
-    for (agent, _, policy) in &edits.policies {
-        let unused = unused(agent, policy);
-        let of_tools = |grant: &&Grant| grant.origin.key == "tools.allow";
+    for (_, known, policy) in &edits.policies {
+        let unused = unused(known);
+        let of_tools = |grant: &&&Grant| grant.origin.key == "tools.allow";
         // Hooks take a policy that names no tool as one that leaves tools to what they do.
         let last = unused.iter().filter(of_tools).count() >= policy.tools.allow.len();
         for grant in unused {
             if last && of_tools(&&grant) {
                 let why = "no tool of tools.allow was used; naming none would allow more";
                 edits.left.push(format!("{}: {why}", grant.origin));
-            } else if let Some(path) = file_of(policy, &grant)
+            } else if let Some(path) = file_of(policy, grant)
                 && !all.iter().any(|(known, other)| {
                     known == path && other.origin == grant.origin && other.what == grant.what
                 })
             {
-                all.push((path.clone(), grant));
+                all.push((path.clone(), grant.clone()));
             }
         }
     }
     let others = everyone.agents.iter().flat_map(|agent| {
-        let policies = agent.policies.iter().filter_map(|known| known.loaded.as_ref().ok());
-        policies.map(move |policy| (agent, policy))
+        let policies = agent.policies.iter().filter_map(|known| Some((known, known.loaded.as_ref().ok()?)));
+        policies.map(move |(known, policy)| (agent, known, policy))
     });
-    for (agent, policy) in others {
-        let grants = agent.activity.usage.grants(policy);
+    for (agent, known, policy) in others {
+        let grants = &known.grants;
         for grant in
             grants.iter().filter(|grant| !matches!(grant.used, Use::Unused(times) if times >= ENOUGH))
         {

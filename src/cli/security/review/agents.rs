@@ -5,6 +5,7 @@ use super::Which;
 use super::clients::Settings;
 use super::finding::{Area, Findings, Kind};
 use super::logs::{self, Activity, Log};
+use crate::audit::usage::Grant;
 use crate::cli::error::Failure;
 use crate::policy::vars::{Places, is_agent_name};
 use crate::policy::{Errors, Policy, choose, is_path, load, load_default};
@@ -22,6 +23,8 @@ pub struct Known {
     pub name: String,
     pub places: Places,
     pub loaded: Result<Policy, Errors>,
+    /// What it allows, and what the log of the agent says of each.
+    pub grants: Vec<Grant>,
 }
 
 #[derive(Debug)]
@@ -75,7 +78,7 @@ fn draft(
         (Ok(policy), None) => policy.agent.clone(),
         (Err(_), None) => stem(&name),
     };
-    Draft { id, known, policy: Known { name, places: places.clone(), loaded } }
+    Draft { id, known, policy: Known { name, places: places.clone(), loaded, grants: Vec::new() } }
 }
 
 /// The logs that there are: of weft's own folder, of the policies, and those that were named.
@@ -193,7 +196,7 @@ pub fn find(
     for agent in &mut agents {
         if let Some((places, name, loaded)) = of_log(&agent.id, &agent.activity, places) {
             match loaded {
-                Ok(_) => add(agent, Known { name, places, loaded }),
+                Ok(_) => add(agent, Known { name, places, loaded, grants: Vec::new() }),
                 Err(_) if agent.policies.is_empty() => unknown.push(format!(
                     "{}: the policy of its last run, {name}, cannot be read any more",
                     agent.id
@@ -204,7 +207,10 @@ pub fn find(
         if agent.policies.is_empty() {
             unknown.push(format!("{}: which policy it goes by is not known", agent.id));
         }
-        for policy in &agent.policies {
+        for policy in &mut agent.policies {
+            if let Ok(loaded) = &policy.loaded {
+                policy.grants = agent.activity.usage.grants(loaded);
+            }
             if let Err(errors) = &policy.loaded {
                 let error = errors.iter().next().map(ToString::to_string).unwrap_or_default();
                 let fix = "put it right: until then everything is refused";

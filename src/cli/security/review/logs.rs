@@ -3,9 +3,9 @@
 
 use super::agents::Agent;
 use super::finding::{Area, Findings, Kind};
-use crate::audit::usage::Usage;
+use crate::audit::usage::{Budget, Usage};
 use crate::audit::{Action, AuditError, SandboxAuditEntry, Verdict, entries, time, verify};
-use crate::monitor::{Monitor, Thresholds};
+use crate::monitor::{Alert, Monitor, Thresholds};
 use crate::rules::Severity;
 use crate::scan::names;
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +57,8 @@ pub struct Unusual {
 #[derive(Debug)]
 pub struct Activity {
     runs: BTreeSet<String>,
+    /// There were more.
+    pub more_runs: bool,
     pub allowed: u64,
     pub denied: u64,
     pub first: u64,
@@ -72,13 +74,13 @@ pub struct Activity {
     /// The policy and the folder of the last run that names one.
     pub policy: Option<String>,
     pub start: Option<PathBuf>,
-    monitor: Monitor,
 }
 
 impl Default for Activity {
     fn default() -> Activity {
         Activity {
             runs: BTreeSet::new(),
+            more_runs: false,
             allowed: 0,
             denied: 0,
             first: u64::MAX,
@@ -91,7 +93,6 @@ impl Default for Activity {
             usage: Usage::default(),
             policy: None,
             start: None,
-            monitor: Monitor::new(Thresholds::default()),
         }
     }
 }
@@ -102,9 +103,9 @@ const fn is_attempt(action: Action) -> bool {
 }
 
 impl Activity {
-    fn see(&mut self, entry: SandboxAuditEntry) {
-        self.usage.see(&entry);
-        for alert in self.monitor.see(&entry) {
+    fn see(&mut self, entry: SandboxAuditEntry, alerts: Vec<Alert>, budget: &mut Budget) {
+        self.usage.see(&entry, budget);
+        for alert in alerts {
             let given = alert.text.contains("and given");
             match self.unusual.iter_mut().find(|known| known.kind == alert.kind) {
                 Some(known) => {
@@ -132,8 +133,11 @@ impl Activity {
             }
             _ => {}
         }
-        if self.runs.len() < TARGETS {
-            self.runs.insert(entry.run);
+        if !self.runs.contains(&entry.run) {
+            match self.runs.len() < TARGETS && budget.take(&entry.run) {
+                true => drop(self.runs.insert(entry.run)),
+                false => self.more_runs = true,
+            }
         }
         // A tool that a list of tools did not show is nothing that somebody tried.
         if !is_attempt(entry.action) || entry.target.ends_with(" (listed)") {
@@ -161,7 +165,7 @@ impl Activity {
                 known.reason = entry.reason;
                 known.rule = entry.rule;
             }
-        } else if self.targets.len() < TARGETS {
+        } else if self.targets.len() < TARGETS && budget.take(&key.1) && budget.take(&entry.reason) {
             let denied = Denied {
                 action,
                 target: key.1.clone(),
@@ -204,6 +208,9 @@ impl Activity {
 pub fn read(paths: &[PathBuf], unknown: &mut Vec<String>) -> (Vec<Log>, BTreeMap<String, Activity>) {
     let mut logs = Vec::new();
     let mut all: BTreeMap<String, Activity> = BTreeMap::new();
+    let mut budget = Budget::default();
+    // It tells agents and runs apart itself.
+    let mut monitor = Monitor::new(Thresholds::default());
     for path in paths {
         let mut agents = BTreeSet::new();
         let mut beyond = 0u64;
@@ -213,7 +220,8 @@ pub fn read(paths: &[PathBuf], unknown: &mut Vec<String>) -> (Vec<Log>, BTreeMap
                 return;
             }
             agents.insert(entry.agent_id.clone());
-            all.entry(entry.agent_id.clone()).or_default().see(entry);
+            let alerts = monitor.see(&entry);
+            all.entry(entry.agent_id.clone()).or_default().see(entry, alerts, &mut budget);
         });
         if beyond > 0 {
             let name = names::escape(path.as_os_str().as_encoded_bytes());
@@ -224,6 +232,14 @@ pub fn read(paths: &[PathBuf], unknown: &mut Vec<String>) -> (Vec<Log>, BTreeMap
         let unreadable = *read.as_ref().unwrap_or(&0);
         let verdict = read.map_err(failed).and_then(|_| verify(path, None).map_err(failed));
         logs.push(Log { path: path.clone(), verdict, unreadable, agents });
+    }
+    for (id, activity) in &all {
+        if activity.more_runs {
+            unknown.push(format!(
+                "{id}: there are more runs and calls in the log than the {} that are counted",
+                activity.runs()
+            ));
+        }
     }
     (logs, all)
 }

@@ -65,16 +65,18 @@ fn judge(path: &Path, keep: Keep, home: &Path, findings: &mut Findings) -> Optio
     // Links belong to whoever made them; what they lead to is looked at under its own name.
     let meta = fs::symlink_metadata(path).ok().filter(|meta| meta.is_file() || meta.is_dir())?;
     let mode = meta.mode() & 0o7777;
+    // A group of the owner's own, as many systems make one for each user, is nobody else.
+    let others = if meta.gid() == meta.uid() { 0o007 } else { 0o077 };
     let at = shown(path, home);
     let fix = |wanted: u32| format!("chmod {wanted:o} {at}");
-    if mode & 0o022 != 0 {
+    if mode & others & 0o022 != 0 {
         let wanted = if keep == Keep::Policy { mode & !0o022 } else { mode & !0o077 };
         let who = if mode & 0o002 != 0 { "every user" } else { "its group" };
         let what = format!("{who} can write it (mode {mode:o})");
         findings.add(WRITABLE, None, at.clone(), what, fix(wanted));
         return Some(wanted);
     }
-    if keep == Keep::Policy || mode & 0o077 == 0 {
+    if keep == Keep::Policy || mode & others == 0 {
         return None;
     }
     let wanted = mode & !0o077;

@@ -44,7 +44,7 @@ pub fn policies(agent: &Agent, probe: &Probe, findings: &mut Findings) {
         held(agent, known, policy, probe, findings);
         secrets(agent, policy, findings);
         commands(agent, known, policy, findings);
-        for grant in unused(agent, policy) {
+        for grant in unused(known) {
             let Use::Unused(times) = grant.used else { continue };
             let of = if grant.origin.key.starts_with("tools") { "calls of tools" } else { "runs" };
             let what = format!("{} was used in none of {times} {of}", grant.what);
@@ -60,9 +60,9 @@ pub fn policies(agent: &Agent, probe: &Probe, findings: &mut Findings) {
 }
 
 /// Grants of the user's own files that enough of the log shows unused.
-pub fn unused(agent: &Agent, policy: &Policy) -> Vec<Grant> {
+pub fn unused(known: &Known) -> Vec<&Grant> {
     let own = |grant: &Grant| !grant.origin.file.starts_with("builtin:") && grant.origin.line > 0;
-    let all = agent.activity.usage.grants(policy).into_iter();
+    let all = known.grants.iter();
     all.filter(|grant| own(grant) && matches!(grant.used, Use::Unused(times) if times >= ENOUGH)).collect()
 }
 
