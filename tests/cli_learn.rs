@@ -430,6 +430,23 @@ fn links_sockets_and_places_of_the_system() {
 }
 
 #[test]
+fn credentials_in_what_is_granted_stay_closed_however_many_there_are() {
+    let home = Home::new();
+    for n in 0..1200 {
+        home.file(format!("home/ws/keys/k{n}.key"), "SECRET\n");
+    }
+    home.file("home/ws/z/last.key", "SECRET\n");
+    let script = "cat z/last.key; echo x > out";
+    let (said, policy) = home.learn(&[], &["sh", "-c", script]);
+    assert!(said.err.contains("left out: read ${WORKSPACE}/z/last.key"), "{said:?}");
+    for denied in ["\"${WORKSPACE}/z/last.key\"", "\"${WORKSPACE}/keys\""] {
+        assert!(policy.lines().any(|line| line.trim_start().starts_with(denied)), "{denied}: {policy}");
+    }
+    let refused = home.again(&["sh", "-c", "cat z/last.key keys/*.key; echo done"]);
+    assert!(refused.code == 0 && refused.out == "done\n", "{refused:?}");
+}
+
+#[test]
 fn a_program_of_its_own_folder_is_learned_with_what_starts_it() {
     let home = Home::new();
     let tool = home.file("home/.tool/bin/tool", "#!/bin/sh\n. \"$HOME/.tool/lib/part\"\necho tool\n");

@@ -193,6 +193,9 @@ impl<'p> Judge<'p> {
         if let Some(why) = self.objection(path, verb) {
             if is_credential(path, &self.home) {
                 self.asserted(path, learned);
+                // Whatever is granted around it.
+                let why = || "wanted, and where credentials are or named like them".to_owned();
+                learned.deny.extend(written(path, self.base).map(|path| (path, why())));
             }
             self.left(learned, verb, path, why, by);
             return false;
