@@ -408,6 +408,42 @@ fn links_sockets_and_places_of_the_system() {
     }
     let again = home.again(&["python3", "x.py"]);
     assert_eq!((again.code, again.out.as_str()), (0, "linked\n\n"), "{again:?}\n{policy}");
+    // What the link leads to is there through the link; without the link's own entry it would not be.
+    let out = home.at("home/learned.toml");
+    let watched = home.run(&["run", "--observe", "--policy", out.to_str().unwrap(), "--", "python3", "x.py"]);
+    assert_eq!(watched.code, 0, "{watched:?}");
+    let log = home.log("python3");
+    let args = [
+        "policy",
+        "tighten",
+        out.to_str().unwrap(),
+        "--from",
+        log.to_str().unwrap(),
+        "--runs",
+        "1",
+        "--write",
+    ];
+    let said = home.run(&args);
+    assert!(said.code == 0 && said.out.contains("filesystem.read: ~/dotfiles/toolrc"), "{said:?}");
+    let again = home.again(&["python3", "x.py"]);
+    assert_eq!((again.code, again.out.as_str()), (0, "linked\n\n"), "{again:?}");
+}
+
+#[test]
+fn credentials_in_what_is_granted_stay_closed_however_many_there_are() {
+    let home = Home::new();
+    for n in 0..1200 {
+        home.file(format!("home/ws/keys/k{n}.key"), "SECRET\n");
+    }
+    home.file("home/ws/z/last.key", "SECRET\n");
+    let script = "cat z/last.key; echo x > out";
+    let (said, policy) = home.learn(&[], &["sh", "-c", script]);
+    assert!(said.err.contains("left out: read ${WORKSPACE}/z/last.key"), "{said:?}");
+    for denied in ["\"${WORKSPACE}/z/last.key\"", "\"${WORKSPACE}/keys\""] {
+        assert!(policy.lines().any(|line| line.trim_start().starts_with(denied)), "{denied}: {policy}");
+    }
+    let refused = home.again(&["sh", "-c", "cat z/last.key keys/*.key; echo done"]);
+    assert!(refused.code == 0 && refused.out == "done\n", "{refused:?}");
 }
 
 #[test]
@@ -512,6 +548,15 @@ fn logs_are_learned_from_and_bad_ones_are_told() {
     assert!(grants(&learned.out).contains(&"read \"~/.config/app/app.ini\"".to_owned()), "{learned:?}");
     assert!(learned.out.contains("from 1 run of sh."), "{learned:?}");
     assert!(learned.err.contains("left out: read ~/.ssh/id_ed25519"), "{learned:?}");
+    let text_form = home.run(&["policy", "learn", "--from", log.to_str().unwrap(), "--format", "text"]);
+    assert!(
+        text_form.out.contains("grant     filesystem.read: ~/.config/app/app.ini (cat: 1 file)"),
+        "{text_form:?}"
+    );
+    let json = home.run(&["policy", "learn", "--from", log.to_str().unwrap(), "--format", "json"]);
+    let json = parse(&json.out).unwrap();
+    assert_eq!(json.get("schema").and_then(Node::as_str), Some("weft.policy-learn/1"));
+    assert_eq!(json.get("policy").and_then(Node::as_str), Some(learned.out.as_str()));
     // Half of it, and something that is no line of it: the rest counts, and it is said.
     let torn = home.file("home/torn.jsonl", format!("{}not a line\n{{\"seq\":1}}\n{}", text, &text[..300]));
     let learned = from(&[&torn]);

@@ -240,7 +240,7 @@ fn values(path: &[&str], flag: &FlagInfo, start: &str, prefix: &str) -> Option<V
 
 fn pick<'a>(all: impl Iterator<Item = (&'a str, &'a str)>, start: &str) -> Vec<(String, String)> {
     all.filter(|(word, _)| word.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start)))
-        .map(|(word, about)| (word.to_owned(), about.to_owned()))
+        .map(|(word, about)| (word.to_owned(), super::help::unescaped(about)))
         .collect()
 }
 

@@ -69,7 +69,7 @@ pub fn render(top: &CommandInfoWithArgs, path: &[String]) -> String {
     }
     for note in command.notes {
         out.push('\n');
-        paragraph(&mut out, note);
+        paragraph(&mut out, &unescaped(note));
     }
     if !command.error_codes.is_empty() {
         out.push_str("\nExit codes:\n");
@@ -92,13 +92,18 @@ fn section<'a>(out: &mut String, title: &str, rows: impl Iterator<Item = (String
             out.push('\n');
             column = 0;
         }
-        for line in wrap(text, WIDTH - LEFT) {
+        for line in wrap(&unescaped(text), WIDTH - LEFT) {
             out.push_str(&" ".repeat(LEFT - column));
             out.push_str(&line);
             out.push('\n');
             column = 0;
         }
     }
+}
+
+/// A description as it was written: argh doubles the braces of what it declares.
+pub fn unescaped(description: &str) -> String {
+    description.replace("{{", "{").replace("}}", "}")
 }
 
 fn paragraph(out: &mut String, text: &str) {

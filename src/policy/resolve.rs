@@ -44,6 +44,7 @@ pub fn load_text(name: &str, text: &str, places: &Places) -> Result<Policy, Erro
 }
 
 /// A policy whose text is at hand in place of the file of that name, whose folder relative paths in `extends` are looked for from.
+#[cfg(not(target_family = "wasm"))]
 pub(super) fn load_edited(
     name: &str,
     text: &str,

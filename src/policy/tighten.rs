@@ -6,7 +6,7 @@ use super::diff::{self, Change, Direction};
 use super::error::{Error, Errors};
 use super::file::{self, File, Lines, List};
 use super::host::Host;
-use super::learn::interpreter;
+use super::learn::{interpreter, shows_link, way};
 use super::resolve::load_edited;
 use super::vars::Places;
 use super::{Policy, decide, find};
@@ -214,6 +214,8 @@ fn without(name: &str, text: &str, key: &str, at: usize) -> Result<Option<String
 struct Asked {
     read: Vec<PathBuf>,
     written: Vec<PathBuf>,
+    /// Links on the way to them, which have to be there too.
+    links: BTreeSet<PathBuf>,
     programs: Vec<Command>,
     hosts: Vec<(Host, u16)>,
     tools: Vec<String>,
@@ -228,10 +230,15 @@ impl Asked {
         let mut asked = Asked {
             read: done.read.iter().map(file).collect(),
             written: done.written.iter().map(file).collect(),
+            links: BTreeSet::new(),
             programs: Vec::new(),
             hosts: Vec::new(),
             tools: done.tools.iter().cloned().collect(),
         };
+        for path in done.read.iter().chain(&done.written).chain(&done.programs) {
+            asked.links.extend(way(path).into_iter().filter_map(|step| step.link));
+        }
+        asked.links.retain(|link| shows_link(policy, link));
         for program in &done.programs {
             let mut at = Some(program.clone());
             for _ in 0..4 {
@@ -260,6 +267,7 @@ impl Asked {
     fn all_allowed(&self, policy: &Policy) -> bool {
         self.read.iter().all(|path| decide::read(policy, path).allowed)
             && self.written.iter().all(|path| decide::write(policy, path).allowed)
+            && self.links.iter().all(|link| shows_link(policy, link))
             && self.programs.iter().all(|program| decide::exec(policy, program).allowed)
             && self.hosts.iter().all(|(host, port)| decide::network(policy, host, *port).allowed)
             && self.tools.iter().all(|tool| decide::tool(policy, tool).allowed)

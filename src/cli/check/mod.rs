@@ -36,10 +36,10 @@ pub struct Check {
     /// workspace writable
     #[argh(option, arg_name = "POLICY")]
     policy: Option<String>,
-    /// what ${{WORKSPACE}} stands for; the current folder if not given
+    /// what ${WORKSPACE} stands for; the current folder if not given
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
-    /// the name in the log and in ${{AGENT}}; the policy's own if not given
+    /// the name in the log and in ${AGENT}; the policy's own if not given
     #[argh(option, arg_name = "ID")]
     agent: Option<Agent>,
     /// the arguments of the tool, a JSON object; `-` reads it from standard input

@@ -35,7 +35,7 @@ pub struct Doctor {
     /// a policy file, or the name of a built-in policy; without it, the one that `weft run` would take
     #[argh(option, arg_name = "POLICY")]
     policy: Option<String>,
-    /// what ${{WORKSPACE}} stands for; the current folder if not given
+    /// what ${WORKSPACE} stands for; the current folder if not given
     #[argh(option, arg_name = "DIR")]
     workspace: Vec<PathArg>,
     /// text or json

@@ -60,10 +60,10 @@ struct Run {
     /// workspace writable
     #[argh(option, arg_name = "POLICY")]
     policy: Option<String>,
-    /// what ${{WORKSPACE}} stands for; without it, the project as the program tells it, else the current folder
+    /// what ${WORKSPACE} stands for; without it, the project as the program tells it, else the current folder
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
-    /// the name in the log and in ${{AGENT}}; the policy's own if not given
+    /// the name in the log and in ${AGENT}; the policy's own if not given
     #[argh(option, arg_name = "ID")]
     agent: Option<Agent>,
 }

@@ -48,7 +48,7 @@ pub struct Tighten {
     /// text or json
     #[argh(option, default = "super::Format::Text", arg_name = "FORMAT")]
     format: super::Format,
-    /// what ${{WORKSPACE}} stands for; the current folder if not given
+    /// what ${WORKSPACE} stands for; the current folder if not given
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// the policy file

@@ -51,10 +51,10 @@ pub struct Run {
     /// workspace writable
     #[argh(option, arg_name = "POLICY")]
     policy: Option<String>,
-    /// the name in the log and in ${{AGENT}}; the policy's own if not given
+    /// the name in the log and in ${AGENT}; the policy's own if not given
     #[argh(option, arg_name = "ID")]
     agent: Option<Agent>,
-    /// what ${{WORKSPACE}} stands for and where the command starts; the current folder if not given
+    /// what ${WORKSPACE} stands for and where the command starts; the current folder if not given
     #[argh(option, arg_name = "DIR")]
     workspace: Vec<PathArg>,
     /// print what will hold each line of the policy, and run nothing

@@ -16,8 +16,8 @@ const ONE_BY_ONE: usize = 3;
 /// Entries that are looked at for credentials in granted folders, and how deep.
 const LOOKED_AT: usize = 50_000;
 const DEEP: usize = 8;
-/// So many paths are denied by name.
-const DENIED: usize = 200;
+/// So many paths are denied by name; of more, the folders they are in.
+const DENIED: usize = 1000;
 /// Folders whose content comes from elsewhere and is never a person's own credential.
 const SKIPPED: &[&str] =
     &["node_modules", "target", "__pycache__", "site-packages", ".git", "registry", "toolchains"];
@@ -340,12 +340,27 @@ impl Fold<'_> {
         }
         match written(path, self.base) {
             Ok(text) if self.learned.deny.len() < DENIED => {
-                self.learned.deny.insert(text, "named like credentials".to_owned());
+                self.learned.deny.entry(text).or_insert_with(|| "named like credentials".to_owned());
             }
-            Ok(text) => self
-                .learned
-                .notes
-                .push(format!("{text} is named like credentials and is not denied: too many are")),
+            Ok(_) => {
+                let folder =
+                    path.parent().filter(|folder| !self.granted.iter().any(|(place, _)| place == folder));
+                match folder.map(|folder| written(folder, self.base)) {
+                    Some(Ok(text)) => {
+                        let why = "too many files named like credentials are in it".to_owned();
+                        self.learned.deny.entry(text).or_insert(why);
+                    }
+                    _ => {
+                        let place = path.parent().map(|folder| shown(folder, self.base)).unwrap_or_default();
+                        let note = format!(
+                            "more files in {place} are named like credentials than can be denied one by one"
+                        );
+                        if !self.learned.notes.contains(&note) {
+                            self.learned.notes.push(note);
+                        }
+                    }
+                }
+            }
             Err(why) => {
                 let text = shown(path, self.base);
                 self.learned

@@ -178,13 +178,7 @@ impl<'p> Judge<'p> {
     /// Whether the link that leads on from here is to be seen under the base.
     fn has_link(&self, step: &Step) -> bool {
         let Some(link) = &step.link else { return false };
-        let files = &self.base.filesystem;
-        let mut rules = files.read.iter().chain(files.write.iter()).chain(files.exec.iter());
-        let below_root = link.parent() == Some(Path::new("/"));
-        below_root
-            || link.starts_with(&self.base.places.workspace)
-            || decide::read(self.base, link).allowed
-            || rules.any(|rule| rule.written.starts_with(link))
+        link.starts_with(&self.base.places.workspace) || shows_link(self.base, link)
     }
 
     /// Puts one file where it will be folded, unless it must not be proposed.
@@ -199,6 +193,9 @@ impl<'p> Judge<'p> {
         if let Some(why) = self.objection(path, verb) {
             if is_credential(path, &self.home) {
                 self.asserted(path, learned);
+                // Whatever is granted around it.
+                let why = || "wanted, and where credentials are or named like them".to_owned();
+                learned.deny.extend(written(path, self.base).map(|path| (path, why())));
             }
             self.left(learned, verb, path, why, by);
             return false;
@@ -275,6 +272,15 @@ impl<'p> Judge<'p> {
     fn asserted(&self, path: &Path, learned: &mut Learned) {
         learned.asserted.extend(written(path, self.base));
     }
+}
+
+/// Whether a link of the host is there under the policy.
+pub fn shows_link(policy: &Policy, link: &Path) -> bool {
+    let files = &policy.filesystem;
+    let mut rules = files.read.iter().chain(files.write.iter()).chain(files.exec.iter());
+    link.parent() == Some(Path::new("/"))
+        || decide::read(policy, link).allowed
+        || rules.any(|rule| rule.written.starts_with(link))
 }
 
 /// A path on the way to a file: itself, and the first link in it.

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use fold::credentials_below;
-pub use judge::interpreter;
+pub use judge::{interpreter, shows_link, way};
 pub use text::{Header, left_line, page, quoted, reason};
 
 /// How a file was used. What comes later includes what comes before.

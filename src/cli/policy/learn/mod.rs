@@ -67,7 +67,7 @@ pub struct Learn {
     /// the agent's name in the policy and in the log; the command's name if not given
     #[argh(option, arg_name = "ID")]
     agent: Option<Agent>,
-    /// what ${{WORKSPACE}} stands for and where the command starts; the current folder if not given
+    /// what ${WORKSPACE} stands for and where the command starts; the current folder if not given
     #[argh(option, arg_name = "DIR")]
     workspace: Option<PathArg>,
     /// end the command after this time (90s, 10m, 1h30m)
