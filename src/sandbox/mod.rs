@@ -22,3 +22,5 @@ pub mod probe;
 pub mod programs;
 mod root;
 pub mod seccomp;
+#[cfg(feature = "wasm")]
+pub mod wasm;
