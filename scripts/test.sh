@@ -15,6 +15,11 @@ want "wget --version" wget
 want "ssh -V" openssh-client
 want "/usr/bin/python3 -m pip --version" python3-pip
 want "python3 -m ensurepip --version" python3-venv
+# What tests/wasm.rs compiles its programs with.
+want "clang --version" clang
+want "wasm-ld --version" lld
+want "test -e /usr/lib/wasm32-wasi/libc.a" wasi-libc
+want "test -e /usr/share/doc/libclang-rt-dev-wasm32" libclang-rt-dev-wasm32
 want "node --version" nodejs
 want "npm --version" npm
 want "go version" golang-go
@@ -44,6 +49,9 @@ fi
 step "format" cargo fmt --check
 step "lints" cargo clippy --all-targets --locked --quiet -- -D warnings
 step "tests" cargo test --locked --no-fail-fast
+# The feature that is not in `default`: its own tests, and those of what it touches.
+step "lints, WebAssembly" cargo clippy --all-targets --locked --quiet --features wasm -- -D warnings
+step "tests, WebAssembly" cargo test --locked --no-fail-fast --features wasm --lib --test wasm --test fuzz_wasm --test cli_skill
 # The other processor: numbers of system calls and widths differ. Without the client, which has C in it.
 other=aarch64-unknown-linux-musl
 [ "$(uname -m)" != aarch64 ] || other=x86_64-unknown-linux-musl

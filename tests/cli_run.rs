@@ -924,3 +924,20 @@ fn live_tests_ask_the_kernel() {
         }
     }
 }
+
+#[cfg(not(feature = "wasm"))]
+#[test]
+fn a_webassembly_module_is_told_and_so_is_how_to_run_it() {
+    let home = Home::new();
+    home.file("home/ws/tool.wasm", b"\0asm\x01\0\0\0");
+    let policy = home.file("os.toml", "version = 1\n[filesystem]\nread = [\"${WORKSPACE}\"]\n");
+    for words in [["tool.wasm"], ["./tool.wasm"]] {
+        let said = home.run(&["--policy", policy.to_str().unwrap(), "--", words[0]]);
+        assert_eq!(said.code, 2, "{}", said.err);
+        assert!(
+            said.err.contains("is a WebAssembly module") && said.err.contains("--features wasm"),
+            "{}",
+            said.err
+        );
+    }
+}

@@ -6,6 +6,8 @@
 
 #[path = "support/cli.rs"]
 mod cli;
+#[path = "support/modules.rs"]
+mod modules;
 
 use cli::{Dir, Said};
 use std::fs;
@@ -14,6 +16,7 @@ use std::path::Path;
 use weft::skill::install::{Consent, Offer, install};
 use weft::skill::pack::pack;
 use weft::skill::path::SafePath;
+use weft::skill::record::Accepted;
 use weft::skill::store::Workspace;
 
 fn skill(dir: &Dir, args: &[&str]) -> Said {
@@ -27,6 +30,9 @@ fn skill_with(dir: &Dir, args: &[&str], input: &[u8]) -> Said {
 }
 
 /// Installs `demo` of alice, as a registry would have sent it.
+/// The skill that comes with a WebAssembly program.
+const WITH_MODULE: &str = "with-module";
+
 fn installed(dir: &Dir, slug: &str, qualified: bool) {
     installed_with(dir, slug, qualified, "");
 }
@@ -34,10 +40,13 @@ fn installed(dir: &Dir, slug: &str, qualified: bool) {
 fn installed_with(dir: &Dir, slug: &str, qualified: bool, metadata: &str) {
     let text = format!("---\nname: {slug}\ndescription: d\n{metadata}---\n# Demo\n");
     let files = [("SKILL.md", text.as_str()), ("scripts/run.sh", "#!/bin/sh\necho hi\n")];
-    let files: Vec<_> = files
+    let mut files: Vec<_> = files
         .map(|(path, text)| (SafePath::new(path).unwrap(), text.as_bytes().to_vec()))
         .into_iter()
         .collect();
+    if slug == WITH_MODULE {
+        files.push((SafePath::new("tool.wasm").unwrap(), modules::exits(9)));
+    }
     let zip = pack(&files).unwrap();
     let offer = Offer {
         registry: "https://hub.example",
@@ -54,7 +63,11 @@ fn installed_with(dir: &Dir, slug: &str, qualified: bool, metadata: &str) {
     };
     let workspace = Workspace::open(&dir.0, Path::new("skills")).unwrap();
     let book = dir.0.join("config/weft/trust.json");
-    install(&workspace, &book, &offer, &Consent::default(), &mut |_, _| Vec::new()).unwrap();
+    // That a compiled program comes along is a finding, which whoever installs it accepts.
+    let module = Accepted { id: "SC-213".into(), reason: "read its source".into() };
+    let accept = if slug == WITH_MODULE { vec![module] } else { Vec::new() };
+    let consent = Consent { accept, ..Consent::default() };
+    install(&workspace, &book, &offer, &consent, &mut |_, _| Vec::new()).unwrap();
 }
 
 #[test]
@@ -305,4 +318,23 @@ fn a_run_is_held_to_what_is_declared_and_allowed() {
     dir.file("skills/demo/extra.py", "x");
     let said = skill(&dir, &["run", "demo", "--", "cat", "SKILL.md"]);
     assert!(said.code == 1 && said.err.contains("added: extra.py"), "{said:?}");
+}
+
+/// A module of the skill runs like a program of this machine, also where the manifest names the programs that may.
+#[test]
+fn a_module_of_a_skill_is_interpreted() {
+    let dir = Dir::new();
+    installed_with(&dir, WITH_MODULE, false, "metadata:\n  openclaw:\n    requires: {bins: [cat]}\n");
+    let said = skill(&dir, &["run", WITH_MODULE, "--", "tool.wasm"]);
+    if cfg!(not(feature = "wasm")) {
+        assert!(said.code == 2 && said.err.contains("--features wasm"), "{said:?}");
+        return;
+    }
+    if said.code == 125 || said.err.contains("cannot hold") {
+        return eprintln!("SKIPPED: {}", said.err);
+    }
+    assert_eq!(said.code, 9, "{said:?}");
+    // Another module is not what was installed.
+    dir.file("skills/with-module/other.wasm", "x");
+    assert_eq!(skill(&dir, &["run", WITH_MODULE, "--", "other.wasm"]).code, 1);
 }

@@ -88,7 +88,7 @@ pub struct Conn {
     /// Bytes of a plain request's body that are still to come; none: as many as the client likes.
     pub body: Option<u64>,
     /// The request, while it waits for its addresses, and the place of the secret in the settings.
-    pub request: Option<(Plain, usize)>,
+    pub request: Option<(Plain, Option<usize>)>,
     /// It counts against its rule.
     pub counted: bool,
     /// Bytes out that are accounted for already.

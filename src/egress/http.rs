@@ -34,6 +34,8 @@ pub struct Plain {
     pub old: bool,
     /// The client waits for a word before it sends the body.
     pub expects: bool,
+    /// The URL is one of https: weft speaks TLS in the client's place.
+    pub secure: bool,
 }
 
 impl Plain {
@@ -75,6 +77,11 @@ const fn bad(why: &'static str) -> Bad {
 
 /// Reads a request. None: it is not complete yet. With `server` it may be one to a server, whose host is in a header.
 pub fn request(bytes: &[u8], server: bool) -> Result<Option<Request>, Bad> {
+    request_of(bytes, server, false)
+}
+
+/// The same, where with `secure` a URL may be one of https.
+pub fn request_of(bytes: &[u8], server: bool, secure: bool) -> Result<Option<Request>, Bad> {
     const TOO_LARGE: Bad = Bad { status: 431, why: "the request line and headers are larger than 16 KiB" };
     let seen = &bytes[..bytes.len().min(LARGEST)];
     if seen.first().is_some_and(|byte| !is_token(*byte)) {
@@ -105,21 +112,29 @@ pub fn request(bytes: &[u8], server: bool) -> Result<Option<Request>, Bad> {
         let (host, port) = authority(target, None)?;
         return Ok(Some(Request { host, port, used, plain: None }));
     }
-    let named = if server && target.starts_with('/') {
-        headers.host.ok_or(bad("there is no Host header"))?
-    } else if target.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("http://")) {
-        let rest = &target[7..];
-        &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
+    let begins = |scheme: &str| {
+        target
+            .get(..scheme.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+            .then_some(scheme.len())
+    };
+    let is_https = begins("https://");
+    let secure = secure && is_https.is_some();
+    let (named, path) = if server && target.starts_with('/') {
+        (headers.host.ok_or(bad("there is no Host header"))?, target)
+    } else if let Some(length) = if secure { is_https } else { begins("http://") } {
+        let rest = &target[length..];
+        rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()))
     } else {
-        return Err(bad(match target.get(..8).is_some_and(|start| start.eq_ignore_ascii_case("https://")) {
-            true => "https is reached with CONNECT",
-            false => "this is a proxy: the target has to be a whole URL",
+        return Err(bad(match is_https {
+            Some(_) => "https is reached with CONNECT",
+            None => "this is a proxy: the target has to be a whole URL",
         }));
     };
-    let path = if target.starts_with('/') { target } else { &target[7 + named.len()..] };
-    let (host, port) = authority(named, Some(80))?;
+    let usual = Some(if secure { 443 } else { 80 });
+    let (host, port) = authority(named, usual)?;
     if let Some(header) = headers.host
-        && authority(header, Some(80)).ok() != Some((host.clone(), port))
+        && authority(header, usual).ok() != Some((host.clone(), port))
     {
         return Err(bad("the Host header names another host than the URL"));
     }
@@ -133,6 +148,7 @@ pub fn request(bytes: &[u8], server: bool) -> Result<Option<Request>, Bad> {
         length: headers.length,
         chunked: headers.chunked,
         old,
+        secure,
         expects: !old && headers.all.iter().any(|(name, _)| name.eq_ignore_ascii_case("expect")),
     };
     Ok(Some(Request { host, port, used, plain: Some(plain) }))

@@ -67,18 +67,20 @@ impl Job {
         let uri = format!("https://{}{}", self.host, self.request.path);
         let mut outgoing = Request::builder().method(self.request.method.as_str()).uri(uri);
         for (name, value) in &self.request.headers {
-            let ours = name.eq_ignore_ascii_case(&self.header) || name.eq_ignore_ascii_case("expect");
+            let added = self.added.as_ref().is_some_and(|(header, _)| name.eq_ignore_ascii_case(header));
+            let ours = added || name.eq_ignore_ascii_case("expect");
             if !ours && !name.eq_ignore_ascii_case("transfer-encoding") {
                 outgoing = outgoing.header(name, value);
             }
         }
         let bad = |why: &str| Failed { status: 502, why: why.to_owned() };
-        let name =
-            HeaderName::from_bytes(self.header.as_bytes()).map_err(|_| bad("the header has no name"))?;
-        let mut value =
-            HeaderValue::from_str(&self.secret.0).map_err(|_| bad("the secret cannot be sent"))?;
-        value.set_sensitive(true);
-        outgoing = outgoing.header(name, value);
+        if let Some((header, secret)) = &self.added {
+            let name =
+                HeaderName::from_bytes(header.as_bytes()).map_err(|_| bad("the header has no name"))?;
+            let mut value = HeaderValue::from_str(&secret.0).map_err(|_| bad("the secret cannot be sent"))?;
+            value.set_sensitive(true);
+            outgoing = outgoing.header(name, value);
+        }
         if let Some(length) = self.request.length {
             outgoing = outgoing.header(header::CONTENT_LENGTH, length);
         }

@@ -1,4 +1,4 @@
-//! A request to which weft adds a secret, and what came of it. Doing it is `inject`'s.
+//! A request that weft makes by TLS in place of somebody inside, most often to add a secret, and what came of it. Doing it is `inject`'s.
 
 use super::http::Plain;
 use super::inject::{Agents, Secret};
@@ -14,11 +14,12 @@ pub struct Job {
     pub request: Plain,
     /// Bytes of the body that are here already.
     pub inbox: Vec<u8>,
+    /// With the port, if it is not 443.
     pub host: String,
     /// The address that was checked.
     pub address: SocketAddr,
-    pub header: String,
-    pub secret: Secret,
+    /// The header that is added, with the secret.
+    pub added: Option<(String, Secret)>,
     /// Bytes that may go out.
     pub left: u64,
     pub agents: Agents,

@@ -29,6 +29,8 @@ pub struct Settings {
     pub injects: Vec<(String, Inject)>,
     /// Addresses and networks of rules that exist inside, so that programs can connect to them as they are.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// The proxy takes URLs of https and speaks TLS in place of a program that cannot.
+    pub secure: bool,
 }
 
 impl Settings {
@@ -57,6 +59,7 @@ impl Settings {
             proxy,
             injects,
             addresses,
+            secure: false,
         })
     }
 
@@ -72,6 +75,12 @@ impl Settings {
     pub fn without_listen(mut self) -> Self {
         Arc::make_mut(&mut self.network).listen.clear();
         self
+    }
+
+    /// The same with a proxy that speaks TLS itself, where this build can.
+    #[must_use]
+    pub fn with_tls(self) -> Self {
+        Self { secure: cfg!(feature = "net"), ..self }
     }
 
     /// There are hosts to be reached.

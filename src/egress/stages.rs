@@ -9,7 +9,7 @@ use super::sni::{self, Hello};
 use super::{Kind, dns, http, socks};
 use crate::audit::Action;
 use crate::policy::host::Host;
-use crate::policy::{Decision, decide};
+use crate::policy::{Decision, Inject, decide};
 use crate::sys::net::{self, when};
 use crate::words::reason;
 use std::io;
@@ -125,7 +125,7 @@ impl Server {
     }
 
     fn http_request(&mut self, conn: &mut Conn) -> Fate {
-        match http::request(&conn.inbox, conn.via == Via::Inject) {
+        match http::request_of(&conn.inbox, conn.via == Via::Inject, self.settings.secure) {
             Ok(None) => Fate::Keep,
             Ok(Some(request)) => {
                 conn.inbox.drain(..request.used);
@@ -137,12 +137,21 @@ impl Server {
                 if let Some(body) = body {
                     conn.inbox.truncate(usize::try_from(body).unwrap_or(usize::MAX));
                 }
+                if plain.secure {
+                    // The secret that belongs to the host, if the policy has one.
+                    let host = request.host.to_string();
+                    let real = |(_, inject): &(String, Inject)| inject.host.to_string() == host;
+                    let secret = self.settings.injects.iter().position(real).filter(|_| request.port == 443);
+                    conn.via = Via::Inject;
+                    conn.request = Some((plain, secret));
+                    return self.decide(conn, request.host, request.port);
+                }
                 let secret = self.injected(&request.host).filter(|_| request.port == 80);
                 if let Some(at) = secret
                     && let Some((_, inject)) = self.settings.injects.get(at)
                 {
                     conn.via = Via::Inject;
-                    conn.request = Some((plain, at));
+                    conn.request = Some((plain, Some(at)));
                     return match Host::parse(&inject.host.to_string()) {
                         Ok(host) => self.decide(conn, host, 443),
                         Err(_) => Fate::End,
@@ -178,7 +187,11 @@ impl Server {
         };
         if conn.via == Via::Inject && !rule.tls {
             let rule = Some(rule.origin.clone());
-            let reason = "a secret goes out by TLS only, and the rule says tls = false".into();
+            let reason = match conn.request {
+                Some((_, Some(_))) => "a secret goes out by TLS only, and the rule says tls = false",
+                _ => "https is TLS, and the rule says tls = false",
+            };
+            let reason = reason.into();
             return self.fail(conn, Why::Denied(Decision { allowed: false, rule, reason }));
         }
         if conn.via == Via::Plain && rule.tls {
@@ -252,23 +265,31 @@ impl Server {
 
     /// A request to which a secret is added goes to a thread of its own, with the address that was checked.
     fn send_elsewhere(&mut self, conn: &mut Conn, address: SocketAddr) -> Fate {
-        let Some((request, at)) = conn.request.take() else { return Fate::End };
-        let Some((_, inject)) = self.settings.injects.get(at).cloned() else { return Fate::End };
+        let (Some((request, at)), Some(route)) = (conn.request.take(), &conn.route) else { return Fate::End };
+        let host = match route.port {
+            443 => route.host.to_string(),
+            _ => route.target(),
+        };
         let left = self.allowance(conn);
-        let secret = Secret::from_env(&inject.from_env, &inject.header);
-        let Some(secret) = secret else {
-            let why = format!("{} is not set outside, so there is nothing to add", inject.from_env);
-            return self.fail(conn, Why::Failed(why));
+        let inject = at.and_then(|at| self.settings.injects.get(at)).map(|(_, inject)| inject.clone());
+        let added = match inject {
+            None => None,
+            Some(inject) => match Secret::from_env(&inject.from_env, &inject.header) {
+                Some(secret) => Some((inject.header, secret)),
+                None => {
+                    let why = format!("{} is not set outside, so there is nothing to add", inject.from_env);
+                    return self.fail(conn, Why::Failed(why));
+                }
+            },
         };
         let Ok(client) = conn.client.socket.try_clone() else { return Fate::End };
         let job = Job {
             client,
             request,
             inbox: std::mem::take(&mut conn.inbox),
-            host: inject.host.to_string(),
+            host,
             address,
-            header: inject.header.clone(),
-            secret,
+            added,
             left,
             agents: self.elsewhere.agents(),
         };

@@ -234,11 +234,44 @@ pub fn write(policy: &Policy, path: &Path) -> Decision {
     }
 }
 
+/// May the command, a WebAssembly module, be run? It is read and interpreted, so that it has to be readable; nothing of it is executed by
+/// the machine. What `process` says of commands holds for it as well.
+pub fn module(policy: &Policy, command: &Command) -> Decision {
+    if let Some(denied) = denied_command(policy, command) {
+        return denied;
+    }
+    let Some(real) = &command.real else {
+        return Decision::default("there is no such module");
+    };
+    if let Some(denied) = command.found.as_ref().and_then(|found| denied(policy, found)) {
+        return denied;
+    }
+    match read(policy, real) {
+        Decision { allowed: true, rule, reason } => match (&policy.process.allow, rule) {
+            (Some(allow), _) => listed(allow, real),
+            (None, rule) => Decision { allowed: true, rule, reason },
+        },
+        denied => denied,
+    }
+}
+
+fn denied_command(policy: &Policy, command: &Command) -> Option<Decision> {
+    let rule = policy.process.deny.iter().find(|rule| is_command(rule, command))?;
+    Some(Decision::deny(&rule.origin, format!("{} is denied", rule.name)))
+}
+
+fn listed(allow: &[CommandRule], real: &Path) -> Decision {
+    match allow.iter().find(|rule| rule.paths.iter().any(|path| real.starts_with(path))) {
+        Some(rule) => Decision::allow(&rule.origin, format!("{} is named", rule.name)),
+        None => Decision::default("process.allow does not name the command"),
+    }
+}
+
 /// May the command be executed?
 pub fn exec(policy: &Policy, command: &Command) -> Decision {
     let process = &policy.process;
-    if let Some(rule) = process.deny.iter().find(|rule| is_command(rule, command)) {
-        return Decision::deny(&rule.origin, format!("{} is denied", rule.name));
+    if let Some(denied) = denied_command(policy, command) {
+        return denied;
     }
     if !process.shell
         && let Some(origin) = &process.shell_origin
@@ -263,10 +296,7 @@ pub fn exec(policy: &Policy, command: &Command) -> Decision {
     let Some(allow) = &process.allow else {
         return Decision::allow(&rule.origin, format!("{} is named", rule.written.display()));
     };
-    match allow.iter().find(|rule| rule.paths.iter().any(|path| real.starts_with(path))) {
-        Some(rule) => Decision::allow(&rule.origin, format!("{} is named", rule.name)),
-        None => Decision::default("process.allow does not name the command"),
-    }
+    listed(allow, real)
 }
 
 fn is_command(rule: &CommandRule, command: &Command) -> bool {

@@ -54,6 +54,8 @@ pub fn plan(
         workspace: policy.places.workspace.clone(),
         tmpdir: policy.places.tmpdir.clone(),
         unenforced,
+        #[cfg(feature = "wasm")]
+        guest: None,
     })
 }
 
@@ -115,6 +117,19 @@ fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd, pare
     match (last(), inside.task) {
         (Err(failed), _) => failed,
         (Ok(()), Task::Command(command)) => exec_command(command, &inside.plan.env),
+        #[cfg(feature = "wasm")]
+        (Ok(()), Task::Interpret(act)) => {
+            let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
+            // What the interpreter itself needs is no privilege.
+            let less = caps::no_new_privs()
+                .map_err(at("set no_new_privs"))
+                .and_then(|()| caps::drop_all().map_err(at("drop capabilities")))
+                .and_then(|()| caps::set_dumpable(false).map_err(at("close this process to others")));
+            match less {
+                Err(failed) => failed,
+                Ok(()) => process::exit_now(act(&super::pid1::Ours { weft, egress: inside.egress })),
+            }
+        }
         // Code of weft's own is there to try the walls, and there are none.
         (Ok(()), Task::Act(_)) => {
             ("try the walls", PathBuf::new(), io::Error::other("sandbox.type = \"none\" has none"))

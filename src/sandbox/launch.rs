@@ -64,6 +64,8 @@ pub enum Event {
     Landlock(Denial),
     /// A limit was hit.
     Limit(&'static str),
+    /// Why a WebAssembly program did not end by itself, or did not begin.
+    Trap(String),
 }
 
 /// How a run ended.
@@ -142,6 +144,8 @@ pub(super) enum Message {
     File { path: PathBuf, write: bool, pid: i32 },
     Asked(Asked),
     Untold { count: u64 },
+    MemoryShort,
+    Trap { text: String },
 }
 
 impl Message {
@@ -186,6 +190,8 @@ impl Message {
                 let tag = if *write { b'W' } else { b'O' };
                 (tag, *pid, path.as_os_str().as_bytes().to_vec())
             }
+            Self::MemoryShort => (b'M', 0, Vec::new()),
+            Self::Trap { text } => (b'T', 0, text.as_bytes().to_vec()),
         };
         let mut bytes = vec![tag];
         bytes.extend(number.to_ne_bytes());
@@ -238,6 +244,8 @@ impl Message {
             }
             b'U' => Self::Untold { count: u64::try_from(number).unwrap_or(0) },
             b'X' => Self::Exec { program: OsString::from_vec(rest.to_vec()).into(), pid: number },
+            b'M' => Self::MemoryShort,
+            b'T' => Self::Trap { text: String::from_utf8_lossy(rest).into_owned() },
             _ => return None,
         })
     }
@@ -271,6 +279,16 @@ pub fn run_inside(
     start(plan, Task::Act(act), witness)
 }
 
+/// The same for code that talks to weft and to its egress by itself: an interpreter.
+#[cfg(feature = "wasm")]
+pub fn run_interpreter(
+    plan: &Plan,
+    act: &dyn Fn(&pid1::Ours<'_>) -> i32,
+    witness: &mut dyn FnMut(Event) -> io::Result<()>,
+) -> Result<End, Error> {
+    start(plan, Task::Interpret(act), witness)
+}
+
 fn start(
     plan: &Plan,
     task: Task<'_>,
@@ -281,12 +299,14 @@ fn start(
     let start = std::env::current_dir().unwrap_or_else(|_| plan.workspace.clone());
     let _placeholders = Placeholders::make(&plan.mounts)?;
     let outside = plan.fallback.as_ref().map(Outside::make).transpose()?;
+    #[cfg(feature = "wasm")]
+    let _scratch = plan.guest.as_ref().map(super::wasm::plan::Scratch::make).transpose()?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let outlet = Outlet::make(plan)?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;
     let mask = signal::block_all().map_err(failed("block signals", nowhere))?;
     let ids = process::ids();
-    let readable = ids.0 == 0 && !plan.is_bare();
+    let readable = ids.0 == 0 && plan.has_walls();
     let denials = readable.then(|| Denials::open(plan.landlock.abi)).flatten();
     let net = if plan.own_network { process::NEW_NET } else { 0 };
     let flags = if plan.has_namespaces() { process::ALL_NAMESPACES | net } else { 0 };
@@ -305,7 +325,7 @@ fn start(
                 Inside { plan, filter: &filter, task, start: &start, grouped, egress, recorded, ids };
             match &plan.fallback {
                 Some(fallback) => keeper::run(&inside, fallback, &mask, down),
-                None if plan.is_bare() => bare::run(&inside, &mask, down, weft),
+                None if !plan.has_walls() => bare::run(&inside, &mask, down, weft),
                 None => pid1::run(&inside, &mask, down),
             }
         }
@@ -527,6 +547,13 @@ impl Watch<'_> {
             Some(Message::Exec { program, pid }) => {
                 self.command.get_or_insert(pid);
                 witness(Event::Exec { program, pid }).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::MemoryShort) => {
+                witness(Event::Limit("process.max_memory"))
+                    .map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Trap { text }) => {
+                witness(Event::Trap(text)).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Stopped { .. }) => {
                 signal::stop_self();

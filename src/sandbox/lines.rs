@@ -38,6 +38,13 @@ pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
             all.lines.iter_mut().filter(|(origin, _)| !kept.iter().any(|key| origin.key.starts_with(key)));
         nothing.for_each(|(_, (_, by))| by.clear());
     }
+    if plan.is_interpreted() {
+        for (origin, (_, by)) in &mut all.lines {
+            if let Some((_, held)) = INTERPRETED.iter().find(|(key, _)| origin.key.starts_with(key)) {
+                *by = vec![(*held).to_owned()];
+            }
+        }
+    }
     for (origin, why) in &plan.unenforced {
         all.lines.insert(origin.clone(), (vec![why.clone()], Vec::new()));
     }
@@ -50,6 +57,23 @@ pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
     sort::by_key(&mut lines, |line| order(&line.origin));
     lines
 }
+
+/// What holds a line where a WebAssembly program runs without the kernel's walls, by the beginning of its key.
+const INTERPRETED: &[(&str, &str)] = &[
+    ("filesystem.exec", "nothing native is executed"),
+    ("filesystem.", "weft opens, names and changes files for the program, and decides by the real path"),
+    ("network.inject", "weft adds it on the way out; the variable does not pass"),
+    ("network.listen", "nobody inside can listen"),
+    ("network", "there are no sockets; HTTP is carried by weft, after a look at name, port and address"),
+    ("process.syscalls", "it makes no system calls; weft makes its own"),
+    ("process.max_processes", "it is one process and cannot make another"),
+    ("process.max_memory", "weft counts memory and tables; the interpreter's process has a limit above that"),
+    ("process.max_cpu_time", "rlimit CPU, and fuel"),
+    ("process.max_open_files", "weft counts descriptors"),
+    ("process.max_file_size", "rlimit FSIZE; weft counts what goes to terminals and pipes"),
+    ("process.max_wall_time", "weft: SIGTERM, two seconds later SIGKILL"),
+    ("process.", "weft looks at the module's file before it reads it; nothing native is executed"),
+];
 
 struct Lines<'a> {
     plan: &'a Plan,

@@ -23,3 +23,5 @@ pub mod probe;
 pub mod programs;
 mod root;
 pub mod seccomp;
+#[cfg(feature = "wasm")]
+pub mod wasm;

@@ -42,6 +42,19 @@ pub enum Task<'a> {
     Command(&'a [CString]),
     /// Code of weft's own; gives the exit code.
     Act(&'a dyn Fn() -> i32),
+    /// An interpreter, likewise.
+    #[cfg(feature = "wasm")]
+    Interpret(&'a dyn Fn(&Ours<'_>) -> i32),
+}
+
+/// What code of weft's own has that a command has not.
+#[cfg(feature = "wasm")]
+#[derive(Debug, Clone, Copy)]
+pub struct Ours<'a> {
+    /// Where messages go.
+    pub weft: &'a OwnedFd,
+    /// Where connections to the egress go, if there is one.
+    pub egress: Option<&'a OwnedFd>,
 }
 
 impl std::fmt::Debug for Task<'_> {
@@ -49,6 +62,8 @@ impl std::fmt::Debug for Task<'_> {
         match self {
             Self::Command(command) => f.debug_tuple("Command").field(command).finish(),
             Self::Act(_) => f.write_str("Act"),
+            #[cfg(feature = "wasm")]
+            Self::Interpret(_) => f.write_str("Interpret"),
         }
     }
 }
@@ -163,6 +178,14 @@ pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &Ow
     let command = match inside.task {
         Task::Command(command) => command,
         Task::Act(act) => process::exit_now(act()),
+        #[cfg(feature = "wasm")]
+        Task::Interpret(act) => {
+            // Nothing is executed, so that nobody closes it to others any more.
+            if let Err(error) = caps::set_dumpable(false) {
+                return ("close this process to others", PathBuf::new(), error);
+            }
+            process::exit_now(act(&Ours { weft, egress: inside.egress }))
+        }
     };
     exec_command(command, &inside.plan.env)
 }

@@ -76,16 +76,41 @@ pub struct Plan {
     pub tmpdir: PathBuf,
     /// What goes unenforced because the policy says that it may.
     pub unenforced: Vec<(Origin, String)>,
+    /// What a WebAssembly program gets, where one is to run.
+    #[cfg(feature = "wasm")]
+    pub guest: Option<super::wasm::plan::Guest>,
+}
+
+/// What is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runs {
+    /// A program of this machine.
+    Native,
+    /// A WebAssembly program.
+    Module,
+    /// Nothing: whatever the sandbox type is for.
+    Either,
 }
 
 /// The oldest Landlock that holds what every policy says: it must know truncation.
 const LANDLOCK_NEEDED: u32 = 3;
 
-/// Makes the plan.
+/// Makes the plan for a program of this machine.
 pub fn plan(
     policy: &Policy,
     probe: &Probe,
     outside: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<Plan, Refusal> {
+    plan_for(policy, probe, outside, Runs::Native, Platform::here())
+}
+
+/// Makes the plan for what is to run.
+pub fn plan_for(
+    policy: &Policy,
+    probe: &Probe,
+    outside: impl Iterator<Item = (OsString, OsString)>,
+    runs: Runs,
+    platform: Platform,
 ) -> Result<Plan, Refusal> {
     let mut unenforced = Vec::new();
     let itself = |key| Origin {
@@ -93,9 +118,12 @@ pub fn plan(
         line: 0,
         key,
     };
-    let effective = effective(policy, itself("sandbox.type"))?;
-    if effective.kind == SandboxType::None {
-        return bare::plan(policy, probe, outside, effective);
+    let effective = effective(policy, itself("sandbox.type"), runs, platform)?;
+    match effective.kind {
+        SandboxType::None => return bare::plan(policy, probe, outside, effective),
+        #[cfg(feature = "wasm")]
+        SandboxType::Wasm => return super::wasm::plan::alone(policy, probe, outside, effective),
+        _ => {}
     }
     if probe.landlock < LANDLOCK_NEEDED {
         let why = match probe.landlock {
@@ -124,7 +152,15 @@ pub fn plan(
         NetworkMode::Hosts => true,
     };
     let egress = egress(policy, probe, own_network, &mut unenforced)?;
-    let limits = Limits::of(policy, probe)?;
+    let egress = match effective.kind {
+        SandboxType::Combined => egress.map(Settings::with_tls),
+        _ => egress,
+    };
+    #[cfg_attr(not(feature = "wasm"), expect(unused_mut, reason = "only an interpreter needs more"))]
+    let mut limits = Limits::of(policy, probe)?;
+    #[cfg(feature = "wasm")]
+    let guest = (effective.kind == SandboxType::Combined)
+        .then(|| super::wasm::plan::Guest::of(policy, None, &mut limits));
     let mut fallback = match &probe.no_namespaces {
         Some(why) => Some(Fallback::of(policy, probe, why, itself, &mut unenforced)?),
         None => None,
@@ -178,6 +214,8 @@ pub fn plan(
         workspace: policy.places.workspace.clone(),
         tmpdir: policy.places.tmpdir.clone(),
         unenforced,
+        #[cfg(feature = "wasm")]
+        guest,
     })
 }
 
@@ -236,28 +274,57 @@ fn egress(
     Ok((!empty).then_some(kept))
 }
 
-/// The sandbox type that the policy gets, if it is one that this build has.
-fn effective(policy: &Policy, itself: Origin) -> Result<Effective, Refusal> {
+/// The sandbox type that this run gets, if it is one that this build has.
+fn effective(policy: &Policy, itself: Origin, runs: Runs, platform: Platform) -> Result<Effective, Refusal> {
     let origin = policy.sandbox.kind.as_ref().map_or(itself, |set| set.origin.clone());
-    let effective = match sandbox_type(&policy.sandbox, Platform::here()) {
+    let effective = match sandbox_type(&policy.sandbox, platform) {
         Ok(effective) => effective,
         Err(why) => return Err(Refusal::new(origin, why, "use type = \"os\"")),
     };
-    match effective.kind {
-        SandboxType::Os | SandboxType::None => Ok(effective),
-        kind @ (SandboxType::Wasm | SandboxType::Combined) => {
-            let (kind, reason) = (kind.as_str(), &effective.reason);
-            let why = format!("the sandbox type is {kind} ({reason}), and this build runs no WebAssembly");
-            Err(Refusal::new(origin, why, "use type = \"os\""))
-        }
+    let (kind, reason) = (effective.kind, &effective.reason);
+    let modules_only = matches!(kind, SandboxType::Wasm | SandboxType::Combined);
+    let module = runs == Runs::Module || (runs == Runs::Either && modules_only);
+    if (module || modules_only) && cfg!(not(feature = "wasm")) {
+        let why = match modules_only {
+            true => {
+                format!(
+                    "the sandbox type is {} ({reason}), and this build runs no WebAssembly",
+                    kind.as_str()
+                )
+            }
+            false => "the command is a WebAssembly module, and this build runs no WebAssembly".to_owned(),
+        };
+        return Err(Refusal::new(origin, why, WITHOUT_WASM));
     }
+    if modules_only && !module {
+        let why = format!(
+            "the sandbox type is {} ({reason}), which runs WebAssembly modules, and the command is none",
+            kind.as_str()
+        );
+        let help = match platform {
+            Platform::Linux => "use type = \"os\", or compile the command for wasm32-wasip1",
+            Platform::Other(_) => "compile the command for wasm32-wasip1, or run it on Linux",
+        };
+        return Err(Refusal::new(origin, why, help));
+    }
+    // A module never gets less of a sandbox than a native program would.
+    let (kind, why) = match (module, kind) {
+        (true, SandboxType::Os) => (SandboxType::Combined, "; the command is a WebAssembly module"),
+        (true, SandboxType::None) => (SandboxType::Wasm, "; the command is a WebAssembly module"),
+        _ => (kind, ""),
+    };
+    Ok(Effective { kind, reason: format!("{reason}{why}") })
 }
+
+/// How to get a build that runs modules.
+const WITHOUT_WASM: &str = "use a build with it: cargo build --release --features wasm, or scripts/build/static.sh wasm; for a native command type = \"os\"";
 
 impl Plan {
     /// What the walls are made of: `namespaces`, `fallback` where there are none, or `none`, no walls.
     pub fn level(&self) -> &'static str {
         match &self.fallback {
             _ if self.is_bare() => "none",
+            _ if self.is_interpreted() => "wasm",
             Some(_) => "fallback",
             None => "namespaces",
         }
@@ -282,16 +349,39 @@ impl Plan {
         Ok(())
     }
 
+    /// A WebAssembly program without the kernel's walls: what it does not ask weft for it cannot do.
+    pub fn is_interpreted(&self) -> bool {
+        self.effective.kind == SandboxType::Wasm
+    }
+
+    /// The kernel holds what runs.
+    pub fn has_walls(&self) -> bool {
+        !self.is_bare() && !self.is_interpreted()
+    }
+
     /// The command gets namespaces of its own.
     pub fn has_namespaces(&self) -> bool {
-        self.fallback.is_none() && !self.is_bare()
+        self.fallback.is_none() && self.has_walls()
     }
 }
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "sandbox     {}: {}", self.effective.kind.as_str(), self.effective.reason)?;
+        #[cfg(feature = "wasm")]
+        if let Some(guest) = &self.guest {
+            guest.fmt(f)?;
+        }
         match &self.fallback {
+            _ if self.is_interpreted() => {
+                match &self.egress {
+                    Some(_) => {
+                        writeln!(f, "network     no sockets; HTTP is carried by weft, which asks the policy")?
+                    }
+                    None => writeln!(f, "network     none")?,
+                }
+                return self.limits_and_rest(f);
+            }
             _ if self.is_bare() => {
                 writeln!(f, "            the kernel holds no line of the policy but the limits below")?;
                 return self.limits_and_rest(f);
@@ -639,6 +729,67 @@ mod tests {
         let plan = plan(&policy, &kernel(), outside.into_iter()).expect("a plan");
         let names: Vec<_> = plan.env.iter().map(|v| v.to_string_lossy().into_owned()).collect();
         assert_eq!(names, ["LANG=x", "PATH=x", "TMPDIR=/tmp"]);
+    }
+
+    #[test]
+    fn elsewhere_only_modules_run_and_a_native_command_is_told_what_can_be_done() {
+        let mac = Platform::Other("macos");
+        // Nothing of Linux is there, and nothing of it is asked for.
+        let elsewhere =
+            Probe { landlock: 0, no_namespaces: Some("not Linux".into()), listener: false, ..kernel() };
+        let made = |runs, kind: Option<SandboxType>| {
+            let mut policy = policy();
+            policy.sandbox.kind = kind.map(|value| Set { value, origin: origin(2, "sandbox.type") });
+            plan_for(&policy, &elsewhere, std::iter::empty(), runs, mac)
+        };
+        for kind in [None, Some(SandboxType::Os), Some(SandboxType::Wasm)] {
+            let refused = made(Runs::Native, kind).expect_err("a refusal");
+            let help = if cfg!(feature = "wasm") { "or run it on Linux" } else { "--features wasm" };
+            assert!(refused.why.contains("wasm") && refused.help.contains(help), "{refused}");
+            #[cfg(feature = "wasm")]
+            {
+                let plan = made(Runs::Module, kind).expect("a plan");
+                assert_eq!((plan.effective.kind, plan.level()), (SandboxType::Wasm, "wasm"));
+                assert!(plan.effective.reason.contains(if kind == Some(SandboxType::Wasm) {
+                    "asks"
+                } else {
+                    "macos"
+                }));
+                assert!(!plan.has_walls() && !plan.has_namespaces() && plan.landlock.grants.is_empty());
+            }
+            #[cfg(not(feature = "wasm"))]
+            assert!(made(Runs::Module, kind).expect_err("a refusal").help.contains("--features wasm"));
+        }
+        let refused = made(Runs::Module, Some(SandboxType::Combined)).expect_err("a refusal");
+        assert!(refused.why.contains("no kernel sandbox"), "{refused}");
+    }
+
+    #[cfg(feature = "wasm")]
+    #[test]
+    fn a_module_gets_no_less_of_a_sandbox_than_a_native_program() {
+        let plan = |kind: Option<SandboxType>, probe: &Probe| {
+            let mut policy = policy();
+            policy.sandbox.kind = kind.map(|value| Set { value, origin: origin(2, "sandbox.type") });
+            plan_for(&policy, probe, std::iter::empty(), Runs::Module, Platform::Linux)
+        };
+        for kind in [None, Some(SandboxType::Os), Some(SandboxType::Combined)] {
+            let made = plan(kind, &kernel()).expect("a plan");
+            assert_eq!((made.effective.kind, made.level()), (SandboxType::Combined, "namespaces"));
+            assert!(made.guest.is_some_and(|guest| guest.scratch.is_none()));
+            // Where the kernel has not what it takes, nothing runs.
+            assert!(plan(kind, &Probe { landlock: 0, ..kernel() }).is_err());
+        }
+        let alone = plan(Some(SandboxType::Wasm), &kernel()).expect("a plan");
+        let guest = alone.guest.as_ref().expect("a guest");
+        assert_eq!(guest.scratch.as_deref(), Some(Path::new("/nowhere/scratch")));
+        let folder = |name: &str| {
+            guest.folders.iter().find(|given| given.name == name).map(|given| given.path.as_path())
+        };
+        assert_eq!(folder("/tmp"), Some(Path::new("/nowhere/scratch")));
+        assert_eq!(folder("/nowhere/ws"), Some(Path::new("/nowhere/ws")));
+        // A place of the host inside the private folder is itself.
+        assert_eq!(folder("/tmp/ro"), Some(Path::new("/tmp/ro")));
+        assert!(alone.to_string().contains("folder      /tmp (/nowhere/scratch)"));
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub mod attempt;
 pub mod audit;
 pub mod caps;
 pub mod fs;
+#[cfg(feature = "wasm")]
+pub mod guest;
 pub mod landlock;
 pub mod limits;
 pub mod memory;

@@ -30,6 +30,13 @@ pub fn walls(plan: &Plan) -> String {
         let (each, groups) = (plan.limits.each.len(), plan.limits.groups.len());
         return format!("no wall at all, {each} rlimits, {groups} cgroups; {kind}");
     }
+    if plan.is_interpreted() {
+        let (each, groups) = (plan.limits.each.len(), plan.limits.groups.len());
+        return format!(
+            "the interpreter, {each} rlimits, {groups} cgroups, network {}; {kind}",
+            network(plan)
+        );
+    }
     format!(
         "{} mounts, Landlock ABI {}, seccomp {}, {} rlimits, {} cgroups, network {}; {kind}",
         plan.mounts.steps.len(),

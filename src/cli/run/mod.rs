@@ -2,11 +2,13 @@
 //! what is enforced and how is `sandbox`'s.
 
 pub(super) mod explain;
+pub(super) mod module;
 mod network;
 mod observed;
 pub(super) mod prepare;
 mod record;
 
+use module::Module;
 use prepare::{Agent, Prepared, Timeout};
 
 use super::args::{PathArg, to_os};
@@ -15,7 +17,7 @@ use super::policy::Format;
 use crate::cli::term::say;
 use crate::policy::Policy;
 use crate::sandbox::launch::{self, End};
-use crate::sandbox::plan::Plan;
+use crate::sandbox::plan::{Plan, Runs};
 use crate::sandbox::probe::Probe;
 use crate::scan::names;
 use crate::sys::process::Status;
@@ -34,6 +36,7 @@ use std::io;
     example = "{command_name} --policy coding-agent -- cargo test   one of `weft policy show --list`",
     example = "{command_name} --policy weft.toml --explain          what would hold each line; runs nothing",
     example = "{command_name} --timeout 10m --policy skill -- python3 tool.py",
+    example = "{command_name} --policy skill -- tool.wasm in.txt     a WebAssembly program (WASI preview 1)",
     note = "The command sees only what the policy names, on this terminal, with its own exit code. / and the home folder are too much to hand over as a workspace by accident: to mean one, give it twice, `--workspace ~ --workspace ~`. Refused calls and programs are in the log: `weft audit show --denied`.",
     error_code(0, "the command ended with 0; any other code of its own is passed on as well"),
     error_code(2, "nothing was run: the command line, the policy, or this kernel cannot hold it"),
@@ -127,12 +130,27 @@ pub(super) fn close_inherited() -> Result<(), Failure> {
 /// Runs the command under a policy that was prepared, or explains it.
 pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Ran, Failure> {
     let probe = Probe::here();
-    let mut plan = prepare::plan(&prepared, &probe, wanted.timeout)?;
+    let words: Vec<OsString> = wanted.words.iter().map(|word| to_os(word)).collect();
+    let mut module = words.first().and_then(|word| Module::find(word, &prepared.start));
+    let runs = match (&module, words.is_empty()) {
+        (Some(_), _) => Runs::Module,
+        (None, true) => Runs::Either,
+        (None, false) => Runs::Native,
+    };
+    let mut plan = prepare::plan_for(&prepared, &probe, wanted.timeout, runs)?;
     if wanted.explain {
         let exit = explain::print(&prepared, &plan, wanted.format.unwrap_or_default())?;
         return Ok(Ran { exit, run: String::new(), end: None });
     }
     if wanted.observe {
+        if runs == Runs::Module {
+            let fix = "leave --observe out; what it is refused is in the log";
+            return Err(Failure::usage(
+                "a WebAssembly program cannot be observed",
+                prepared.name.clone(),
+                fix,
+            ));
+        }
         observe(&prepared, &mut plan)?;
     }
     prepared.say_skipped();
@@ -141,20 +159,19 @@ pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Ran, F
         say(&format!("warning: no sandbox, nothing holds the command to the policy{}", by_line(&origin)));
     }
     say_unenforced(&plan);
-    let words: Vec<OsString> = wanted.words.iter().map(|word| to_os(word)).collect();
     let mut recorder = Recorder::open(&prepared.policy, &plan)?;
     recorder.net_log = wanted.net_log;
     recorder.begin(&prepared, &plan, &words)?;
-    let mut ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
+    let mut ended = launched(&prepared.policy, &plan, &words, &mut module, &mut recorder)?;
     if let Err(error) = &ended
         && plan.has_namespaces()
         && launch::namespaces_refused(error)
     {
-        plan = again(&prepared, probe, wanted.timeout, error, &mut recorder)?;
+        plan = again(&prepared, probe, wanted.timeout, runs, error, &mut recorder)?;
         if wanted.observe {
             observe(&prepared, &mut plan)?;
         }
-        ended = launch::run(&plan, &words, &mut |event| recorder.witness(event));
+        ended = launched(&prepared.policy, &plan, &words, &mut module, &mut recorder)?;
     }
     conclude(recorder, ended, &prepared.policy, &plan, &words)
 }
@@ -180,17 +197,45 @@ fn observe(prepared: &Prepared, plan: &mut Plan) -> Result<(), Failure> {
     })
 }
 
+/// Runs a native program, or a module if the command is one.
+fn launched(
+    policy: &Policy,
+    plan: &Plan,
+    words: &[OsString],
+    module: &mut Option<Module>,
+    recorder: &mut Recorder<'_>,
+) -> Result<Result<End, launch::Error>, Failure> {
+    #[cfg(feature = "wasm")]
+    if let (Some(module), Some(guest)) = (module, &plan.guest) {
+        if !recorder.module(module)? {
+            return Ok(Ok(End::NotExecutable(libc::EACCES)));
+        }
+        let bytes = match module.read(crate::sandbox::wasm::MODULE) {
+            Ok(bytes) => bytes,
+            Err(error) => return Ok(Ok(End::NotExecutable(error.raw_os_error().unwrap_or(libc::EIO)))),
+        };
+        let act = |ours: &crate::sandbox::pid1::Ours<'_>| {
+            crate::sandbox::wasm::run(policy, plan, guest, words, &bytes, ours)
+        };
+        return Ok(launch::run_interpreter(plan, &act, &mut |event| recorder.witness(event)));
+    }
+    #[cfg(not(feature = "wasm"))]
+    let _ = (policy, module);
+    Ok(launch::run(plan, words, &mut |event| recorder.witness(event)))
+}
+
 /// Another plan, after namespaces that the probe promised were refused. Nothing has run yet.
 fn again(
     prepared: &Prepared,
     probe: Probe,
     timeout: Option<Timeout>,
+    runs: Runs,
     error: &launch::Error,
     recorder: &mut Recorder<'_>,
 ) -> Result<Plan, Failure> {
     let why = launch::why(error);
     recorder.without_namespaces(&why)?;
-    let plan = match prepare::plan(prepared, &probe.without_namespaces(&why), timeout) {
+    let plan = match prepare::plan_for(prepared, &probe.without_namespaces(&why), timeout, runs) {
         Ok(plan) => plan,
         Err(refused) => {
             recorder.not_started(&refused.what)?;
@@ -235,6 +280,9 @@ fn conclude(
         });
     }
     let name = words.first().map(|word| names::escape(word.as_encoded_bytes())).unwrap_or_default();
+    if let Some(trap) = recorder.trap() {
+        say(&format!("{name}: {trap}"));
+    }
     match end {
         End::NotFound => say(&format!("no such command inside: {name}{}", recorder.hint())),
         End::NotExecutable(errno) => {

@@ -6,9 +6,10 @@ use crate::cli::error::Failure;
 use crate::cli::policy::{choose, places};
 use crate::cli::term::say;
 use crate::cli::values::say as fix;
+use crate::policy::effective::Platform;
 use crate::policy::vars::{Places, is_agent_name};
 use crate::policy::{Policy, units};
-use crate::sandbox::plan::{self as planning, Plan, Refusal};
+use crate::sandbox::plan::{self as planning, Plan, Refusal, Runs};
 use crate::sandbox::probe::Probe;
 use crate::{cli::policy::failure, policy::load_text};
 use argh::FromArgValue;
@@ -136,9 +137,19 @@ pub(in crate::cli) fn workspace_places(given: &[PathArg]) -> Result<Places, Fail
     }
 }
 
-/// What will be done, or the line that cannot be held.
+/// What will be done with a native program, or the line that cannot be held.
 pub fn plan(prepared: &Prepared, probe: &Probe, timeout: Option<Timeout>) -> Result<Plan, Failure> {
-    let made = planning::plan(&prepared.policy, probe, prepared.outside());
+    plan_for(prepared, probe, timeout, Runs::Native)
+}
+
+/// What will be done with what is to run, or the line that cannot be held.
+pub fn plan_for(
+    prepared: &Prepared,
+    probe: &Probe,
+    timeout: Option<Timeout>,
+    runs: Runs,
+) -> Result<Plan, Failure> {
+    let made = planning::plan_for(&prepared.policy, probe, prepared.outside(), runs, Platform::here());
     let mut plan = made.map_err(|refused| refusal(&refused))?;
     if let Some(Timeout(most)) = timeout {
         plan.limits.wall = Some(plan.limits.wall.map_or(most, |wall| wall.min(most)));

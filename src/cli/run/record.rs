@@ -57,6 +57,8 @@ pub struct Recorder<'a> {
     broken: Option<AuditError>,
     /// What the monitor stopped the run for.
     halted: Option<String>,
+    /// Why a WebAssembly program did not end by itself.
+    trap: Option<String>,
 }
 
 impl<'a> Recorder<'a> {
@@ -84,6 +86,7 @@ impl<'a> Recorder<'a> {
             limits: Vec::new(),
             broken: None,
             halted: None,
+            trap: None,
         })
     }
 
@@ -165,6 +168,10 @@ impl<'a> Recorder<'a> {
             Event::Network(event) => self.network(&event),
             Event::Landlock(denial) => self.landlock(&denial),
             Event::Limit(limit) => self.record_limit(limit),
+            Event::Trap(text) => {
+                self.trap.get_or_insert(names::escape(text.as_bytes()));
+                Ok(())
+            }
         };
         kept.map_err(|error| {
             let kind = error.source.kind();
@@ -308,6 +315,21 @@ impl<'a> Recorder<'a> {
         self.log.record(Action::Limit, limit, false, "it was reached", rule)
     }
 
+    /// A WebAssembly module is about to be read; false where the policy does not let it run.
+    #[cfg(feature = "wasm")]
+    pub fn module(&mut self, module: &super::module::Module) -> Result<bool, Failure> {
+        let decision = decide::module(self.policy, &module.command);
+        self.denied += u64::from(!decision.allowed);
+        let target = names::escape(module.path.as_os_str().as_encoded_bytes());
+        let kept = self.log.decided(Action::Exec, &target, &decision);
+        kept.map_err(|error| stopped(&error, "nothing was run")).map(|()| decision.allowed)
+    }
+
+    /// Why a WebAssembly program did not end by itself.
+    pub fn trap(&self) -> Option<&str> {
+        self.trap.as_deref()
+    }
+
     /// A limit that showed only in how the command ended.
     pub fn limit(&mut self, limit: &'static str) -> Result<(), Failure> {
         self.record_limit(limit).map_err(|error| stopped(&error, "the run has ended"))
@@ -345,7 +367,8 @@ impl<'a> Recorder<'a> {
         };
         let ran = self.began.elapsed();
         let ran_for = fixed(u64::try_from(ran.as_micros()).unwrap_or(u64::MAX), 1_000_000, 3);
-        let why = format!("after {ran_for} s, {} denied{untold}", self.denied);
+        let trap = self.trap.as_ref().map(|trap| format!(": {trap}")).unwrap_or_default();
+        let why = format!("after {ran_for} s, {} denied{untold}{trap}", self.denied);
         let kept = self.log.record(Action::Exit, &target, true, &why, None);
         let kept = kept.and_then(|()| if ran < SYNCED { Ok(()) } else { self.log.sync() });
         kept.map_err(|error| stopped(&error, "the run has ended, its end is not in the log"))

@@ -5,6 +5,7 @@ use super::local::{find, told, workspace};
 use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::Format;
+use crate::cli::run::module::Module;
 use crate::cli::run::prepare::{Prepared, Timeout};
 use crate::cli::run::{Wanted, close_inherited, run_prepared};
 use crate::skill::collect::is_skill_file;
@@ -12,6 +13,7 @@ use crate::skill::manifest::Manifest;
 use crate::skill::record::quoted;
 use crate::skill::store::Drift;
 use argh::{ArgsInfo, FromArgs};
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -28,7 +30,7 @@ const MOST: u64 = 256 << 10;
     example = "{command_name} weather -- python3 scripts/today.py Berlin",
     example = "{command_name} weather --allow-env WEATHER_KEY --allow-host api.example.com -- python3 scripts/today.py",
     example = "{command_name} weather --explain                 what would hold each line; runs nothing",
-    note = "The command starts in the skill's folder, may read it, and writes to a folder that is gone afterwards. If the manifest names programs (requires.bins), no others run but the one you name. Variables and hosts come in when the manifest declares them and you allow them here. A skill that was changed since it was installed is not run.",
+    note = "The command starts in the skill's folder, may read it, and writes to a folder that is gone afterwards. If the manifest names programs (requires.bins), no others run but the one you name. A WebAssembly module (tool.wasm) is interpreted, inside the same sandbox. Variables and hosts come in when the manifest declares them and you allow them here. A skill that was changed since it was installed is not run.",
     error_code(0, "the command ended with 0; any other code of its own is passed on as well"),
     error_code(1, "the skill was changed since it was installed"),
     error_code(2, "nothing was run: the command line, the skill, or this kernel cannot hold the policy"),
@@ -100,7 +102,10 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
     }
     let folder = workspace.target(&entry.key);
     let manifest = manifest(&folder)?;
-    let text = policy(command, &manifest, &hub.slug, words)?;
+    // A module of the skill is the user's choice as much as a program by name is.
+    let module = words.first().and_then(|word| Module::find(OsStr::new(word), &folder));
+    let module = module.and_then(|module| module.path.to_str().map(str::to_owned));
+    let text = policy(command, &manifest, &hub.slug, words, module.as_deref())?;
     let title = format!("skill {}", entry.key);
     let prepared = Prepared::of_text(&title, &text, &folder)?;
     run_prepared(prepared, &wanted).map(|ran| ran.exit)
@@ -128,7 +133,13 @@ fn manifest(folder: &Path) -> Result<Manifest, Failure> {
 }
 
 /// The policy of this run: `skill`, and what is declared and allowed.
-fn policy(command: &Run, manifest: &Manifest, slug: &str, words: &[String]) -> Result<String, Failure> {
+fn policy(
+    command: &Run,
+    manifest: &Manifest,
+    slug: &str,
+    words: &[String],
+    module: Option<&str>,
+) -> Result<String, Failure> {
     let mut text = format!("version = 1\nagent = {}\nextends = [\"skill\"]\n", quoted(slug));
     let mut process = String::new();
     let mut bins: Vec<&str> = manifest.bins.iter().chain(&manifest.any_bins).map(String::as_str).collect();
@@ -146,7 +157,10 @@ fn policy(command: &Run, manifest: &Manifest, slug: &str, words: &[String]) -> R
             ));
         }
         // The one that the user names is the user's choice.
-        bins.extend(words.first().map(String::as_str).filter(|word| !word.contains('/')));
+        match module {
+            Some(module) => bins.push(module),
+            None => bins.extend(words.first().map(String::as_str).filter(|word| !word.contains('/'))),
+        }
         process.push_str(&format!("allow = [{}]\n", list(&bins)));
     }
     if !command.allow_host.is_empty() {

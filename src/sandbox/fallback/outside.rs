@@ -61,11 +61,16 @@ impl Fallback {
 
     /// Removes what the run left in its folders.
     pub(super) fn remove_scratch(&self) {
-        // A folder that its owner may not enter any more would stay.
-        if self.scratch.exists() && fs::remove_dir_all(&self.scratch).is_err() {
-            open_up(&self.scratch);
-            let _ = fs::remove_dir_all(&self.scratch);
-        }
+        remove_folder(&self.scratch);
+    }
+}
+
+/// Removes a folder with all that is in it, if it is there.
+pub fn remove_folder(path: &Path) {
+    // A folder that its owner may not enter any more would stay.
+    if path.exists() && fs::remove_dir_all(path).is_err() {
+        open_up(path);
+        let _ = fs::remove_dir_all(path);
     }
 }
 
