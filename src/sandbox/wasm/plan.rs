@@ -185,6 +185,7 @@ pub fn alone(
             profile: policy.process.syscalls,
             report: false,
             execs: false,
+            observe: false,
             alone: None,
         },
         limits,
@@ -193,6 +194,7 @@ pub fn alone(
         egress,
         fallback: None,
         workspace: policy.places.workspace.clone(),
+        tmpdir: policy.places.tmpdir.clone(),
         unenforced: Vec::new(),
         guest: Some(guest),
     })
