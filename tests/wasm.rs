@@ -81,7 +81,26 @@ impl Home {
     }
 
     fn run_with(&self, policy: &Path, words: &[&str], stdin: &str) -> Ended {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_weft"))
+        self.started(&mut Command::new(env!("CARGO_BIN_EXE_weft")), policy, words, stdin)
+    }
+
+    /// The same where no user namespaces can be made; None, said aloud, where that cannot be brought about.
+    fn run_without_namespaces(&self, policy: &Path, words: &[&str]) -> Option<Ended> {
+        let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" \"$@\"";
+        let mut command = Command::new("unshare");
+        let works = Command::new("unshare").args(["-U", "-r", "sh", "-c", script, "true"]).output();
+        if !works.as_ref().is_ok_and(|done| done.status.success()) {
+            println!(
+                "SKIPPED: the level without namespaces: unshare makes none to forbid more in: {works:?}"
+            );
+            return None;
+        }
+        command.args(["-U", "-r", "sh", "-c", script, env!("CARGO_BIN_EXE_weft")]);
+        Some(self.started(&mut command, policy, words, ""))
+    }
+
+    fn started(&self, command: &mut Command, policy: &Path, words: &[&str], stdin: &str) -> Ended {
+        let mut child = command
             .arg("run")
             .arg("--policy")
             .arg(policy)
@@ -446,6 +465,23 @@ fn no_path_leads_out() {
         assert_eq!(fs::read_dir(home.at("outside")).unwrap().count(), 1);
         assert!(home.at("ws/a.txt").exists());
     }
+}
+
+#[test]
+fn without_namespaces_only_the_interpreter_alone_runs() {
+    let home = Home::new();
+    home.module("tool.wasm", &modules::exits(3));
+    let run = |kind: &str| home.run_without_namespaces(&home.policy(kind, ""), &["tool.wasm"]);
+    for kind in ["combined", "os"] {
+        let Some(ended) = run(kind) else { return };
+        assert_eq!(ended.code, 2, "{kind}: {}", ended.err);
+        assert!(
+            ended.err.contains("needs namespaces") && ended.err.contains("type = \"wasm\""),
+            "{}",
+            ended.err
+        );
+    }
+    assert_eq!(run("wasm").map(|ended| ended.code), Some(3));
 }
 
 /// Swaps two names for as long as it lives.

@@ -77,6 +77,17 @@ def run(*command):
     return took, done.stdout
 def weft_run(kind, *words):
     return run(weft, "run", "--policy", f"{work}/{kind}.toml", "--", *words)
+def cpu(count, act):
+    import resource
+    def spent():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+    each = []
+    for _ in range(count):
+        before = spent()
+        act()
+        each.append(spent() - before)
+    return statistics.median(each)
 def median(count, act):
     return statistics.median(act()[0] for _ in range(count))
 print(f"weft {os.path.getsize(weft)} bytes; modules: small {os.path.getsize(ws + '/small.wasm')}, large {os.path.getsize(ws + '/large.wasm')}")
@@ -85,6 +96,8 @@ print(f"/bin/true {true * 1000:.2f} ms")
 for kind in "wasm", "combined":
     small, large = (median(50, lambda: weft_run(kind, name)) for name in ("small.wasm", "large.wasm"))
     print(f"start, type {kind}: small {small * 1000:.2f} ms, large {large * 1000:.2f} ms, of which the module {(large - small) * 1000:.2f} ms")
+    used = [cpu(30, lambda: weft_run(kind, name)) for name in ("small.wasm", "large.wasm")]
+    print(f"  of CPU time, which a busy machine changes less: small {used[0] * 1000:.2f} ms, large {used[1] * 1000:.2f} ms")
 rounds = "40"
 outputs = set()
 def told(result):

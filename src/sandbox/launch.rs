@@ -300,7 +300,12 @@ fn start(
     let _placeholders = Placeholders::make(&plan.mounts)?;
     let outside = plan.fallback.as_ref().map(Outside::make).transpose()?;
     #[cfg(feature = "wasm")]
-    let _scratch = plan.guest.as_ref().map(super::wasm::plan::Scratch::make).transpose()?;
+    let _scratch = plan
+        .guest
+        .as_ref()
+        .filter(|_| plan.is_interpreted())
+        .map(super::wasm::plan::Scratch::make)
+        .transpose()?;
     let groups = Groups::make(&plan.limits).map_err(|(path, e)| failed("make the cgroup", &path)(e))?;
     let outlet = Outlet::make(plan)?;
     let (up, down) = socket::pair().map_err(failed("make a socket", nowhere))?;

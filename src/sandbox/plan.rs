@@ -123,6 +123,15 @@ pub fn plan_for(
         SandboxType::None => return bare::plan(policy, probe, outside, effective),
         #[cfg(feature = "wasm")]
         SandboxType::Wasm => return super::wasm::plan::alone(policy, probe, outside, effective),
+        SandboxType::Combined => {
+            // The keeper opens files in place of whoever asks; an interpreter that walks by handles is none of those it knows.
+            if let Some(why) = &probe.no_namespaces {
+                let origin = policy.sandbox.kind.as_ref().map(|set| set.origin.clone());
+                let why = format!("a WebAssembly module behind the kernel's walls needs namespaces ({why})");
+                let help = "allow user namespaces for this user, or use type = \"wasm\"";
+                return Err(Refusal::new(origin.unwrap_or_else(|| itself("sandbox.type")), why, help));
+            }
+        }
         _ => {}
     }
     if probe.landlock < LANDLOCK_NEEDED {
@@ -158,13 +167,13 @@ pub fn plan_for(
     };
     #[cfg_attr(not(feature = "wasm"), expect(unused_mut, reason = "only an interpreter needs more"))]
     let mut limits = Limits::of(policy, probe)?;
-    #[cfg(feature = "wasm")]
-    let guest = (effective.kind == SandboxType::Combined)
-        .then(|| super::wasm::plan::Guest::of(policy, None, &mut limits));
     let mut fallback = match &probe.no_namespaces {
         Some(why) => Some(Fallback::of(policy, probe, why, itself, &mut unenforced)?),
         None => None,
     };
+    #[cfg(feature = "wasm")]
+    let guest = (effective.kind == SandboxType::Combined)
+        .then(|| super::wasm::plan::Guest::of(policy, None, false, &mut limits));
     let (mounts, landlock) = match &mut fallback {
         Some(fallback) => {
             fallback.most = limits.counted;

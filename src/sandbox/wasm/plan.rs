@@ -49,12 +49,12 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// What the policy comes to. `alone`: nothing but the interpreter holds the program, and this is where a private folder is. `limits` are those of the interpreter's process, which gets room beside what the program may use.
-    pub fn of(policy: &Policy, alone: Option<&Path>, limits: &mut Limits) -> Guest {
+    /// What the policy comes to. `alone`: nothing but the interpreter holds the program. `scratch` is where the private folder is, unless mounts put it in its place. `limits` are those of the interpreter's process, which gets room beside what the program may use.
+    pub fn of(policy: &Policy, scratch: Option<&Path>, alone: bool, limits: &mut Limits) -> Guest {
         let process = &policy.process;
         let files = &policy.filesystem;
         let private = files.read.iter().chain(files.write.iter()).any(|rule| rule.private);
-        let scratch = alone.filter(|_| private).map(Path::to_owned);
+        let scratch = scratch.filter(|_| private).map(Path::to_owned);
         let most =
             process.max_open_files.as_ref().map(|set| usize::try_from(set.value).unwrap_or(usize::MAX));
         let mut folders: Vec<Given> = Vec::new();
@@ -88,11 +88,7 @@ impl Guest {
         Guest {
             memory: process.max_memory.as_ref().map(|set| set.value),
             // Behind the kernel's walls its own limit is enough; fuel makes a loop take nearly twice as long.
-            fuel: process
-                .max_cpu_time
-                .as_ref()
-                .filter(|_| alone.is_some())
-                .map(|set| limits::fuel(set.value)),
+            fuel: process.max_cpu_time.as_ref().filter(|_| alone).map(|set| limits::fuel(set.value)),
             files: most.unwrap_or(limits::FILES),
             output: process.max_file_size.as_ref().map(|set| set.value),
             scratch,
@@ -167,7 +163,7 @@ pub fn alone(
     let mut limits = Limits::of(policy, &without)?;
     // It is one process that makes no others.
     limits.counted = None;
-    let guest = Guest::of(policy, Some(&probe.scratch), &mut limits);
+    let guest = Guest::of(policy, Some(&probe.scratch), true, &mut limits);
     let egress = match policy.network.mode {
         NetworkMode::Hosts => {
             let made = Settings::of(policy).map(Settings::without_listen).filter(Settings::goes_out);
