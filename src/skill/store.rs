@@ -105,22 +105,28 @@ impl Workspace {
     pub fn lock(&self) -> Result<Locked<'_>, Problem> {
         let folder = self.root.join(".weft");
         let failed = |error: io::Error| Problem::file("cannot write", &folder, &error);
-        if !folder.is_dir() {
-            fs::create_dir_all(&folder).map_err(failed)?;
-            // hub.lock is to be committed, the rest is of this machine.
-            fs::write(folder.join(".gitignore"), "lock\ntrees/\n").map_err(failed)?;
-        }
         let path = folder.join("lock");
-        let open = || {
+        let open = || -> io::Result<File> {
+            fs::create_dir_all(&folder)?;
             let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path)?;
-            file.lock().map(|()| file)
+            file.lock()?;
+            // One that was taken away while we waited for it keeps nobody else out.
+            let now = fs::metadata(&path)?;
+            if file.metadata()?.ino() == now.ino() { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
         };
-        let mut file = open().map_err(failed)?;
-        // One that was taken away while we waited for it keeps nobody else out.
-        while !fs::metadata(&path).is_ok_and(|now| file.metadata().is_ok_and(|held| held.ino() == now.ino()))
-        {
-            fs::create_dir_all(&folder).map_err(failed)?;
-            file = open().map_err(failed)?;
+        // Another command may be taking the folder away: each time it does, it is done.
+        let mut file = open();
+        for _ in 0..1000 {
+            match &file {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => file = open(),
+                _ => break,
+            }
+        }
+        let file = file.map_err(failed)?;
+        let ignore = folder.join(".gitignore");
+        if !self.hub_path().exists() && !ignore.exists() {
+            // hub.lock is to be committed, the rest is of this machine.
+            fs::write(ignore, "lock\ntrees/\n").map_err(failed)?;
         }
         let locked = Locked { workspace: self, _file: file };
         locked.recover()?;

@@ -4,6 +4,7 @@ mod edit;
 pub(in crate::cli) mod install;
 mod lines;
 
+#[cfg(feature = "review")]
 pub(super) use install::free;
 pub use lines::changed;
 

@@ -3,10 +3,12 @@
 mod check;
 pub(super) mod diff;
 mod init;
+#[cfg(feature = "review")]
 mod learn;
 mod live;
 mod show;
 mod test;
+#[cfg(feature = "review")]
 mod tighten;
 mod why;
 
@@ -35,7 +37,9 @@ enum Command {
     Why(why::Why),
     Test(test::Test),
     Diff(diff::Diff),
+    #[cfg(feature = "review")]
     Learn(learn::Learn),
+    #[cfg(feature = "review")]
     Tighten(tighten::Tighten),
 }
 
@@ -47,7 +51,9 @@ pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
         Command::Why(command) => why::run(&command),
         Command::Test(command) => test::run(&command),
         Command::Diff(command) => diff::run(&command),
+        #[cfg(feature = "review")]
         Command::Learn(command) => learn::run(&command),
+        #[cfg(feature = "review")]
         Command::Tighten(command) => tighten::run(&command),
     }
 }

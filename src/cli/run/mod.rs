@@ -177,6 +177,8 @@ pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Ran, F
 }
 
 /// How a run went.
+// What learns from it needs the rest of it.
+#[cfg_attr(not(feature = "review"), allow(dead_code))]
 pub(super) struct Ran {
     pub exit: Exit,
     /// Its id in the log.

@@ -11,10 +11,12 @@ use crate::policy::vars::{Places, is_agent_name};
 use crate::policy::{Policy, units};
 use crate::sandbox::plan::{self as planning, Plan, Refusal, Runs};
 use crate::sandbox::probe::Probe;
+#[cfg(any(feature = "client", feature = "review"))]
 use crate::{cli::policy::failure, policy::load_text};
 use argh::FromArgValue;
 use std::env;
 use std::ffi::OsString;
+#[cfg(any(feature = "client", feature = "review"))]
 use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -72,6 +74,7 @@ impl Prepared {
     }
 
     /// A policy whose text is at hand, for a workspace that was chosen.
+    #[cfg(any(feature = "client", feature = "review"))]
     pub fn of_text(name: &str, text: &str, workspace: &Path) -> Result<Prepared, Failure> {
         let places = places(Some(workspace))?;
         let policy = load_text(name, text, &places).map_err(|errors| failure(&errors))?;

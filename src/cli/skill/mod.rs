@@ -21,9 +21,11 @@ mod verify;
 
 use super::error::{Exit, Failure};
 use argh::{ArgsInfo, FromArgs};
+#[cfg(feature = "review")]
 pub(super) use audit::{Remark, here};
 #[cfg(feature = "server")]
 pub(super) use common::{Download, name};
+#[cfg(feature = "review")]
 pub(super) use local::told;
 
 /// Get, check, install and publish skills
