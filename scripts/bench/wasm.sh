@@ -47,12 +47,13 @@ clang -O2 -o "$work/loop" "$work/loop.c"
     done
     echo 'unsigned (*all[])(unsigned, unsigned) = {'
     for n in $(seq 1700); do echo "f$n,"; done
-    echo '}; int main(int c, char **v) { printf("%u\n", all[c * 7](c, 3)); }'
+    printf '%s\n' '}; int main(int c, char **v) { printf("%u", all[c * 7](c, 3)); return 0; }'
 } > "$work/large.c"
 clang --target=wasm32-wasi -O2 -o "$work/large.wasm" "$work/large.c"
 echo 'int main(void) { return 0; }' > "$work/small.c"
 clang --target=wasm32-wasi -O2 -o "$work/small.wasm" "$work/small.c"
 for kind in wasm combined; do
+    # shellcheck disable=SC2016 # the policy expands it
     printf 'version = 1\n[sandbox]\ntype = "%s"\n[filesystem]\nread = ["${WORKSPACE}"]\n[audit]\nfile = "%s/log-%s.jsonl"\n' \
         "$kind" "$work" "$kind" > "$work/$kind.toml"
 done
