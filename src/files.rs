@@ -18,6 +18,11 @@ pub fn write_lightly(path: &Path, body: impl FnOnce(&mut dyn Write) -> io::Resul
     write(path, false, body)
 }
 
+/// Brings the names in a folder to the disk (`fsync(2)`, notes).
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 fn write(path: &Path, sync: bool, body: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let target = match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),

@@ -1,14 +1,11 @@
 //! The level `none`, for policies that ask for it: the command gets the environment and the limits of its policy, and nothing holds it to
 //! the rest. A process of weft's own stands between, as at the other levels, for signals, stops and the end.
 
-use super::landlock::Landlock;
 use super::launch::Message;
 use super::limits::Limits;
-use super::mounts::Mounts;
 use super::pid1::{Failed, Inside, Task, attend, exec_command, wait_for_group};
 use super::plan::{Plan, Refusal};
 use super::probe::Probe;
-use super::{env, seccomp};
 use crate::policy::Policy;
 use crate::policy::effective::Effective;
 use crate::sys::process::Side;
@@ -33,30 +30,7 @@ pub fn plan(
         let why = "without a sandbox processes are counted only in a cgroup, and none can be made here";
         unenforced.push((most.origin.clone(), why.to_owned()));
     }
-    Ok(Plan {
-        agent: policy.agent.clone(),
-        effective,
-        mounts: Mounts::none(),
-        landlock: Landlock { abi: probe.landlock, handled: 0, net: 0, scoped: 0, grants: Vec::new() },
-        errata: Vec::new(),
-        calls: seccomp::Options {
-            profile: policy.process.syscalls,
-            report: false,
-            execs: false,
-            observe: false,
-            alone: None,
-        },
-        limits,
-        own_network: false,
-        egress: None,
-        fallback: None,
-        env: env::variables(policy, outside, &[]),
-        workspace: policy.places.workspace.clone(),
-        tmpdir: policy.places.tmpdir.clone(),
-        unenforced,
-        #[cfg(feature = "wasm")]
-        guest: None,
-    })
+    Ok(Plan { unenforced, ..Plan::without_walls(policy, probe, outside, effective, limits) })
 }
 
 /// Everything from the clone to the end of the run. `outside` is weft's process number.

@@ -329,6 +329,40 @@ fn effective(policy: &Policy, itself: Origin, runs: Runs, platform: Platform) ->
 const WITHOUT_WASM: &str = "use a build with it: cargo build --release --features wasm, or scripts/build/static.sh wasm; for a native command type = \"os\"";
 
 impl Plan {
+    /// What is left of a plan where the kernel holds nothing: environment and limits.
+    pub(super) fn without_walls(
+        policy: &Policy,
+        probe: &Probe,
+        outside: impl Iterator<Item = (OsString, OsString)>,
+        effective: Effective,
+        limits: Limits,
+    ) -> Plan {
+        Plan {
+            agent: policy.agent.clone(),
+            effective,
+            mounts: Mounts::none(),
+            landlock: Landlock { abi: probe.landlock, handled: 0, net: 0, scoped: 0, grants: Vec::new() },
+            errata: Vec::new(),
+            calls: seccomp::Options {
+                profile: policy.process.syscalls,
+                report: false,
+                execs: false,
+                observe: false,
+                alone: None,
+            },
+            limits,
+            own_network: false,
+            egress: None,
+            fallback: None,
+            env: env::variables(policy, outside, &[]),
+            workspace: policy.places.workspace.clone(),
+            tmpdir: policy.places.tmpdir.clone(),
+            unenforced: Vec::new(),
+            #[cfg(feature = "wasm")]
+            guest: None,
+        }
+    }
+
     /// What the walls are made of: `namespaces`, `fallback` where there are none, or `none`, no walls.
     pub fn level(&self) -> &'static str {
         match &self.fallback {

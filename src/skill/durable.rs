@@ -2,6 +2,7 @@
 //! before it is waited for.
 
 use super::Problem;
+use crate::files::sync_folder;
 use crate::sys::fs::begin_writing;
 use std::fs::{self, File};
 use std::io;
@@ -105,9 +106,4 @@ fn sync_tree(folder: &Path) -> io::Result<()> {
         open.iter().try_for_each(File::sync_all)?;
     }
     folders.iter().rev().try_for_each(|folder| sync_folder(folder))
-}
-
-/// Brings the names in a folder to the disk.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

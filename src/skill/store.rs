@@ -2,7 +2,7 @@
 //! any step the next command finishes or undoes. Whether a skill may come in is `install`'s.
 
 use super::collect::{self, RECORDS, Rule, is_skill_file};
-use super::durable::{Syncing, Unsynced, sync_folder};
+use super::durable::{Syncing, Unsynced};
 use super::journal::{self, Journal};
 use super::manifest::{Manifest, ManifestError};
 use super::record::{ClawLock, HubLock, Record, origin_text};
@@ -10,7 +10,7 @@ use super::tree::{self, FileHash};
 use super::unpack::{Limits, UnpackError, unpack};
 use super::{Problem, fault};
 use crate::digest::Sha256;
-use crate::files::write_atomic;
+use crate::files::{sync_folder, write_atomic};
 use crate::scan::names;
 use crate::sys::fs::{EXCHANGE, NO_REPLACE, renameat2};
 use std::cell::{Cell, RefCell};

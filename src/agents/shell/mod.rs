@@ -323,7 +323,7 @@ impl Commands<'_> {
             "--rcfile" | "--init-file" => self.now.value = true,
             _ if is_option => {
                 let letters = if text.starts_with("--") { "" } else { text };
-                if letters.starts_with('-') && letters.contains('c') {
+                if is_dash_c(text) {
                     (self.now.text, self.now.told) = (true, true);
                 }
                 self.now.asks |= letters.starts_with('-') && letters.contains('s');

@@ -6,13 +6,10 @@ use crate::policy::effective::Effective;
 use crate::policy::path::{FileId, Kind, PathRule};
 use crate::policy::{NetworkMode, Policy};
 use crate::sandbox::fallback::outside::remove_folder;
-use crate::sandbox::landlock::Landlock;
 use crate::sandbox::launch::{Error, failed};
 use crate::sandbox::limits::Limits;
-use crate::sandbox::mounts::Mounts;
 use crate::sandbox::plan::{Plan, Refusal};
 use crate::sandbox::probe::Probe;
-use crate::sandbox::{env, seccomp};
 use crate::sys::limits::Resource;
 use std::ffi::OsString;
 use std::fmt;
@@ -171,29 +168,8 @@ pub fn alone(
         }
         _ => None,
     };
-    Ok(Plan {
-        agent: policy.agent.clone(),
-        effective,
-        mounts: Mounts::none(),
-        landlock: Landlock { abi: probe.landlock, handled: 0, net: 0, scoped: 0, grants: Vec::new() },
-        errata: Vec::new(),
-        calls: seccomp::Options {
-            profile: policy.process.syscalls,
-            report: false,
-            execs: false,
-            observe: false,
-            alone: None,
-        },
-        limits,
-        own_network: true,
-        env: env::variables(policy, outside, &[]),
-        egress,
-        fallback: None,
-        workspace: policy.places.workspace.clone(),
-        tmpdir: policy.places.tmpdir.clone(),
-        unenforced: Vec::new(),
-        guest: Some(guest),
-    })
+    let bare = Plan::without_walls(policy, probe, outside, effective, limits);
+    Ok(Plan { own_network: true, egress, guest: Some(guest), ..bare })
 }
 
 /// The folder of the run's own, gone when the run ends.

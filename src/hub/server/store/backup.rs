@@ -1,12 +1,13 @@
 //! A store as one tar file, and back. A backup made while the hub is serving is the store as it was at its last signed
 //! checkpoint; a restored one is looked at, event by event and blob by blob, before it is in place.
 
-use super::blobs::{Entry, sync_folder};
+use super::blobs::Entry;
 use super::lines::At;
 use super::verify::{Report, Tell, verify};
 use super::{REPAIR, Store, sign, tar};
 use crate::clock;
 use crate::digest::{Hasher, Sha256};
+use crate::files::sync_folder;
 use crate::skill::Problem;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};

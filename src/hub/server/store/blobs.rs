@@ -2,6 +2,7 @@
 //! lock, and the same content twice costs nothing. Which blobs are meant is up to whoever keeps the names.
 
 use crate::digest::Sha256;
+use crate::files::sync_folder;
 use crate::hub::server::http::Spooled;
 use crate::skill::Problem;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -157,11 +158,6 @@ fn sorted(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
     paths.sort();
     Ok(paths)
-}
-
-/// Makes names in a folder last over a power cut.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 #[cfg(test)]

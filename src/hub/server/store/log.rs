@@ -4,7 +4,6 @@
 //! Whoever appends puts its lines into the batch that is being gathered. The first who finds nobody writing takes the
 //! batch, writes and syncs it for all in it, and meanwhile the next one gathers: one sync serves all who wait.
 
-use super::blobs::sync_folder;
 use super::group::Group;
 use super::lines::Lines;
 use super::scan::{Scan, scan};
@@ -13,6 +12,7 @@ use super::tree::Tree;
 use super::{Appended, LONGEST_LINE, MARK, REPAIR, Span, is_event, is_salted};
 use crate::clock;
 use crate::digest::Sha256;
+use crate::files::sync_folder;
 use crate::skill::Problem;
 use crate::trust::merkle;
 use crate::words;

@@ -140,7 +140,9 @@ impl Store {
         let signer = Signer::open(dir, verifier.clone())?;
         log::create(&dir.join("log"), &signer)?;
         // Last: a folder without it is no store.
-        write_description(dir, &verifier, None).and_then(|()| blobs::sync_folder(dir)).map_err(failed)?;
+        write_description(dir, &verifier, None)
+            .and_then(|()| crate::files::sync_folder(dir))
+            .map_err(failed)?;
         Ok(verifier)
     }
 
@@ -156,7 +158,7 @@ impl Store {
         log::create_empty(&dir.join("log"))?;
         let Description { verifier, replica_of } = description;
         write_description(dir, verifier, replica_of.as_deref())
-            .and_then(|()| blobs::sync_folder(dir))
+            .and_then(|()| crate::files::sync_folder(dir))
             .map_err(failed)
     }
 

@@ -120,7 +120,7 @@ pub fn keep(folder: &Path, checkpoint: &Checkpoint) -> io::Result<()> {
     write_atomic(&folder.join(format!("{:020}", checkpoint.size)), |out| {
         out.write_all(checkpoint.note.as_bytes())
     })?;
-    super::blobs::sync_folder(&folder)
+    crate::files::sync_folder(&folder)
 }
 
 /// What was found of the log's checkpoints.
