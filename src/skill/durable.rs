@@ -7,6 +7,7 @@ use crate::sys::fs::begin_writing;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 /// Files of a package that are open at the same time.
@@ -56,15 +57,17 @@ impl Syncing {
         Syncing(None)
     }
 
-    /// Begins with everything below a folder, itself included.
+    /// Begins with everything that is below a folder now, itself included. What comes into the folder later is not waited
+    /// for, and may come and go.
     ///
     /// # Errors
-    /// Only where there is no thread to be had and it was done at once.
+    /// The folder cannot be read; and where there is no thread to be had, what failed when it was done at once.
     pub fn tree(folder: &Path) -> io::Result<Syncing> {
-        let all = folder.to_owned();
-        match thread::Builder::new().spawn(move || sync_tree(&all)) {
+        let tree = Arc::new(Tree::read(folder)?);
+        let theirs = Arc::clone(&tree);
+        match thread::Builder::new().spawn(move || theirs.sync()) {
             Ok(handle) => Ok(Syncing(Some(handle))),
-            Err(_) => sync_tree(folder).map(|()| Syncing(None)),
+            Err(_) => tree.sync().map(|()| Syncing(None)),
         }
     }
 
@@ -84,26 +87,61 @@ impl Drop for Syncing {
     }
 }
 
-fn sync_tree(folder: &Path) -> io::Result<()> {
-    let mut folders = vec![folder.to_owned()];
-    let mut files = Vec::new();
-    let mut next = 0;
-    while let Some(folder) = folders.get(next).cloned() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            match kind.is_dir() {
-                true => folders.push(entry.path()),
-                false if kind.is_file() => files.push(entry.path()),
-                false => {}
+/// The names below a folder at one moment.
+struct Tree {
+    /// Each before those inside it.
+    folders: Vec<PathBuf>,
+    files: Vec<PathBuf>,
+}
+
+impl Tree {
+    fn read(folder: &Path) -> io::Result<Tree> {
+        let mut tree = Tree { folders: vec![folder.to_owned()], files: Vec::new() };
+        let mut next = 0;
+        while let Some(folder) = tree.folders.get(next).cloned() {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                let kind = entry.file_type()?;
+                match kind.is_dir() {
+                    true => tree.folders.push(entry.path()),
+                    false if kind.is_file() => tree.files.push(entry.path()),
+                    false => {}
+                }
             }
+            next += 1;
         }
-        next += 1;
+        Ok(tree)
     }
-    for some in files.chunks(OPEN) {
-        let open: Vec<File> = some.iter().map(File::open).collect::<io::Result<_>>()?;
-        open.iter().for_each(begin_writing);
-        open.iter().try_for_each(File::sync_all)?;
+
+    fn sync(&self) -> io::Result<()> {
+        for some in self.files.chunks(OPEN) {
+            let open: Vec<File> = some.iter().map(File::open).collect::<io::Result<_>>()?;
+            open.iter().for_each(begin_writing);
+            open.iter().try_for_each(File::sync_all)?;
+        }
+        self.folders.iter().rev().try_for_each(|folder| sync_folder(folder))
     }
-    folders.iter().rev().try_for_each(|folder| sync_folder(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Syncing;
+    use std::fs;
+
+    #[test]
+    fn what_comes_and_goes_meanwhile_does_not_matter() {
+        let folder = std::env::temp_dir().join(format!("weft-durable-{}", std::process::id()));
+        fs::create_dir_all(folder.join("a")).unwrap();
+        for number in 0..300 {
+            fs::write(folder.join(format!("a/{number}")), "x").unwrap();
+        }
+        for number in 0..50 {
+            let mut syncing = Syncing::tree(&folder).unwrap();
+            fs::write(folder.join("a/new"), "x").unwrap();
+            fs::rename(folder.join("a/new"), folder.join(format!("a/moved-{number}"))).unwrap();
+            fs::remove_file(folder.join(format!("a/moved-{number}"))).unwrap();
+            syncing.wait().unwrap();
+        }
+        fs::remove_dir_all(&folder).unwrap();
+    }
 }
