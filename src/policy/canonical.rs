@@ -7,42 +7,80 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// Every fact goes in as a key and its parts, each with its length before it, so that no two run together.
-struct Facts(Vec<Vec<u8>>);
+#[derive(Default)]
+struct Facts {
+    /// All of them, one after the other: a start of `weft run` makes some hundreds.
+    bytes: Vec<u8>,
+    facts: Vec<Fact>,
+}
+
+/// Where in the bytes it is.
+struct Fact {
+    key: &'static str,
+    start: usize,
+    /// Behind the key.
+    parts: usize,
+    end: usize,
+}
 
 impl Facts {
-    fn add(&mut self, key: &str, parts: &[&[u8]]) {
-        let mut fact = Vec::new();
-        for part in std::iter::once(key.as_bytes()).chain(parts.iter().copied()) {
-            fact.extend_from_slice(&(part.len() as u64).to_be_bytes());
-            fact.extend_from_slice(part);
-        }
-        self.0.push(fact);
+    fn add(&mut self, key: &'static str, parts: &[&[u8]]) {
+        let start = self.bytes.len();
+        self.part(key.as_bytes());
+        let behind = self.bytes.len();
+        parts.iter().for_each(|part| self.part(part));
+        self.facts.push(Fact { key, start, parts: behind, end: self.bytes.len() });
     }
 
-    fn shown<T: std::fmt::Debug>(&mut self, key: &str, value: &Option<Set<T>>) {
+    fn part(&mut self, part: &[u8]) {
+        self.bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+        self.bytes.extend_from_slice(part);
+    }
+
+    /// SHA-256 over the facts in the order of their bytes, each once.
+    fn hash(mut self) -> String {
+        let bytes = &self.bytes;
+        // The length of the first part is a number: most comparisons end there or with the first letters behind it.
+        let first =
+            |fact: &Fact| bytes[fact.parts..fact.end].first_chunk().map(|size| u64::from_be_bytes(*size));
+        sort::by(&mut self.facts, |a, b| {
+            let keys = || (a.key.len(), a.key).cmp(&(b.key.len(), b.key));
+            let same = std::ptr::eq(a.key, b.key) || keys().is_eq();
+            if !same {
+                return keys();
+            }
+            first(a).cmp(&first(b)).then_with(|| bytes[a.parts..a.end].cmp(&bytes[b.parts..b.end]))
+        });
+        self.facts.dedup_by(|a, b| bytes[a.start..a.end] == bytes[b.start..b.end]);
+        let mut hasher = Sha256::new();
+        self.facts.iter().for_each(|fact| hasher.update(&bytes[fact.start..fact.end]));
+        crate::digest::to_hex(&hasher.finalize())
+    }
+
+    fn shown<T: std::fmt::Debug>(&mut self, key: &'static str, value: &Option<Set<T>>) {
         if let Some(set) = value {
             self.add(key, &[format!("{:?}", set.value).as_bytes()]);
         }
     }
 
-    fn paths(&mut self, key: &str, rules: &PathRules) {
+    fn paths(&mut self, key: &'static str, rules: &PathRules) {
         for rule in rules.iter() {
             let private: &[u8] = if rule.private { b"private" } else { b"" };
             self.add(key, &[bytes(&rule.path), private]);
         }
     }
 
-    fn denied(&mut self, key: &str, rules: &[DenyPath]) {
+    fn denied(&mut self, key: &'static str, rules: &[DenyPath]) {
         for rule in rules {
             self.add(key, &[bytes(&rule.written), bytes(&rule.path)]);
         }
     }
 
-    fn words(&mut self, key: &str, list: &[Set<String>]) {
+    fn words(&mut self, key: &'static str, list: &[Set<String>]) {
         list.iter().for_each(|set| self.add(key, &[set.value.as_bytes()]));
     }
 
-    fn commands(&mut self, key: &str, rules: &[CommandRule]) {
+    fn commands(&mut self, key: &'static str, rules: &[CommandRule]) {
         for rule in rules {
             let mut parts = vec![rule.name.as_bytes()];
             parts.extend(rule.paths.iter().map(|path| bytes(path)));
@@ -57,7 +95,7 @@ fn bytes(path: &Path) -> &[u8] {
 
 /// SHA-256 over the sorted facts, in hex.
 pub fn hash(policy: &Policy) -> String {
-    let mut facts = Facts(Vec::new());
+    let mut facts = Facts::default();
     facts.add("agent", &[policy.agent.as_bytes()]);
     facts.shown("sandbox.type", &policy.sandbox.kind);
     facts.shown("sandbox.privileged", &policy.sandbox.privileged);
@@ -140,9 +178,5 @@ pub fn hash(policy: &Policy) -> String {
         facts.add("monitor.webhook", &[webhook.value.as_bytes()]);
     }
     facts.add("monitor.action", &[format!("{:?}", policy.monitor.action).as_bytes()]);
-    sort::plain(&mut facts.0);
-    facts.0.dedup();
-    let mut hasher = Sha256::new();
-    facts.0.iter().for_each(|fact| hasher.update(fact));
-    crate::digest::to_hex(&hasher.finalize())
+    facts.hash()
 }

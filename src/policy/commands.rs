@@ -1,6 +1,7 @@
 //! Where commands are: names on PATH, shells. Not whether they may run.
 
 use super::Policy;
+use super::find::Finder;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ pub struct SearchPath {
 
 impl SearchPath {
     /// Of the PATH that the command will have.
-    pub fn new(path: Option<&str>) -> SearchPath {
+    pub fn new(path: Option<&str>, finder: &mut Finder) -> SearchPath {
         // As a module of WebAssembly there is no machine to look at, and splitting PATH is a panic.
         if cfg!(target_family = "wasm") {
             return SearchPath { given: Vec::new(), usual: Vec::new() };
@@ -31,10 +32,10 @@ impl SearchPath {
         let path = path.map(Into::into).or_else(|| env::var_os("PATH")).unwrap_or_default();
         let mut given = Vec::new();
         for folder in env::split_paths(&path).filter(|folder| folder.is_absolute()) {
-            add(&mut given, &folder);
+            add(&mut given, &folder, finder);
         }
         let mut usual = given.clone();
-        USUAL.iter().for_each(|folder| add(&mut usual, Path::new(folder)));
+        USUAL.iter().for_each(|folder| add(&mut usual, Path::new(folder), finder));
         usual.drain(..given.len());
         SearchPath { given, usual }
     }
@@ -45,12 +46,12 @@ impl SearchPath {
     }
 
     /// Every place where the name stands, each as found and with links followed. `everywhere` goes beyond PATH.
-    pub fn all(&self, name: &str, everywhere: bool) -> Vec<PathBuf> {
+    pub fn all(&self, name: &str, everywhere: bool, finder: &mut Finder) -> Vec<PathBuf> {
         let mut found = Vec::new();
         let beyond = if everywhere { self.usual.as_slice() } else { &[] };
         for path in self.given.iter().chain(beyond).map(|folder| folder.join(name)) {
             if executable(&path) {
-                let real = fs::canonicalize(&path);
+                let real = finder.existing(&path);
                 push(&mut found, path);
                 if let Ok(real) = real {
                     push(&mut found, real);
@@ -61,17 +62,17 @@ impl SearchPath {
     }
 
     /// Every shell that can be found.
-    pub fn shells(&self) -> Vec<PathBuf> {
+    pub fn shells(&self, finder: &mut Finder) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for name in SHELLS {
-            self.all(name, true).into_iter().for_each(|path| push(&mut found, path));
+            self.all(name, true, finder).into_iter().for_each(|path| push(&mut found, path));
         }
         found
     }
 }
 
-fn add(folders: &mut Vec<PathBuf>, folder: &Path) {
-    if let Ok(real) = fs::canonicalize(folder) {
+fn add(folders: &mut Vec<PathBuf>, folder: &Path, finder: &mut Finder) {
+    if let Ok(real) = finder.existing(folder) {
         push(folders, real);
     }
 }
@@ -111,7 +112,7 @@ impl Command {
             Some(policy.places.workspace.join(asked))
         } else {
             let path = policy.env.set.get("PATH").map(|set| set.value.as_str());
-            SearchPath::new(path).first(asked)
+            SearchPath::new(path, &mut Finder::default()).first(asked)
         };
         let real = found.as_ref().and_then(|path| fs::canonicalize(path).ok());
         Command { asked: asked.to_owned(), real, found }

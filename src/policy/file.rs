@@ -181,7 +181,8 @@ impl Lines {
     }
 
     pub fn line(&self, span: &Range<usize>) -> u32 {
-        self.position(span.start).0
+        let line = self.starts.partition_point(|start| *start <= span.start);
+        u32::try_from(line.max(1)).unwrap_or(u32::MAX)
     }
 
     pub fn error(&self, span: &Range<usize>, message: impl Into<String>, help: impl Into<String>) -> Error {

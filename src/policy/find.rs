@@ -3,10 +3,10 @@
 use super::path::{FileId, Glob, Kind, wildcard};
 use crate::sort;
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
 /// Entries that all globs of a policy together may look at, and matches they may have.
@@ -37,6 +37,10 @@ type Listing = Rc<[(OsString, bool)]>;
 /// So many listings are kept.
 const LISTINGS: usize = 16;
 
+/// As many links as the kernel follows in one path (path_resolution(7)).
+const LINKS: u8 = 40;
+
+/// Follows paths, and remembers the folders on the way: for one plan of one moment, not for a program that goes on.
 #[derive(Debug)]
 pub struct Finder {
     /// Folders with their links followed.
@@ -44,11 +48,19 @@ pub struct Finder {
     listings: HashMap<OsString, Listing>,
     looked_at: usize,
     matches: usize,
+    /// Links that the path being looked at may still have.
+    links: u8,
 }
 
 impl Default for Finder {
     fn default() -> Finder {
-        Finder { folders: HashMap::new(), listings: HashMap::new(), looked_at: LOOKED_AT, matches: MATCHES }
+        Finder {
+            folders: HashMap::new(),
+            listings: HashMap::new(),
+            looked_at: LOOKED_AT,
+            matches: MATCHES,
+            links: LINKS,
+        }
     }
 }
 
@@ -59,30 +71,47 @@ impl Finder {
         if cfg!(target_family = "wasm") {
             return Found::There { path: written.to_owned(), kind: Kind::Dir, id: None };
         }
+        self.links = LINKS;
         self.follow(written, 8)
     }
 
+    /// The path with its links followed, as `canonicalize` gives it.
+    ///
+    /// # Errors
+    /// Why it cannot be followed: it is not there, or weft cannot look.
+    pub fn existing(&mut self, path: &Path) -> Result<PathBuf, ErrorKind> {
+        let plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
+        if !path.is_absolute() || !path.components().all(plain) {
+            return fs::canonicalize(path).map_err(|error| error.kind());
+        }
+        match self.look(path) {
+            Found::There { path, .. } => Ok(path),
+            Found::Missing { .. } => Err(ErrorKind::NotFound),
+            Found::Hidden { why, .. } => Err(why),
+        }
+    }
+
     fn follow(&mut self, written: &Path, links: u8) -> Found {
-        let (Some(parent), Some(name)) = (written.parent(), written.file_name()) else {
+        let Some((parent, name)) = split(written) else {
             return match fs::metadata(written) {
                 Ok(meta) => there(written.to_owned(), &meta),
                 Err(error) => Found::Hidden { path: written.to_owned(), why: error.kind() },
             };
         };
         let path = match self.folder(parent) {
-            Ok(parent) => parent.join(name),
+            Ok(parent) => below(&parent, name),
             Err(why) => return self.gone(written, why),
         };
         match fs::symlink_metadata(&path) {
             Ok(meta) if !meta.is_symlink() => there(path, &meta),
-            Ok(_) => match fs::canonicalize(&path).and_then(|real| Ok((fs::metadata(&real)?, real))) {
-                Ok((meta, real)) => there(real, &meta),
+            Ok(_) => match self.behind(&path) {
+                Ok((real, meta)) => there(real, &meta),
                 // A link to nothing: what matters is where a file would come to be.
-                Err(error) if error.kind() == ErrorKind::NotFound && links > 0 => match target(&path) {
+                Err(ErrorKind::NotFound) if links > 0 => match target(&path) {
                     Some(target) => self.follow(&target, links - 1),
                     None => Found::Missing { path },
                 },
-                Err(error) => Found::Hidden { path, why: error.kind() },
+                Err(why) => Found::Hidden { path, why },
             },
             Err(error) if is_absence(error.kind()) => Found::Missing { path },
             Err(error) => Found::Hidden { path, why: error.kind() },
@@ -94,7 +123,10 @@ impl Finder {
             return known.clone();
         }
         let real = self.real_folder(folder);
-        self.folders.insert(folder.as_os_str().to_owned(), real.clone());
+        // Where a path had too many links, nothing is said of the folders in it.
+        if self.links > 0 {
+            self.folders.insert(folder.as_os_str().to_owned(), real.clone());
+        }
         real
     }
 
@@ -104,16 +136,48 @@ impl Finder {
         if folder.as_os_str().len() > 4096 {
             return Err(ErrorKind::InvalidFilename);
         }
-        let (Some(parent), Some(name)) = (folder.parent(), folder.file_name()) else {
+        let Some((parent, name)) = split(folder) else {
             return fs::canonicalize(folder).map_err(|error| error.kind());
         };
-        let path = self.folder(parent)?.join(name);
+        let path = below(&self.folder(parent)?, name);
         match fs::symlink_metadata(&path) {
             Ok(meta) if meta.is_dir() => Ok(path),
-            Ok(meta) if meta.is_symlink() => fs::canonicalize(&path).map_err(|error| error.kind()),
+            Ok(meta) if meta.is_symlink() => self.behind(&path).map(|(real, _)| real),
             Ok(_) => Err(ErrorKind::NotADirectory),
             Err(error) => Err(error.kind()),
         }
+    }
+
+    /// What is behind a link; the folder that it stands in has none on its way.
+    fn behind(&mut self, link: &Path) -> Result<(PathBuf, Metadata), ErrorKind> {
+        let kind = |error: io::Error| error.kind();
+        self.links = self.links.saturating_sub(1);
+        if self.links == 0 {
+            // The kernel says what it makes of it.
+            let real = fs::canonicalize(link).map_err(kind)?;
+            let meta = fs::metadata(&real).map_err(kind)?;
+            return Ok((real, meta));
+        }
+        let target = fs::read_link(link).map_err(kind)?;
+        let mut at = link.parent().unwrap_or(link).to_owned();
+        let mut parts = target.components().peekable();
+        while let Some(part) = parts.next() {
+            match part {
+                Component::RootDir | Component::Prefix(_) => at = PathBuf::from("/"),
+                Component::CurDir => {}
+                Component::ParentDir => {
+                    at.pop();
+                }
+                Component::Normal(name) if parts.peek().is_some() => at = self.folder(&at.join(name))?,
+                Component::Normal(name) => {
+                    let path = at.join(name);
+                    let meta = fs::symlink_metadata(&path).map_err(kind)?;
+                    return if meta.is_symlink() { self.behind(&path) } else { Ok((path, meta)) };
+                }
+            }
+        }
+        let meta = fs::metadata(&at).map_err(kind)?;
+        Ok((at, meta))
     }
 
     /// The part that exists with links followed, the rest as written.
@@ -191,6 +255,35 @@ impl Finder {
     }
 }
 
+/// The folder of an absolute path and its name in it, as `parent` and `file_name` have them; they take the whole path apart.
+#[cfg(unix)]
+fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+    use std::os::unix::ffi::OsStrExt;
+    let bytes = path.as_os_str().as_bytes();
+    let at = bytes.iter().rposition(|byte| *byte == b'/')?;
+    match &bytes[at + 1..] {
+        // Not plain: the slow way.
+        b"" | b"." | b".." => Some((path.parent()?, path.file_name()?)),
+        name => Some((Path::new(OsStr::from_bytes(&bytes[..at.max(1)])), OsStr::from_bytes(name))),
+    }
+}
+
+#[cfg(not(unix))]
+fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+    Some((path.parent()?, path.file_name()?))
+}
+
+/// A name in a folder.
+fn below(folder: &Path, name: &OsStr) -> PathBuf {
+    let mut path = OsString::with_capacity(folder.as_os_str().len() + name.len() + 1);
+    path.push(folder);
+    if folder.as_os_str() != "/" {
+        path.push("/");
+    }
+    path.push(name);
+    path.into()
+}
+
 fn is_absence(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
@@ -201,10 +294,10 @@ fn target(link: &Path) -> Option<PathBuf> {
     let mut plain = PathBuf::new();
     for part in target.components() {
         match part {
-            std::path::Component::ParentDir => {
+            Component::ParentDir => {
                 plain.pop();
             }
-            std::path::Component::CurDir => {}
+            Component::CurDir => {}
             part => plain.push(part),
         }
     }

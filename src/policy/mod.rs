@@ -469,7 +469,7 @@ impl Filesystem {
     pub fn exec_rule(&self, path: &Path) -> Option<&PathRule> {
         let exec = self.exec.covering(path)?;
         match self.write_rule(path) {
-            Some(write) if !exec.path.starts_with(&write.path) => None,
+            Some(write) if !path::within(&exec.path, &write.path) => None,
             _ => Some(exec),
         }
     }
@@ -488,7 +488,7 @@ impl Filesystem {
 fn write_rule<'r>(path: &Path, write: &'r PathRules, others: [&PathRules; 2]) -> Option<&'r PathRule> {
     let write = write.covering(path)?;
     let host = |rules: &PathRules| {
-        rules.covering(path).is_some_and(|rule| !rule.private && rule.path.starts_with(&write.path))
+        rules.covering(path).is_some_and(|rule| !rule.private && path::within(&rule.path, &write.path))
     };
     let hidden = write.private && others.into_iter().any(host);
     (!hidden).then_some(write)

@@ -40,8 +40,22 @@ pub struct PathRule {
 pub struct PathRules(Vec<PathRule>);
 
 /// Paths here have one spelling, so that their bytes can be compared; taking them apart costs ten times as much.
-fn bytes(path: &Path) -> &[u8] {
+pub fn bytes(path: &Path) -> &[u8] {
     path.as_os_str().as_encoded_bytes()
+}
+
+/// The bytes of an absolute path and of each folder above it, the root last.
+pub fn lineage(path: &Path) -> impl Iterator<Item = &[u8]> {
+    std::iter::successors(Some(bytes(path)), |path| {
+        let at = path.iter().rposition(|byte| *byte == b'/')?;
+        (*path != b"/").then(|| &path[..at.max(1)])
+    })
+}
+
+/// Whether an absolute path is a folder or below it.
+pub fn within(path: &Path, folder: &Path) -> bool {
+    let rest = bytes(path).strip_prefix(bytes(folder));
+    rest.is_some_and(|rest| rest.is_empty() || rest[0] == b'/' || bytes(folder) == b"/")
 }
 
 impl PathRules {
@@ -71,16 +85,16 @@ impl PathRules {
 
     /// The rule that covers the path most closely.
     pub fn covering(&self, path: &Path) -> Option<&PathRule> {
-        path.ancestors().find_map(|above| self.at(above))
+        lineage(path).find_map(|above| self.at(above))
     }
 
     /// The same, for a file of the host: rules about the run's own temporary folder say nothing about it.
     pub fn covering_on_host(&self, path: &Path) -> Option<&PathRule> {
-        path.ancestors().find_map(|above| self.at(above).filter(|rule| !rule.private))
+        lineage(path).find_map(|above| self.at(above).filter(|rule| !rule.private))
     }
 
-    fn at(&self, path: &Path) -> Option<&PathRule> {
-        let at = self.0.binary_search_by(|rule| bytes(&rule.path).cmp(bytes(path))).ok()?;
+    fn at(&self, path: &[u8]) -> Option<&PathRule> {
+        let at = self.0.binary_search_by(|rule| bytes(&rule.path).cmp(path)).ok()?;
         self.0.get(at)
     }
 }
@@ -95,6 +109,9 @@ pub struct Glob {
 impl Glob {
     /// None when the text holds no `*`. A `**` at the end says nothing, as rules cover what is below anyway.
     pub fn new(text: &str) -> Option<Glob> {
+        if !text.contains('*') {
+            return None;
+        }
         let text = text.trim_end_matches("/**");
         text.contains('*').then(|| Glob { text: text.to_owned() })
     }

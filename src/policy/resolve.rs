@@ -507,12 +507,13 @@ fn plain(text: &str) -> Result<String, &'static str> {
     if text.contains('\0') || text.len() > 4096 {
         return Err("is not a path");
     }
+    let patterns = text.contains('*');
     let mut out = String::with_capacity(text.len());
     for name in text.split('/').filter(|name| !name.is_empty()) {
         if name == "." || name == ".." {
             return Err("has a `.` or `..` in it, which may mean another folder than it seems");
         }
-        if name.contains("**") && name != "**" {
+        if patterns && name.contains("**") && name != "**" {
             return Err("has `**` beside other characters; it stands alone between slashes");
         }
         out.push('/');
@@ -522,8 +523,9 @@ fn plain(text: &str) -> Result<String, &'static str> {
         out.push('/');
     }
     // What is below a rule is covered anyway.
-    let cut = out.trim_end_matches("/**").len();
-    out.truncate(cut);
+    while let Some(cut) = out.strip_suffix("/**") {
+        out.truncate(cut.len());
+    }
     Ok(if out.is_empty() { "/".to_owned() } else { out })
 }
 

@@ -1,15 +1,17 @@
 //! The second wall: Landlock rules for the same places, so that a hole in the mounts is not a hole in the sandbox, and for what
 //! mounts cannot say (execute by file, signals, abstract sockets, device ioctls).
 
-use super::mounts::DEVICES;
+use super::mounts::{DEVICES, Mounts};
 use super::probe::Probe;
 use crate::policy::Policy;
-use crate::policy::path::Kind;
+use crate::policy::path::{Kind, bytes, lineage};
 use crate::sys::fs::{CWD, c_path, handle};
 use crate::sys::landlock::{Ruleset, fs, scope};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::io;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 pub(super) const READ: u64 = fs::READ_FILE | fs::READ_DIR;
 const ON_FILES: u64 = fs::EXECUTE | fs::WRITE_FILE | fs::READ_FILE | fs::TRUNCATE | fs::IOCTL_DEV;
@@ -102,24 +104,120 @@ impl Landlock {
         }
     }
 
-    /// Restricts this thread for good. Inside the new root, after `no_new_privs`. `record`: somebody reads the kernel's audit log.
-    pub fn apply(&self, record: bool) -> Result<(), (PathBuf, io::Error)> {
+    /// Restricts this thread for good. Inside the new root, after `no_new_privs`. `mounts` are those of the new root; `record`:
+    /// somebody reads the kernel's audit log.
+    pub fn apply(&self, mounts: &Mounts, record: bool) -> Result<(), (PathBuf, io::Error)> {
         let at = |path: &str| {
             let path = PathBuf::from(path);
             move |error| (path, error)
         };
         let ruleset = Ruleset::new(self.handled, self.net, self.scoped).map_err(at("Landlock"))?;
-        for (path, _, rights) in &self.grants {
+        for (path, rights) in fewest(&self.grants, mounts) {
             let add = || -> io::Result<()> {
-                let target = match handle(CWD, &c_path(path)?, 0) {
+                let target = match handle(CWD, &c_path(&path)?, 0) {
                     // Not visible inside: nothing to grant.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                     done => done?,
                 };
-                ruleset.allow_path(target, *rights)
+                ruleset.allow_path(target, rights)
             };
             add().map_err(|error| (path.clone(), error))?;
         }
         ruleset.restrict_self(record).map_err(at("Landlock"))
+    }
+}
+
+/// The same grants in fewer rules: the kernel adds up what it finds on the way from a file to the root, so that one below another
+/// with all its rights says nothing; and a folder of the new root itself, which holds only what is granted, can be granted for all
+/// of it (`/etc`, of which a policy names some thirty files).
+fn fewest(grants: &[(PathBuf, bool, u64)], mounts: &Mounts) -> Vec<(PathBuf, u64)> {
+    // By their bytes: a start compares some thousand times, and every path here is absolute and plain.
+    let mut rules: BTreeMap<&[u8], u64> = BTreeMap::new();
+    for (path, _, rights) in grants {
+        *rules.entry(bytes(path)).or_default() |= rights;
+    }
+    let mut parents: BTreeMap<&[u8], usize> = BTreeMap::new();
+    for parent in grants.iter().filter_map(|(path, _, _)| above(path).next()) {
+        *parents.entry(parent).or_default() += 1;
+    }
+    // Of more it would cost what it saves.
+    let few = grants.len() < 500;
+    for (parent, _) in parents.into_iter().filter(|(_, count)| few && *count > 2) {
+        if !mounts.made(Path::new(OsStr::from_bytes(parent))) {
+            continue;
+        }
+        let below = grants.iter().filter(|(path, _, _)| above(path).any(|above| above == parent));
+        // What is no right on files they cannot lack.
+        let common = below.fold(READ | fs::EXECUTE, |common, (_, dir, rights)| {
+            common & if *dir { *rights } else { rights | !ON_FILES }
+        });
+        *rules.entry(parent).or_default() |= common;
+    }
+    let needed = |path: &[u8], rights: u64| {
+        let above = above(Path::new(OsStr::from_bytes(path))).filter_map(|above| rules.get(above));
+        rights & !above.fold(0, |all, rights| all | rights) != 0
+    };
+    let rules = rules.iter().filter(|(path, rights)| needed(path, **rights));
+    rules.map(|(path, rights)| (OsStr::from_bytes(path).into(), *rights)).collect()
+}
+
+/// The folders above a path, the root last.
+fn above(path: &Path) -> impl Iterator<Item = &[u8]> {
+    lineage(path).skip(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sandbox::mounts::{BASE, Step};
+
+    fn fewest_of(grants: &[(&str, bool, u64)], places: &[&str]) -> Vec<(String, u64)> {
+        let grants: Vec<_> = grants.iter().map(|(path, dir, rights)| (path.into(), *dir, *rights)).collect();
+        let bind = |path: &&str| Step::Bind { path: path.into(), id: None, dir: true, attr: BASE };
+        let mounts = Mounts { steps: places.iter().map(bind).collect(), ..Mounts::none() };
+        let rules = fewest(&grants, &mounts).into_iter();
+        rules.map(|(path, rights)| (path.to_string_lossy().into_owned(), rights)).collect()
+    }
+
+    const FILE: u64 = fs::READ_FILE | fs::EXECUTE;
+    const DIR: u64 = READ | fs::EXECUTE;
+
+    #[test]
+    fn what_is_granted_above_is_not_granted_again() {
+        let grants = [("/usr", true, DIR), ("/usr/bin", true, READ), ("/usr/lib/x", false, fs::WRITE_FILE)];
+        let expected = [("/usr".to_owned(), DIR), ("/usr/lib/x".to_owned(), fs::WRITE_FILE)];
+        assert_eq!(fewest_of(&grants, &["/usr"]), expected);
+    }
+
+    #[test]
+    fn a_folder_that_holds_only_what_is_granted_is_one_rule() {
+        let grants = [
+            ("/etc/a", false, FILE),
+            ("/etc/b", false, FILE),
+            ("/etc/c", true, DIR),
+            ("/etc/s/d", true, DIR),
+        ];
+        let places = ["/etc/a", "/etc/b", "/etc/c", "/etc/s/d"];
+        assert_eq!(fewest_of(&grants, &places), [("/etc".to_owned(), DIR)]);
+        // One of them may be read and not executed: so may all, by the rule for all.
+        let grants = [&grants[..], &[("/etc/e", true, READ)]].concat();
+        let rules = fewest_of(&grants, &[&places[..], &["/etc/e"]].concat());
+        assert!(rules.contains(&("/etc".to_owned(), READ)) && rules.contains(&("/etc/a".to_owned(), FILE)));
+    }
+
+    #[test]
+    fn a_folder_of_the_host_is_never_granted_for_what_is_in_it() {
+        let grants = [("/etc/a", false, FILE), ("/etc/b", false, FILE), ("/etc/c", false, FILE)];
+        assert_eq!(fewest_of(&grants, &[]).len(), 3, "no mounts: the root is the host's");
+        assert_eq!(fewest_of(&grants, &["/etc", "/etc/a", "/etc/b", "/etc/c"]).len(), 3);
+        // Nor the root, and nothing that may be written is granted beside its place.
+        let writable =
+            [("/a", true, READ | CHANGE), ("/b", true, READ | CHANGE), ("/c", true, READ | CHANGE)];
+        assert_eq!(fewest_of(&writable, &["/a", "/b", "/c"]).len(), 3);
+        let writable =
+            [("/h/a", true, READ | CHANGE), ("/h/b", true, READ | CHANGE), ("/h/c", true, READ | CHANGE)];
+        let rules = fewest_of(&writable, &["/h/a", "/h/b", "/h/c"]);
+        assert_eq!(rules[0], ("/h".to_owned(), READ));
+        assert_eq!(rules.len(), 4);
     }
 }

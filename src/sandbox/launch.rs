@@ -313,8 +313,7 @@ fn start(
     let ids = process::ids();
     let readable = ids.0 == 0 && plan.has_walls();
     let denials = readable.then(|| Denials::open(plan.landlock.abi)).flatten();
-    let net = if plan.own_network { process::NEW_NET } else { 0 };
-    let flags = if plan.has_namespaces() { process::ALL_NAMESPACES | net } else { 0 };
+    let flags = if plan.has_namespaces() { process::ALL_NAMESPACES } else { 0 };
     let weft = process::pid();
     let first = match process::clone(flags).map_err(failed("create namespaces", nowhere)) {
         Err(error) => {

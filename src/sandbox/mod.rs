@@ -14,6 +14,7 @@ pub mod launch;
 pub mod limits;
 pub mod lines;
 pub mod mounts;
+mod network;
 pub mod observe;
 mod outlet;
 pub mod pid1;

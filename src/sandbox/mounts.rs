@@ -3,7 +3,8 @@
 
 use super::plan::Refusal;
 use super::probe::{Probe, command_dirs};
-use crate::policy::path::{FileId, Kind};
+use crate::policy::find::{Finder, Found};
+use crate::policy::path::{FileId, Kind, bytes, lineage, within};
 use crate::policy::{DenyPath, Policy};
 use crate::sort;
 use crate::sys::mount::Attr;
@@ -104,18 +105,19 @@ impl Mounts {
     /// What the policy comes to on this machine.
     pub fn of(policy: &Policy, probe: &Probe) -> Result<Self, Refusal> {
         let files = &policy.filesystem;
-        let mut places: BTreeMap<PathBuf, Step> = BTreeMap::new();
+        let finder = &mut Finder::default();
+        let mut places: BTreeMap<Vec<u8>, Step> = BTreeMap::new();
         for rule in files.read.iter().chain(files.write.iter()).chain(files.exec.iter()) {
             // These two are made fresh; a device that is named apart is the host's.
             let path = &rule.path;
-            if path.starts_with("/proc")
-                || path == Path::new("/dev")
-                || DEVICES.iter().any(|d| path == Path::new(d))
+            if within(path, Path::new("/proc"))
+                || bytes(path) == b"/dev"
+                || DEVICES.iter().any(|d| bytes(path) == d.as_bytes())
             {
                 continue;
             }
             let mut attr = attr_of(policy, path);
-            if path.starts_with("/dev") && rule.kind == Kind::Other {
+            if rule.kind == Kind::Other && within(path, Path::new("/dev")) {
                 attr = Attr(attr.0 & !Attr::NO_DEV.0);
             }
             let step = if rule.private {
@@ -123,40 +125,44 @@ impl Mounts {
             } else {
                 Step::Bind { path: rule.path.clone(), id: rule.id, dir: rule.kind == Kind::Dir, attr }
             };
-            places.entry(rule.path.clone()).or_insert(step);
+            places.entry(bytes(path).to_vec()).or_insert(step);
         }
         if !files.exec_is_default || policy.process.allow.is_some() {
-            for library in LIBRARIES.iter().filter_map(|path| fs::canonicalize(path).ok()) {
-                if files.read.covering(&library).is_some() && library.is_dir() {
+            for library in LIBRARIES {
+                let Found::There { path: library, kind: Kind::Dir, .. } = finder.look(Path::new(library))
+                else {
+                    continue;
+                };
+                if files.read.covering(&library).is_some() {
                     let attr = attr_of(policy, &library);
                     let step = Step::Bind { path: library.clone(), id: None, dir: true, attr };
-                    places.entry(library).or_insert(step);
+                    places.entry(bytes(&library).to_vec()).or_insert(step);
                 }
             }
         }
-        for (path, kind, id) in started_elsewhere(policy) {
+        for (path, kind, id) in started_elsewhere(policy, finder) {
             let attr = attr_of(policy, &path);
             let step = Step::Bind { path: path.clone(), id, dir: kind == Kind::Dir, attr };
-            places.entry(path).or_insert(step);
+            places.entry(bytes(&path).to_vec()).or_insert(step);
         }
         let tmp = &policy.places.tmpdir;
-        if !places.contains_key(tmp) {
+        if !places.contains_key(bytes(tmp)) {
             let attr = BASE.and(Attr::NO_EXEC).and(Attr::READ_ONLY);
-            places.insert(tmp.clone(), Step::Private { path: tmp.clone(), attr });
+            places.insert(bytes(tmp).to_vec(), Step::Private { path: tmp.clone(), attr });
         }
         // What an outer place shows in the same way already needs no mount of its own.
-        let shown = |path: &Path, step: &Step| {
-            let outer = path.ancestors().skip(1).find_map(|above| places.get(above));
+        let shown = |step: &Step| {
+            let outer = lineage(step.path()).skip(1).find_map(|above| places.get(above));
             match (outer, step) {
                 (Some(Step::Bind { attr: a, .. }), Step::Bind { attr: b, .. }) => a == b,
                 _ => false,
             }
         };
-        let mut steps: Vec<Step> = links(policy, probe);
-        steps.extend(places.iter().filter(|(path, step)| !shown(path, step)).map(|(_, step)| step.clone()));
-        steps.extend(only(policy));
+        let mut steps: Vec<Step> = links(policy, probe, finder);
+        steps.extend(places.values().filter(|step| !shown(step)).cloned());
+        steps.extend(only(policy, finder));
         let mut placeholders = Vec::new();
-        let (pins, masks) = denied(policy, &mut placeholders)?;
+        let (pins, masks) = denied(policy, &mut placeholders, finder)?;
         steps.extend(pins.into_iter().map(Step::Pin));
         steps.extend(masks);
         let private_size = policy.process.max_memory.as_ref().map(|set| set.value);
@@ -174,6 +180,19 @@ impl Mounts {
             let at = at.unwrap_or(self.steps.len());
             self.steps.insert(at, Step::Own { path: path.to_owned(), text });
         }
+    }
+}
+
+impl Mounts {
+    /// Whether a folder below the root is one that weft makes to hold what is named, and that holds nothing else. Never where
+    /// the root is the host's.
+    pub fn made(&self, folder: &Path) -> bool {
+        let place = |step: &&Step| {
+            matches!(step, Step::Bind { .. } | Step::Private { .. } | Step::Only { .. } | Step::Own { .. })
+        };
+        folder.parent().is_some()
+            && self.steps.iter().any(|step| within(step.path(), folder))
+            && !self.steps.iter().filter(place).any(|step| within(folder, step.path()))
     }
 }
 
@@ -200,7 +219,7 @@ fn attr_of(policy: &Policy, path: &Path) -> Attr {
     if !writable {
         attr = attr.and(Attr::READ_ONLY);
     }
-    let library = || !writable && LIBRARIES.iter().any(|library| path.starts_with(library));
+    let library = || !writable && LIBRARIES.iter().any(|library| within(path, Path::new(library)));
     let named = match &policy.process.allow {
         None => true,
         Some(allow) => allow.iter().any(|rule| rule.paths.iter().any(|named| path.starts_with(named))),
@@ -211,9 +230,9 @@ fn attr_of(policy: &Policy, path: &Path) -> Attr {
 
 /// With `process.allow`: commands that it names by path, outside the folders of commands, which get a mount that can be executed
 /// from.
-fn started_elsewhere(policy: &Policy) -> Vec<(PathBuf, Kind, Option<FileId>)> {
+fn started_elsewhere(policy: &Policy, finder: &mut Finder) -> Vec<(PathBuf, Kind, Option<FileId>)> {
     let Some(allow) = &policy.process.allow else { return Vec::new() };
-    let dirs = command_dirs();
+    let dirs = command_dirs(finder);
     let named = allow.iter().flat_map(|rule| &rule.paths).filter(|path| {
         let among = path.parent().is_some_and(|parent| dirs.iter().any(|dir| dir == parent));
         !among && visible(policy, path) && policy.filesystem.exec_rule(path).is_some()
@@ -222,7 +241,7 @@ fn started_elsewhere(policy: &Policy) -> Vec<(PathBuf, Kind, Option<FileId>)> {
         let meta = fs::symlink_metadata(path).ok()?;
         // Behind a link is another of the paths.
         let kind = if meta.is_dir() { Kind::Dir } else { Kind::File };
-        let real = fs::canonicalize(path).is_ok_and(|real| real == *path);
+        let real = finder.existing(path).is_ok_and(|real| real == *path);
         (real && !meta.is_symlink())
             .then(|| (path.clone(), kind, Some(FileId { dev: meta.dev(), ino: meta.ino() })))
     });
@@ -246,20 +265,24 @@ fn visible(policy: &Policy, path: &Path) -> bool {
 }
 
 /// Symlinks on the way to places that are visible: those directly below `/`, and those in the paths the policy names.
-fn links(policy: &Policy, probe: &Probe) -> Vec<Step> {
+fn links(policy: &Policy, probe: &Probe, finder: &mut Finder) -> Vec<Step> {
     let files = &policy.filesystem;
     let mut found = BTreeMap::new();
     for (at, target) in &probe.root_links {
-        if fs::canonicalize(at).is_ok_and(|real| visible(policy, &real)) {
+        if finder.existing(at).is_ok_and(|real| visible(policy, &real)) {
             found.insert(at.clone(), target.clone());
         }
     }
+    let mut seen = BTreeSet::new();
     for rule in files.read.iter().chain(files.write.iter()).chain(files.exec.iter()) {
-        if rule.written == rule.path || rule.private {
+        if bytes(&rule.written) == bytes(&rule.path) || rule.private {
             continue;
         }
-        let mut at = PathBuf::new();
-        for part in rule.written.components() {
+        let mut at = PathBuf::from("/");
+        if !seen.insert(bytes(&rule.written)) {
+            continue;
+        }
+        for part in rule.written.components().skip(1) {
             at.push(part);
             // Further links behind this one are in folders that exist inside only if they are named.
             if let Ok(target) = fs::read_link(&at) {
@@ -274,16 +297,16 @@ fn links(policy: &Policy, probe: &Probe) -> Vec<Step> {
 }
 
 /// With `process.allow`: the folders of commands show only what is allowed, because whatever can be read can be run through the loader.
-pub(super) fn only(policy: &Policy) -> Vec<Step> {
+pub(super) fn only(policy: &Policy, finder: &mut Finder) -> Vec<Step> {
     let Some(allow) = &policy.process.allow else { return Vec::new() };
-    let dirs = command_dirs().into_iter().filter(|dir| {
+    let dirs = command_dirs(finder).into_iter().filter(|dir| {
         visible(policy, dir)
             && !writable(policy, dir)
             && !allow.iter().any(|rule| rule.paths.iter().any(|path| dir.starts_with(path)))
     });
     dirs.map(|dir| {
         let inside = |path: &&PathBuf| {
-            path.parent().and_then(|parent| fs::canonicalize(parent).ok()).is_some_and(|parent| parent == dir)
+            path.parent().and_then(|parent| finder.existing(parent).ok()).is_some_and(|parent| parent == dir)
         };
         let found = allow.iter().flat_map(|rule| &rule.paths).filter(inside);
         let names: BTreeSet<PathBuf> =
@@ -294,7 +317,11 @@ pub(super) fn only(policy: &Policy) -> Vec<Step> {
 }
 
 /// Pins and masks for everything denied that would otherwise be visible.
-fn denied(policy: &Policy, placeholders: &mut Vec<PathBuf>) -> Result<(Vec<PathBuf>, Vec<Step>), Refusal> {
+fn denied(
+    policy: &Policy,
+    placeholders: &mut Vec<PathBuf>,
+    finder: &mut Finder,
+) -> Result<(Vec<PathBuf>, Vec<Step>), Refusal> {
     let files = &policy.filesystem;
     let tolerated = policy.sandbox.tolerates("filesystem.deny");
     if let Some(glob) = files.deny_globs.iter().find(|glob| glob.creatable.is_some() && !tolerated) {
@@ -339,7 +366,7 @@ fn denied(policy: &Policy, placeholders: &mut Vec<PathBuf>) -> Result<(Vec<PathB
             }
         }
     }
-    for path in commands(policy) {
+    for path in commands(policy, finder) {
         masks.entry(path.clone()).or_insert(Step::Mask { path, id: None, dir: false, empty: false });
     }
     // Below something masked there is nothing left to mask.
@@ -414,11 +441,11 @@ fn placeholder(
 }
 
 /// Files of commands that may not be run, under every name.
-pub(super) fn commands(policy: &Policy) -> BTreeSet<PathBuf> {
+pub(super) fn commands(policy: &Policy, finder: &mut Finder) -> BTreeSet<PathBuf> {
     let process = &policy.process;
     let shells = (!process.shell).then_some(&process.shells).into_iter().flatten();
     let named = process.deny.iter().flat_map(|rule| &rule.paths).chain(shells);
-    let real: BTreeSet<PathBuf> = named.filter_map(|path| fs::canonicalize(path).ok()).collect();
+    let real: BTreeSet<PathBuf> = named.filter_map(|path| finder.existing(path).ok()).collect();
     let mut all = BTreeSet::new();
     for path in real.into_iter().filter(|path| visible(policy, path)) {
         let Ok(meta) = fs::metadata(&path) else { continue };

@@ -2,6 +2,7 @@
 //! command, and from then on only waits: for orphans, for signals to hand on, for the end. It runs no code but ours.
 
 use super::launch::Message;
+use super::network::{Maker, Network};
 use super::plan::Plan;
 use super::seccomp;
 use crate::egress;
@@ -86,22 +87,16 @@ pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd) -> ! {
 
 fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
+    let told = |(step, error)| (step, PathBuf::new(), error);
+    // Beside what follows; the listeners of the egress are made there.
+    let network = inside.plan.own_network.then(|| Network::begin(inside.plan, inside.egress)).transpose();
+    let network = network.map_err(told)?;
     let (uid, gid) = inside.ids;
     let write = |path: &CStr, text: String| sys::write_file(path, text.as_bytes());
     write(c"/proc/self/setgroups", "deny".to_owned()).map_err(at("give up groups"))?;
     write(c"/proc/self/uid_map", format!("{uid} {uid} 1")).map_err(at("map the user"))?;
     write(c"/proc/self/gid_map", format!("{gid} {gid} 1")).map_err(at("map the group"))?;
     write(c"/proc/sys/user/max_user_namespaces", "0".to_owned()).map_err(at("forbid user namespaces"))?;
-    if inside.plan.own_network {
-        process::loopback_up().map_err(at("bring up the loopback"))?;
-    }
-    if let (Some(settings), Some(egress)) = (&inside.plan.egress, inside.egress) {
-        let failed = |(what, error): (String, io::Error)| {
-            let error = io::Error::other(format!("{what}: {error}"));
-            ("set up the network", PathBuf::new(), error)
-        };
-        egress::inside::open(settings, egress).map_err(failed)?;
-    }
     inside.plan.mounts.apply().map_err(|(path, error)| ("mount", path, error))?;
     let places = [inside.start, &inside.plan.workspace, Path::new("/")];
     let there = |place: &&Path| sys::c_path(place).is_ok_and(|path| sys::chdir(&path).is_ok());
@@ -110,12 +105,14 @@ fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     }
     wait_for_group(inside, weft)?;
     inside.plan.limits.apply().map_err(at("set limits"))?;
+    let maker = network.map(Network::join).transpose().map_err(told)?;
     caps::forbid_for_good().map_err(at("empty the bounding set"))?;
     caps::drop_all().map_err(at("drop capabilities"))?;
     caps::no_new_privs().map_err(at("set no_new_privs"))?;
     // Nobody inside may look into this process, whose memory still holds the outside's environment.
     caps::set_dumpable(false).map_err(at("close this process to others"))?;
     caps::die_with_parent().map_err(at("tie this process to weft"))?;
+    maker.map_or(Ok(()), Maker::leave).map_err(told)?;
     // Had weft ended before that call, its end of the socket would be closed.
     match socket::wait_any([Some(weft.as_fd())], Some(Duration::ZERO)) {
         Ok([ready]) if !ready.any() => Ok(()),
@@ -156,7 +153,8 @@ fn start(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Result<pro
 pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd) -> Failed {
     let last = || -> Result<(), Failed> {
         let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
-        inside.plan.landlock.apply(inside.recorded).map_err(|(path, error)| ("landlock", path, error))?;
+        let Plan { landlock, mounts, .. } = inside.plan;
+        landlock.apply(mounts, inside.recorded).map_err(|(path, error)| ("landlock", path, error))?;
         sys::close_above_2_on_exec().map_err(at("close descriptors"))?;
         signal::default_sigpipe();
         signal::restore(mask).map_err(at("restore signals"))?;

@@ -1,5 +1,6 @@
 //! What this kernel and this machine can do, asked once. Not what a policy needs of it.
 
+use crate::policy::find::Finder;
 use crate::sort;
 use crate::sys::fs::CWD;
 use crate::sys::process::{Side, Status};
@@ -49,6 +50,7 @@ impl Probe {
             let kind = entry.file_type().ok()?;
             kind.is_symlink().then(|| fs::read_link(entry.path()).ok().map(|to| (entry.path(), to)))?
         });
+        let mut finder = Finder::default();
         let mut root_links: Vec<_> = links.collect();
         sort::plain(&mut root_links);
         Self {
@@ -59,7 +61,7 @@ impl Probe {
             root: process::ids().0 == 0,
             scratch: scratch(),
             root_links,
-            loaders: LOADERS.iter().filter_map(|path| fs::canonicalize(path).ok()).collect(),
+            loaders: LOADERS.iter().filter_map(|path| finder.existing(Path::new(path)).ok()).collect(),
         }
     }
 
@@ -80,14 +82,14 @@ fn scratch() -> PathBuf {
 }
 
 /// Folders in which commands are looked for, links followed.
-pub fn command_dirs() -> Vec<PathBuf> {
+pub fn command_dirs(finder: &mut Finder) -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).filter(|dir| dir.is_absolute());
     let mut dirs: Vec<PathBuf> = COMMAND_DIRS
         .iter()
         .map(PathBuf::from)
         .chain(on_path)
-        .filter_map(|dir| fs::canonicalize(dir).ok().filter(|dir| dir.is_dir()))
+        .filter_map(|dir| finder.existing(&dir).ok().filter(|dir| dir.is_dir()))
         .collect();
     sort::plain(&mut dirs);
     dirs.dedup();

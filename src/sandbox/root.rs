@@ -1,7 +1,7 @@
 //! Builds the new root from the steps that `mounts` computed, in a new mount namespace, and makes it the root.
 
 use super::mounts::{BASE, DEVICES, Mounts, Step};
-use crate::policy::path::FileId;
+use crate::policy::path::{FileId, bytes, lineage};
 use crate::sys::fs::{self as sys, BENEATH, CWD, NO_SYMLINKS, c_path};
 use crate::sys::mount::{self, Attr};
 use std::collections::BTreeSet;
@@ -76,16 +76,21 @@ struct Build<'a> {
     made: std::cell::Cell<u32>,
     /// Private folders and what they are to be in the end.
     late: std::cell::RefCell<Vec<(OwnedFd, Attr)>>,
-    /// Folders of the new root itself that were made already.
-    folders: std::cell::RefCell<BTreeSet<PathBuf>>,
+    /// Folders of the new root itself that were made already, by their bytes as all paths here.
+    folders: std::cell::RefCell<BTreeSet<Vec<u8>>>,
     /// Places where something else than the new root itself begins: what was attached, and links.
-    foreign: std::cell::RefCell<BTreeSet<PathBuf>>,
+    foreign: std::cell::RefCell<BTreeSet<Vec<u8>>>,
 }
 
 /// The path as seen from the new root's descriptor.
 fn inside(path: &Path) -> io::Result<CString> {
-    let relative = path.strip_prefix("/").unwrap_or(path);
-    c_path(if relative.as_os_str().is_empty() { Path::new(".") } else { relative })
+    from_root(bytes(path))
+}
+
+/// The same of its bytes.
+fn from_root(path: &[u8]) -> io::Result<CString> {
+    let relative = path.strip_prefix(b"/").unwrap_or(path);
+    c_path(Path::new(OsStr::from_bytes(if relative.is_empty() { b"." } else { relative })))
 }
 
 impl Build<'_> {
@@ -106,7 +111,7 @@ impl Build<'_> {
                     self.target(parent, true)?;
                 }
                 sys::symlinkat(&c_path(target)?, self.root, &inside(at)?)?;
-                self.foreign.borrow_mut().insert(at.clone());
+                self.foreign.borrow_mut().insert(bytes(at).to_vec());
                 Ok(())
             }
             Step::Only { dir, entries } => self.only(dir, entries),
@@ -141,7 +146,7 @@ impl Build<'_> {
         let flags = libc::O_PATH | libc::O_NOFOLLOW;
         match sys::openat2(self.root, &inside(path)?, flags, 0, NO_SYMLINKS | BENEATH) {
             Ok(there) => {
-                self.foreign.borrow_mut().insert(path.to_owned());
+                self.foreign.borrow_mut().insert(bytes(path).to_vec());
                 mount::attach(tree, there, c"")
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.attach(&tree, path, false),
@@ -170,7 +175,7 @@ impl Build<'_> {
     fn attach(&self, tree: &OwnedFd, path: &Path, dir: bool) -> io::Result<()> {
         let own = {
             let foreign = self.foreign.borrow();
-            !path.ancestors().any(|above| foreign.contains(above))
+            !lineage(path).any(|above| foreign.contains(above))
         };
         if own {
             // Every name on the way is weft's own and no link, so that the kernel may look the path up again.
@@ -179,22 +184,18 @@ impl Build<'_> {
         } else {
             mount::attach(tree, self.target(path, dir)?, c"")?;
         }
-        self.foreign.borrow_mut().insert(path.to_owned());
+        self.foreign.borrow_mut().insert(bytes(path).to_vec());
         Ok(())
     }
 
     /// Makes a name in the new root itself, and the folders above it.
     fn make(&self, path: &Path, dir: bool) -> io::Result<()> {
         let mut folders = self.folders.borrow_mut();
-        let last = if dir { Some(path) } else { path.parent() };
-        let missing: Vec<&Path> = last
-            .into_iter()
-            .flat_map(Path::ancestors)
-            .take_while(|at| at.parent().is_some() && !folders.contains(*at))
-            .collect();
+        let above = lineage(path).skip(usize::from(!dir)).take_while(|at| *at != b"/");
+        let missing: Vec<&[u8]> = above.take_while(|at| !folders.contains(*at)).collect();
         for folder in missing.into_iter().rev() {
-            sys::mkdirat(self.root, &inside(folder)?, 0o755)?;
-            folders.insert(folder.to_owned());
+            sys::mkdirat(self.root, &from_root(folder)?, 0o755)?;
+            folders.insert(folder.to_vec());
         }
         if dir { Ok(()) } else { sys::touchat(self.root, &inside(path)?, 0o444) }
     }
@@ -276,7 +277,7 @@ impl Build<'_> {
         let mut foreign = self.foreign.borrow_mut();
         foreign.extend(
             ["/dev/pts", "/dev/shm", "/dev/ptmx", "/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr"]
-                .map(PathBuf::from),
+                .map(Vec::from),
         );
         let links = [
             (c"pts/ptmx", c"dev/ptmx"),
@@ -294,7 +295,7 @@ impl Build<'_> {
         // Not `invisible`: that shows everything to group 0.
         let proc = mount::new_fs(c"proc", &[(c"hidepid", c"ptraceable")], attr)?;
         mount::attach(proc, self.root, c"proc")?;
-        self.foreign.borrow_mut().insert("/proc".into());
+        self.foreign.borrow_mut().insert(b"/proc".to_vec());
         for name in PROC_MASKED {
             match sys::handle(self.root, name, NO_SYMLINKS | BENEATH) {
                 Ok(here) => self.mask(c"file", here)?,

@@ -17,8 +17,6 @@ pub const ALL_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWIPC
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u64;
-/// A network of its own.
-pub const NEW_NET: u64 = libc::CLONE_NEWNET as u64;
 
 /// Both sides of a clone.
 #[derive(Debug)]
@@ -182,6 +180,18 @@ pub fn exec(program: &CStr, args: &[CString], env: &[CString]) -> io::Result<Inf
 pub fn exit_now(code: i32) -> ! {
     // SAFETY: does not return.
     unsafe { libc::_exit(code) }
+}
+
+/// Moves this process into a new network namespace (unshare(2)).
+pub fn new_network() -> io::Result<()> {
+    // SAFETY: integers only.
+    check(unsafe { libc::unshare(libc::CLONE_NEWNET) }.into()).map(drop)
+}
+
+/// Moves this process into the network namespace of the process behind a descriptor (setns(2); Linux 5.8).
+pub fn join_network(process: impl AsFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the call.
+    check(unsafe { libc::setns(process.as_fd().as_raw_fd(), libc::CLONE_NEWNET) }.into()).map(drop)
 }
 
 /// Brings up the loopback interface of this network namespace.

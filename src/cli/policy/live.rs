@@ -6,6 +6,7 @@ use crate::cli::error::Failure;
 use crate::cli::inside;
 use crate::cli::run::prepare;
 use crate::policy::commands::SearchPath;
+use crate::policy::find::Finder;
 use crate::policy::{NetworkMode, Policy, Question, Test, find};
 use crate::sandbox::plan::Plan;
 use crate::sandbox::probe::Probe;
@@ -207,7 +208,8 @@ fn installed(policy: &Policy, command: &str) -> bool {
     match command.contains('/') {
         true => find::real(&policy.places.workspace.join(command)).is_ok_and(|path| path.exists()),
         false => {
-            SearchPath::new(policy.env.set.get("PATH").map(|set| set.value.as_str())).first(command).is_some()
+            let path = policy.env.set.get("PATH").map(|set| set.value.as_str());
+            SearchPath::new(path, &mut Finder::default()).first(command).is_some()
         }
     }
 }

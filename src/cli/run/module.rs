@@ -1,6 +1,7 @@
 //! Whether a command is a WebAssembly module: told by its first bytes, before anything is planned. What becomes of it is decided elsewhere.
 
 use crate::policy::commands::{Command, SearchPath};
+use crate::policy::find::Finder;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 #[cfg(feature = "wasm")]
@@ -30,7 +31,8 @@ impl Module {
         let found = match word.as_encoded_bytes().contains(&b'/') {
             true => start.join(word),
             false => {
-                let on_path = word.to_str().and_then(|name| SearchPath::new(None).first(name));
+                let on_path =
+                    word.to_str().and_then(|name| SearchPath::new(None, &mut Finder::default()).first(name));
                 on_path.unwrap_or_else(|| start.join(word))
             }
         };

@@ -3,6 +3,7 @@
 use super::judge::Judged;
 use super::{Grant, Learned, Left, Programs, Uses, shown, written};
 use crate::policy::commands::SearchPath;
+use crate::policy::find::Finder;
 use crate::policy::secrets::is_secret_variable;
 use crate::policy::{Policy, decide};
 use std::collections::BTreeMap;
@@ -24,7 +25,8 @@ pub fn commands(base: &Policy, judged: &Judged, learned: &mut Learned) {
         return;
     }
     let path = base.env.set.get("PATH").map(|set| set.value.as_str());
-    let search = SearchPath::new(path);
+    let mut finder = Finder::default();
+    let search = SearchPath::new(path, &mut finder);
     let mut found: BTreeMap<String, (Programs, u64)> = BTreeMap::new();
     for (program, by) in &judged.programs {
         if allowed(base, program) {
@@ -34,7 +36,10 @@ pub fn commands(base: &Policy, judged: &Judged, learned: &mut Learned) {
         let on_path = !name.is_empty()
             && !name.starts_with(['.', '~', '$'])
             && !name.contains('*')
-            && search.all(name, false).iter().any(|path| path == program || in_folder(program) == *path);
+            && search
+                .all(name, false, &mut finder)
+                .iter()
+                .any(|path| path == program || in_folder(program) == *path);
         let value = match on_path {
             true => Ok(name.to_owned()),
             false => written(program, base),

@@ -4,7 +4,7 @@ use super::*;
 
 impl Resolver<'_> {
     pub(super) fn process(&mut self, layers: &[Layer], path: Option<&str>) -> Process {
-        let search = SearchPath::new(path);
+        let search = SearchPath::new(path, &mut self.finder);
         let listed = layers.iter().any(|layer| layer.file.process.allow.is_some());
         let allow = self.each(
             layers,
@@ -18,7 +18,11 @@ impl Resolver<'_> {
         );
         let shell = set(layers, "process.shell", |layer| layer.file.process.shell.as_ref());
         // Looking for two dozen names in every folder of PATH is for those who ask.
-        let shells = if shell.as_ref().is_some_and(|set| !set.value) { search.shells() } else { Vec::new() };
+        let shells = if shell.as_ref().is_some_and(|set| !set.value) {
+            search.shells(&mut self.finder)
+        } else {
+            Vec::new()
+        };
         let syscalls = set(layers, "process.syscalls", |layer| layer.file.process.syscalls.as_ref());
         Process {
             allow: listed.then_some(allow),
@@ -62,7 +66,7 @@ impl Resolver<'_> {
                 );
                 return None;
             }
-            let paths = search.all(text, deny);
+            let paths = search.all(text, deny, &mut self.finder);
             if paths.is_empty() && !deny {
                 self.note(&origin, format!("{text} is not installed"));
             }

@@ -1,6 +1,7 @@
 //! What may be done with a file, by its real path. Pure: where a path comes from and what happens then is not decided here.
 
 use super::shm;
+use crate::policy::find::Finder;
 use crate::policy::path::{Glob, PathRule, PathRules};
 use crate::policy::{DenyPath, Filesystem, Policy};
 use crate::sandbox::mounts::{DEVICES, LIBRARIES, Step, commands, only};
@@ -100,7 +101,8 @@ impl Rules {
             paths
         };
         let mut denied = paths(&files.deny);
-        denied.extend(commands(policy));
+        let mut finder = Finder::default();
+        denied.extend(commands(policy, &mut finder));
         sort::plain(&mut denied);
         let allowed = policy.process.allow.as_ref().map(|allow| {
             let mut paths: Vec<PathBuf> = allow.iter().flat_map(|rule| rule.paths.clone()).collect();
@@ -128,7 +130,7 @@ impl Rules {
             denied,
             kept: paths(&policy.filesystem.protected),
             globs: policy.filesystem.deny_globs.iter().map(|deny| deny.glob.clone()).collect(),
-            only: only(policy)
+            only: only(policy, &mut finder)
                 .into_iter()
                 .filter_map(|step| match step {
                     Step::Only { dir, entries } => Some((dir, entries)),

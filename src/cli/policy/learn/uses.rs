@@ -3,6 +3,7 @@
 use crate::audit::{Action, AuditError, LOOKED_AT, OBSERVED, SandboxAuditEntry, entries};
 use crate::cli::error::Failure;
 use crate::policy::commands::SearchPath;
+use crate::policy::find::Finder;
 use crate::policy::learn::{MOST, TooMany, Uses, Verb};
 use crate::policy::{Policy, endpoint};
 use crate::scan::names;
@@ -88,7 +89,7 @@ impl<'p> Reader<'p> {
         let path = base.env.set.get("PATH").map(|set| set.value.as_str());
         Reader {
             uses: Uses::default(),
-            search: SearchPath::new(path),
+            search: SearchPath::new(path, &mut Finder::default()),
             runs: BTreeMap::new(),
             incomplete: BTreeSet::new(),
             count: 0,
