@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-/// musl's own allocator asks the kernel for nearly every page, and gives it back at once.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: weft::sys::allocator::Allocator = weft::sys::allocator::Allocator::new();
 
 fn main() -> ExitCode {
     weft::cli::main(std::env::args_os().skip(1))

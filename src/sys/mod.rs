@@ -5,6 +5,8 @@
 //! listeners) has no wrapper in any safe crate we could use, so a second way of calling the kernel would only add a reader's load.
 #![allow(unsafe_code)]
 
+#[cfg(target_env = "musl")]
+pub mod allocator;
 pub mod attempt;
 pub mod audit;
 pub mod caps;
