@@ -49,7 +49,7 @@ fn main() {
         eprintln!("error: {message}");
         exit(1);
     }
-    without_unwind_tables();
+    layout();
     if let Err(message) = rules() {
         eprintln!("error: {message}");
         exit(1);
@@ -81,18 +81,35 @@ fn commit() {
     }
 }
 
-/// A release never unwinds (panic = "abort"), so the tables for that leave the binary: 7 % of it. No option of the compiler does
+/// What lies where in a release, and what is not in it.
+///
+/// It never unwinds (panic = "abort"), so the tables for that leave the binary: 7 % of it. No option of the compiler does
 /// this, for the tables of the standard library are made already; GNU ld, gold and lld all read this script. The start-up code that
 /// rustup ships for musl names the table of its own (crtbegin.o), so that one stays.
-fn without_unwind_tables() {
+fn layout() {
     let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
     if !is("PROFILE", "release") || !is("CARGO_CFG_TARGET_OS", "linux") {
         return;
     }
+    linked_with(
+        "no-unwind-tables.ld",
+        "SECTIONS { /DISCARD/ : { *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }\n\
+         INSERT AFTER .text;\n",
+    );
+    // What a start goes through lies together (scripts/build/start-order.py), then what its other processes go through, then the rest.
+    let order = std::fs::read_to_string("build/start.txt").unwrap_or_default();
+    let names: String = order.lines().map(|name| format!("*(.text.{name})\n")).collect();
+    let rooms = "*(.text.*4weft7sandbox* .text.*weft..sandbox* .text.*4weft3sys*)\n";
+    linked_with(
+        "start.ld",
+        &format!("SECTIONS {{ .text.start : {{\n{names}{rooms}}} }}\nINSERT BEFORE .text;\n"),
+    );
+}
+
+/// Gives the linker of the binary a script that is added to its own.
+fn linked_with(name: &str, text: &str) {
     let Some(folder) = std::env::var_os("OUT_DIR") else { return };
-    let script = PathBuf::from(folder).join("no-unwind-tables.ld");
-    let text = "SECTIONS { /DISCARD/ : { *(EXCLUDE_FILE(*crtbegin*.o *crtend*.o) .eh_frame) *(.eh_frame_hdr) *(.gcc_except_table .gcc_except_table.*) } }\n\
-                INSERT AFTER .text;\n";
+    let script = PathBuf::from(folder).join(name);
     if std::fs::write(&script, text).is_ok() {
         println!("cargo::rustc-link-arg-bins=-Wl,-T,{}", script.display());
     }
