@@ -30,7 +30,8 @@ case $flavour in
 esac
 folder=${CARGO_TARGET_DIR:-$PWD/target}/static-$flavour
 case $folder in /*) ;; *) folder=$PWD/$folder ;; esac
-flags="-Ctarget-feature=+crt-static -Crelocation-model=static"
+# Names that say all of what they are: the order of what a start goes through (build/start.txt) goes by them.
+flags="-Ctarget-feature=+crt-static -Crelocation-model=static -Csymbol-mangling-version=v0"
 set -- --release --locked --bin weft --target "$target" --target-dir "$folder" --no-default-features --features "$features"
 # Only the dependencies, as cargo-chef found them: for a layer of an image that stays when the source changes.
 if [ -n "${STATIC_COOK:-}" ]; then set -- chef cook --recipe-path "$STATIC_COOK" "$@"; else set -- build "$@"; fi
