@@ -1,6 +1,7 @@
 //! `weft run`: a command under a policy that the kernel holds. Finds the policy, keeps the log, hands on the exit code;
 //! what is enforced and how is `sandbox`'s.
 
+mod asked;
 pub(super) mod explain;
 pub(super) mod module;
 mod network;
