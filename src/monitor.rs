@@ -1,13 +1,16 @@
 //! Watches entries of the audit log go by and says what is out of the ordinary: too many calls, secrets that are read and then
 //! something that is sent, folders that are gone through. Pure: it goes by the times in the entries. It decides nothing; whoever
-//! feeds it may pause or stop by what it says.
+//! feeds it may pause or stop by what it says. What it remembers has a fixed size, whatever the log holds: names are kept as hashes, and
+//! where there is more than is remembered, that is an alert itself or counts as one threshold passed, never as nothing.
 
 pub mod webhook;
 
 use crate::audit::{Action, SandboxAuditEntry};
 use crate::policy::secrets::is_secret;
 use crate::policy::{Monitor as Settings, MonitorAction};
+use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher;
 use std::time::Duration;
 
 /// How long nothing goes on after an alert whose action is `pause`.
@@ -16,10 +19,16 @@ pub const PAUSE: Duration = Duration::from_secs(60);
 const SECOND: u64 = 1_000_000;
 /// An alert of one kind about one agent is told again after this time.
 const AGAIN: u64 = 60 * SECOND;
-/// Entries of an agent that are remembered.
-const REMEMBERED: usize = 4096;
-/// Agents and runs that are watched at one time; beyond, the one that was quiet longest is forgotten.
+/// Entries of one kind that are remembered of a run. More within the time that is looked at is told whatever the threshold is.
+const REMEMBERED: usize = 4095;
+/// Different paths, or hosts, of a run that are told apart; likewise.
+const APART: usize = 1024;
+/// Runs that are watched at one time; beyond, the one that was quiet longest is forgotten.
 const WATCHED: usize = 256;
+/// So long nothing that a run did counts any more: it can be forgotten without anything being missed.
+const COUNTS: u64 = 660 * SECOND;
+/// Bytes of a name that are repeated in an alert.
+const SHOWN: usize = 512;
 
 /// From which number on something is told. What a policy does not say is as here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +68,7 @@ impl Thresholds {
 /// What is out of the ordinary.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alert {
-    /// `burst`, `rate`, `denials`, `credentials`, `secret-then-send`, `enumeration`, `endpoints`, `volume`.
+    /// `burst`, `rate`, `denials`, `credentials`, `secret-then-send`, `enumeration`, `endpoints`, `volume`, `unwatched`.
     pub kind: &'static str,
     /// Microseconds since 1970, of the entry that it is about.
     pub timestamp: u64,
@@ -75,8 +84,8 @@ struct Run {
     /// Calls, denials, paths and hosts of late, each with its time.
     calls: VecDeque<u64>,
     denied: VecDeque<u64>,
-    paths: VecDeque<(u64, String)>,
-    hosts: VecDeque<(u64, String)>,
+    paths: VecDeque<(u64, u64)>,
+    hosts: VecDeque<(u64, u64)>,
     /// The last secret that was read: when, and what.
     secret: Option<(u64, String)>,
     bytes: u64,
@@ -87,12 +96,18 @@ struct Run {
 #[derive(Debug)]
 pub struct Monitor {
     thresholds: Thresholds,
-    runs: HashMap<(String, String), Run>,
+    /// By the hash of agent and run, whose key nobody outside knows.
+    runs: HashMap<u64, Run>,
+    hashes: RandomState,
+    /// Runs that were forgotten too early since that was told.
+    unwatched: u64,
+    unwatched_told: Option<u64>,
 }
 
 impl Monitor {
     pub fn new(thresholds: Thresholds) -> Monitor {
-        Monitor { thresholds, runs: HashMap::new() }
+        let hashes = RandomState::new();
+        Monitor { thresholds, runs: HashMap::new(), hashes, unwatched: 0, unwatched_told: None }
     }
 
     /// The monitor that a policy asks for, if it does.
@@ -111,25 +126,48 @@ impl Monitor {
         if entry.action == Action::Limit && entry.target.starts_with("monitor.") {
             return Vec::new();
         }
-        let key = (entry.agent_id.clone(), entry.run.clone());
+        let now = entry.timestamp;
+        let mut alerts = Vec::new();
+        let mut alert = |kind, text: String| {
+            let (run, agent) = (shown(&entry.run), shown(&entry.agent_id));
+            alerts.push(Alert { kind, timestamp: now, run, agent, text });
+        };
+        let key = self.hashes.hash_one((&entry.agent_id, &entry.run));
         if self.runs.len() >= WATCHED && !self.runs.contains_key(&key) {
-            let quiet = self.runs.iter().min_by_key(|(_, run)| run.last).map(|(key, _)| key.clone());
-            quiet.map(|key| self.runs.remove(&key));
+            let quiet = self.runs.iter().min_by_key(|(_, run)| run.last).map(|(key, _)| *key);
+            let gone = quiet.and_then(|key| self.runs.remove(&key));
+            self.unwatched += u64::from(gone.is_some_and(|run| now.saturating_sub(run.last) < COUNTS));
+            if self.unwatched > 0 && self.unwatched_told.is_none_or(|told| now.saturating_sub(told) >= AGAIN)
+            {
+                let forgotten = std::mem::take(&mut self.unwatched);
+                self.unwatched_told = Some(now);
+                alert(
+                    "unwatched",
+                    format!(
+                        "more than {WATCHED} runs at one time: what {forgotten} of them did before is forgotten"
+                    ),
+                );
+            }
         }
         let run = self.runs.entry(key).or_default();
         let mut found = Vec::new();
-        run.see(entry, &self.thresholds, &mut |kind, text| found.push((kind, text)));
-        let mut alerts = Vec::new();
+        run.see(entry, &self.thresholds, &self.hashes, &mut |kind, text| found.push((kind, text)));
         for (kind, text) in found {
-            let now = entry.timestamp;
             if run.told.get(kind).is_some_and(|told| now.saturating_sub(*told) < AGAIN) {
                 continue;
             }
             run.told.insert(kind, now);
-            let (id, agent) = (entry.run.clone(), entry.agent_id.clone());
-            alerts.push(Alert { kind, timestamp: now, run: id, agent, text });
+            alert(kind, text);
         }
         alerts
+    }
+}
+
+/// The first part of a name that somebody else chose.
+fn shown(name: &str) -> String {
+    match name.len() > SHOWN {
+        true => format!("{}…", &name[..name.floor_char_boundary(SHOWN)]),
+        false => name.to_owned(),
     }
 }
 
@@ -142,12 +180,15 @@ fn since(list: &mut VecDeque<u64>, from: u64) -> usize {
 }
 
 /// How many different ones there are since then.
-fn different(list: &mut VecDeque<(u64, String)>, now: u64, within: u64, new: &str) -> usize {
-    while list.front().is_some_and(|(at, _)| *at < now.saturating_sub(within)) || list.len() >= REMEMBERED {
+fn different(list: &mut VecDeque<(u64, u64)>, now: u64, within: u64, new: u64) -> usize {
+    while list.front().is_some_and(|(at, _)| *at < now.saturating_sub(within)) {
         list.pop_front();
     }
-    if !list.iter().any(|(_, known)| known == new) {
-        list.push_back((now, new.to_owned()));
+    if !list.iter().any(|(_, known)| *known == new) {
+        if list.len() >= APART {
+            list.pop_front();
+        }
+        list.push_back((now, new));
     }
     list.len()
 }
@@ -157,6 +198,7 @@ impl Run {
         &mut self,
         entry: &SandboxAuditEntry,
         limits: &Thresholds,
+        hashes: &RandomState,
         tell: &mut dyn FnMut(&'static str, String),
     ) {
         let now = entry.timestamp;
@@ -167,16 +209,21 @@ impl Run {
             self.calls.push_back(now);
             // Ten minutes and the one that is compared with them.
             since(&mut self.calls, now.saturating_sub(660 * SECOND));
-            let within =
-                |seconds: u64| self.calls.iter().rev().take_while(|at| **at + seconds * SECOND > now).count();
+            let within = |seconds: u64| {
+                self.calls.iter().rev().take_while(|at| at.saturating_add(seconds * SECOND) > now).count()
+            };
             let burst = within(5);
-            if burst > limits.calls_per_5s as usize {
+            if burst > limits.calls_per_5s as usize || burst >= REMEMBERED {
                 tell("burst", format!("{burst} calls of tools in 5 seconds"));
             }
             let minute = within(60);
             // Of the whole minutes before, as far as there are any.
-            let minutes =
-                self.calls.front().map_or(0, |first| (now - first) / (60 * SECOND)).saturating_sub(1).min(10);
+            let minutes = self
+                .calls
+                .front()
+                .map_or(0, |first| now.saturating_sub(*first) / (60 * SECOND))
+                .saturating_sub(1)
+                .min(10);
             let before = self.calls.len() - minute;
             if minutes >= 3 && before >= 10 && minute as u64 * minutes > 3 * before as u64 {
                 let usual = before as u64 / minutes;
@@ -189,7 +236,7 @@ impl Run {
         {
             self.denied.push_back(now);
             let count = since(&mut self.denied, now.saturating_sub(60 * SECOND));
-            if count > limits.denied_per_minute as usize {
+            if count > limits.denied_per_minute as usize || count >= REMEMBERED {
                 tell("denials", format!("{count} denials in a minute"));
             }
         }
@@ -200,15 +247,15 @@ impl Run {
             _ => None,
         };
         if let Some(path) = path {
-            let count = different(&mut self.paths, now, 10 * SECOND, path);
-            if count > limits.paths {
+            let count = different(&mut self.paths, now, 10 * SECOND, hashes.hash_one(path));
+            if count > limits.paths || count >= APART {
                 tell("enumeration", format!("{count} different paths in 10 seconds"));
             }
         }
         if matches!(entry.action, Action::Connect | Action::Resolve) {
             if !entry.allowed {
-                let count = different(&mut self.hosts, now, 60 * SECOND, target);
-                if count >= limits.hosts {
+                let count = different(&mut self.hosts, now, 60 * SECOND, hashes.hash_one(target));
+                if count >= limits.hosts || count >= APART {
                     tell(
                         "endpoints",
                         format!("{count} different hosts that the policy does not allow in a minute"),
@@ -229,9 +276,9 @@ impl Run {
         let looks = matches!(entry.action, Action::Read | Action::Tool) && is_secret(target);
         if looks {
             let how = if entry.allowed { "were asked for and given" } else { "were asked for" };
-            tell("credentials", format!("credentials {how}: {target}"));
+            tell("credentials", format!("credentials {how}: {}", shown(target)));
             if entry.allowed {
-                self.secret = Some((now, target.to_owned()));
+                self.secret = Some((now, shown(target)));
                 return;
             }
         }
@@ -242,7 +289,10 @@ impl Run {
             _ => false,
         };
         if sends && now.saturating_sub(*when) <= 60 * SECOND {
-            tell("secret-then-send", format!("{target}, {} s after {what}", (now - when) / SECOND));
+            tell(
+                "secret-then-send",
+                format!("{}, {} s after {what}", shown(target), now.saturating_sub(*when) / SECOND),
+            );
         }
     }
 }
@@ -347,18 +397,102 @@ mod tests {
         }
     }
 
+    /// How much a monitor keeps, in bytes, beside what its maps and lists cost themselves.
+    fn kept(monitor: &Monitor) -> usize {
+        let of = |run: &Run| {
+            (run.calls.capacity() + run.denied.capacity()) * 8
+                + (run.paths.capacity() + run.hosts.capacity()) * 16
+                + run.secret.as_ref().map_or(0, |(_, what)| what.capacity())
+                + run.told.capacity() * 32
+        };
+        monitor.runs.values().map(of).sum::<usize>() + monitor.runs.capacity() * size_of::<(u64, Run)>()
+    }
+
     #[test]
     fn one_agent_says_nothing_about_another_and_memory_is_bounded() {
         let mut monitor = Monitor::new(Thresholds::default());
+        let mut told = Vec::new();
         for n in 0..10_000_u64 {
             let mut entry = entry(n / 1000, Action::Tool, "x", true, "");
             entry.run = format!("r{n}");
-            assert!(monitor.see(&entry).is_empty());
+            told.extend(monitor.see(&entry));
         }
         assert!(monitor.runs.len() <= WATCHED);
+        // That more is going on than is watched is said, once a minute.
+        assert_eq!(told.iter().map(|alert| alert.kind).collect::<Vec<_>>(), ["unwatched"]);
         let entries = many(20_000, |n| entry(0, Action::Read, &format!("/{n}"), false, ""));
         entries.iter().for_each(|entry| drop(monitor.see(entry)));
         let run = monitor.runs.values().max_by_key(|run| run.paths.len()).unwrap();
-        assert!(run.paths.len() <= REMEMBERED && run.denied.len() <= REMEMBERED + 1);
+        assert!(run.paths.len() <= APART && run.denied.len() <= REMEMBERED + 1);
+    }
+
+    #[test]
+    fn runs_that_are_over_make_room_without_a_word() {
+        let mut monitor = Monitor::new(Thresholds::default());
+        for n in 0..2000_u64 {
+            let mut entry = entry(n * 10, Action::Tool, "x", true, "");
+            entry.run = format!("r{n}");
+            assert_eq!(monitor.see(&entry), []);
+        }
+    }
+
+    /// Names of thousands of bytes, in as many runs as are watched, filling every list.
+    #[test]
+    fn a_hostile_log_costs_a_fixed_amount() {
+        let mut monitor = Monitor::new(Thresholds::default());
+        let long = "/home/u/.ssh/".to_owned() + &"x".repeat(4000);
+        for n in 0..(WATCHED as u64 + 44) * 50 {
+            let mut entry = entry(n / 100_000, Action::Read, &format!("{long}{n}"), n % 2 == 0, &long);
+            entry.run = format!("{long}{}", n % (WATCHED as u64 + 44));
+            entry.agent_id = long.clone();
+            let small =
+                |alert: &Alert| alert.text.len() + alert.run.len() + alert.agent.len() < 4 * (SHOWN + 50);
+            assert!(monitor.see(&entry).iter().all(small));
+        }
+        let mut entry = entry(0, Action::Connect, "", false, "");
+        for n in 0..5 * REMEMBERED {
+            entry.target = format!("{long}{n}:443");
+            monitor.see(&entry);
+        }
+        assert!(monitor.runs.len() <= WATCHED);
+        let most = WATCHED * (2 * 2 * REMEMBERED * 8 + 2 * 2 * APART * 16 + 2 * SHOWN + 4096);
+        assert!(kept(&monitor) < most && most < 64 << 20, "{} of {most}", kept(&monitor));
+    }
+
+    /// A threshold above what is remembered is not a way to do anything without an alert.
+    #[test]
+    fn more_than_is_remembered_is_told() {
+        let settings = Thresholds {
+            calls_per_5s: u32::MAX,
+            denied_per_minute: u32::MAX,
+            bytes_out: u64::MAX,
+            paths: usize::MAX,
+            hosts: usize::MAX,
+        };
+        let told = |entries: Vec<SandboxAuditEntry>| {
+            let mut monitor = Monitor::new(settings);
+            let alerts = entries.iter().flat_map(|entry| monitor.see(entry));
+            alerts.map(|alert| alert.kind).collect::<Vec<_>>()
+        };
+        let most = REMEMBERED as u64 + 10;
+        assert_eq!(told(many(most, |_| entry(0, Action::Tool, "x", true, ""))), ["burst"]);
+        assert_eq!(told(many(most, |_| entry(0, Action::Exec, "x", false, ""))), ["denials"]);
+        assert_eq!(told(many(most, |n| entry(0, Action::Read, &format!("/{n}"), true, ""))), ["enumeration"]);
+        assert_eq!(
+            told(many(most, |n| entry(0, Action::Resolve, &format!("{n}.com"), false, ""))),
+            ["endpoints", "denials"]
+        );
+    }
+
+    #[test]
+    fn times_that_go_back_are_no_mistake_of_the_reader() {
+        let mut monitor = Monitor::new(Thresholds::default());
+        for n in [9, 3, u64::MAX / SECOND - 1_000_000, 0, 5] {
+            monitor.see(&entry(n, Action::Read, "/home/u/.env", true, ""));
+            monitor.see(&entry(n / 2, Action::Connect, "x.com:443", true, ""));
+            for _ in 0..40 {
+                monitor.see(&entry(n, Action::Tool, "x", true, ""));
+            }
+        }
     }
 }

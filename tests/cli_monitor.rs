@@ -377,3 +377,33 @@ fn a_webhook_that_others_could_read_is_refused() {
         assert!(diff.code == 0 && diff.out.contains(said), "{said}: {diff:?}");
     }
 }
+
+/// Lines that nobody can read, and more runs than are watched, are alerts, not silence; and alerts of every line are told as they come.
+#[test]
+fn what_a_hostile_log_hides_is_told() {
+    let place = Place::new("");
+    let entry = |seq: usize, run: usize, target: &str| {
+        format!(
+            "{{\"seq\":{seq},\"time\":\"2026-01-01T00:00:00.{seq:06}Z\",\"run\":\"r{run}\",\"agent_id\":\"a\",\"policy\":\"x\",\"action\":\"read\",\"target\":\"{target}\",\"allowed\":true,\"reason\":\"\",\"prev\":\"\"}}\n"
+        )
+    };
+    let kinds = |text: String| -> Vec<String> {
+        std::fs::write(place.log(), text).unwrap();
+        let said = place.weft(&["audit", "watch", "--all", "--format", "json", &place.log()]);
+        let lines = said.out.lines().map(|line| parse(line).unwrap());
+        let kinds: Vec<String> =
+            lines.map(|line| line.get("alert").and_then(Node::as_str).unwrap().to_owned()).collect();
+        assert_eq!(said.code, i32::from(!kinds.is_empty()), "{said:?}");
+        kinds
+    };
+    assert_eq!(kinds(entry(1, 1, "/x")), [] as [&str; 0]);
+    assert_eq!(kinds(entry(1, 1, "/x") + "nonsense\n{}\n"), ["unreadable"]);
+    // Longer than weft writes a field: what is in it is not looked at, and that is said.
+    assert_eq!(kinds(entry(1, 1, &format!("/home/u/.ssh/{}", "x".repeat(20_000)))), ["unreadable"]);
+    let runs: String = (0..2000).map(|n| entry(n, n, "/x")).collect();
+    assert_eq!(kinds(runs), ["unwatched"]);
+    let secrets: String = (0..2000).map(|n| entry(n, n, "/home/u/.ssh/id_rsa")).collect();
+    let found = kinds(secrets);
+    assert_eq!(found.iter().filter(|kind| *kind == "credentials").count(), 2000);
+    assert_eq!(found.len(), 2001);
+}

@@ -1,5 +1,5 @@
 //! `weft mcp` between a client and a server that are made with the official SDK from PyPI. It is taken from `target/mcp`, a virtual
-//! environment that scripts/test.sh makes.
+//! environment that scripts/test.sh makes. On standard input and output, and over Streamable HTTP.
 
 // A failure here is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -8,8 +8,9 @@
 mod cli;
 
 use cli::Dir;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use weft::json::{Node, parse};
 
 /// The interpreter of the environment and the folder that its real one is in; none where the SDK is not there.
@@ -44,7 +45,56 @@ fn got(said: &str, name: &str) -> String {
 #[test]
 fn the_official_sdk_works_through_weft() {
     let Some((python, base)) = sdk() else { return };
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mcp");
+    let fixtures = fixtures();
+    let server = fixtures.join("server.py");
+    works(&python, &base, "", &["--", python.to_str().unwrap(), server.to_str().unwrap()]);
+}
+
+/// A server that is there already, with answers as JSON and as streams of events.
+#[test]
+fn the_official_sdk_works_by_http() {
+    let Some((python, base)) = sdk() else { return };
+    for how in ["events", "json"] {
+        let dir = Dir::new();
+        dir.file("notes.md", "hello");
+        let mut server = Command::new(&python)
+            .arg(fixtures().join("server.py"))
+            .args(["http", how])
+            .current_dir(&dir.0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut port = String::new();
+        BufReader::new(server.stdout.as_mut().unwrap()).read_line(&mut port).unwrap();
+        let port = port.trim();
+        let network = format!("allow = [{{ host = \"127.0.0.1\", ports = [{port}], tls = false }}]");
+        let worked = std::panic::catch_unwind(|| {
+            works(&python, &base, &network, &["--url", &format!("http://127.0.0.1:{port}/mcp")]);
+        });
+        server.kill().unwrap();
+        server.wait().unwrap();
+        assert!(worked.is_ok(), "{how}");
+    }
+}
+
+/// A server in the sandbox that listens on its loopback.
+#[test]
+fn the_official_sdk_works_by_http_in_the_sandbox() {
+    let Some((python, base)) = sdk() else { return };
+    let server = fixtures().join("server.py");
+    let words = ["--http", "8000", "--", python.to_str().unwrap(), server.to_str().unwrap(), "http", "8000"];
+    works(&python, &base, "", &words);
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mcp")
+}
+
+/// The client of the SDK against a server behind weft, with every kind of message. `network` is that table of the policy.
+fn works(python: &Path, base: &Path, network: &str, server: &[&str]) {
+    let python = python.to_owned();
+    let fixtures = fixtures();
     let venv = python.parent().unwrap().parent().unwrap();
     let (dir, home) = (Dir::new(), Dir::new());
     dir.file(
@@ -56,6 +106,8 @@ extends = ["base"]
 read = ["${{WORKSPACE}}", "{base}", "{venv}", "{fixtures}"]
 exec = ["{base}", "{venv}"]
 deny = ["${{WORKSPACE}}/.env"]
+[network]
+{network}
 [tools]
 allow = ["read_text", "add", "resource:note://*", "prompt:*"]
 [[tools.argument]]
@@ -77,9 +129,8 @@ file = "${{STATE}}/log.jsonl"
         let output = Command::new(&python)
             .arg(fixtures.join("client.py"))
             .arg(mode)
-            .args([env!("CARGO_BIN_EXE_weft"), "mcp", "--policy", "weft.toml", "--"])
-            .arg(&python)
-            .arg(fixtures.join("server.py"))
+            .args([env!("CARGO_BIN_EXE_weft"), "mcp", "--policy", "weft.toml"])
+            .args(server)
             .current_dir(&dir.0)
             // The SDK starts servers with a few variables of its own.
             .env("HOME", &home.0)

@@ -4,9 +4,12 @@
 usage: scripts/bench/mcp.py [weft binary] [calls]
 
 The server is a loop in Python; both ways end in the same one. Sequential calls, each with two arguments that the policy looks at and
-an entry in the log; rounds of both ways in turns, so that a busy machine disturbs both alike.
+an entry in the log; rounds of both ways in turns, so that a busy machine disturbs both alike. Then the same with a server that is reached
+by HTTP: straight to it on one connection that is kept, and through `weft mcp --url`.
 """
 
+import http.client
+import http.server
 import json
 import os
 import pathlib
@@ -14,6 +17,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 SERVER = """
@@ -36,7 +40,7 @@ extends = ["base"]
 read = ["${{WORKSPACE}}", "{prefix}"]
 exec = ["{prefix}"]
 [network]
-allow = [{{ host = "*.example.com" }}]
+allow = [{{ host = "*.example.com" }}, {{ host = "127.0.0.1", ports = [{port}], tls = false }}]
 [tools]
 allow = ["read_*"]
 [[tools.argument]]
@@ -80,6 +84,60 @@ class Client:
         self.process.wait()
 
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if request["method"] == "tools/list":
+            result = {"tools": [{"name": "read_file", "description": "Reads a file.", "inputSchema": {"type": "object"}}]}
+        elif request["method"] == "initialize":
+            result = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+        else:
+            result = {"content": [{"type": "text", "text": "x" * 200}]}
+        body = json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result}).encode()
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self.wfile.write(head.encode() + body)
+
+    def log_message(self, *words):
+        pass
+
+
+class Direct(Client):
+    """A client that speaks to the server by HTTP itself."""
+
+    def __init__(self, port):
+        self.connection = http.client.HTTPConnection("127.0.0.1", port)
+        self.asked = 0
+
+    def ask(self, method, params):
+        self.asked += 1
+        message = {"jsonrpc": "2.0", "id": self.asked, "method": method, "params": params}
+        began = time.perf_counter()
+        self.connection.request("POST", "/mcp", json.dumps(message), {"Content-Type": "application/json"})
+        answer = json.loads(self.connection.getresponse().read())
+        took = time.perf_counter() - began
+        assert answer["id"] == self.asked and "result" in answer, answer
+        return took * 1000
+
+    def end(self):
+        self.connection.close()
+
+
+def compare(clients, calls):
+    took = {name: [] for name in clients}
+    for _ in range(10):
+        for name, client in clients.items():
+            took[name] += client.calls(calls // 10)
+    for client in clients.values():
+        client.end()
+    for name, times in took.items():
+        times.sort()
+        print(f"{name:22} median {statistics.median(times):.3f} ms, 99th of 100 {times[int(len(times) * 0.99)]:.3f} ms, of {len(times)}")
+    direct, through = (statistics.median(times) for times in took.values())
+    print(f"added to a call: {through - direct:.3f} ms (medians)")
+
+
 def main():
     weft = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "target/release/weft")
     calls = int(sys.argv[2]) if len(sys.argv) > 2 else 2000
@@ -91,22 +149,16 @@ def main():
         python = os.path.realpath(sys.executable)
         (project / "server.py").write_text(SERVER)
         (project / "notes.md").write_text("n")
-        (project / "weft.toml").write_text(POLICY.format(prefix=sys.base_prefix))
+        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=web.serve_forever, daemon=True).start()
+        port = web.server_port
+        (project / "weft.toml").write_text(POLICY.format(prefix=sys.base_prefix, port=port))
         environment = dict(os.environ, HOME=str(folder), XDG_STATE_HOME=str(folder / "state"))
         server = [python, "server.py"]
-        direct = Client(server, environment)
         through = Client([weft, "mcp", "--", *server], environment)
-        took = {"direct": [], "through weft": []}
-        for _ in range(10):
-            took["direct"] += direct.calls(calls // 10)
-            took["through weft"] += through.calls(calls // 10)
-        for client in (direct, through):
-            client.end()
-        for name, times in took.items():
-            times.sort()
-            print(f"{name:13} median {statistics.median(times):.3f} ms, 99th of 100 {times[int(len(times) * 0.99)]:.3f} ms, of {len(times)}")
-        added = statistics.median(took["through weft"]) - statistics.median(took["direct"])
-        print(f"added to a call: {added:.3f} ms (medians)")
+        compare({"direct": Client(server, environment), "through weft": through}, calls)
+        through = Client([weft, "mcp", "--url", f"http://127.0.0.1:{port}/mcp"], environment)
+        compare({"direct by HTTP": Direct(port), "through weft by HTTP": through}, calls)
 
 
 main()

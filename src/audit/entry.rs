@@ -180,10 +180,15 @@ impl SandboxAuditEntry {
 
     pub(super) fn parse(line: &str) -> Result<Chained, String> {
         let node = parse(line).map_err(|error| error.what)?;
-        let text = |key: &str| {
-            let text = node.get(key).and_then(Node::as_str).map(str::to_owned);
-            text.ok_or_else(|| format!("it has no {key}"))
+        // weft writes none that is longer, and whoever reads a log may keep many.
+        let text = |key: &str| match node.get(key).and_then(Node::as_str) {
+            Some(text) if text.len() > FIELD + MORE => {
+                Err(format!("its {key} is longer than any that is written"))
+            }
+            Some(text) => Ok(text.to_owned()),
+            None => Err(format!("it has no {key}")),
         };
+        let may = |key: &str| node.get(key).map(|_| text(key)).transpose();
         let seq = node.get("seq").and_then(Node::as_u64).ok_or("it has no seq")?;
         let allowed = match node.get("allowed").map(|node| &node.value) {
             Some(Value::Bool(allowed)) => *allowed,
@@ -202,8 +207,8 @@ impl SandboxAuditEntry {
                 target: text("target")?,
                 allowed,
                 reason: text("reason")?,
-                rule: text("rule").ok(),
-                by: text("by").ok(),
+                rule: may("rule")?,
+                by: may("by")?,
             },
         })
     }
@@ -216,6 +221,8 @@ pub const LOOKED_AT: &str = "looked at, not opened";
 
 /// Longer fields are cut; a path has at most 4,096 bytes.
 const FIELD: usize = 4096;
+/// Room for how much is missing.
+const MORE: usize = 64;
 
 /// The first part of a text that is too long, with how much is missing.
 fn bounded(text: &str) -> String {
@@ -309,5 +316,17 @@ mod tests {
     #[test]
     fn a_long_target_is_cut() {
         assert!(entry(&"é".repeat(100_000)).line(1, "00").len() < 10_000);
+    }
+
+    #[test]
+    fn what_weft_cut_reads_back_and_longer_fields_do_not() {
+        let line = String::from_utf8(entry(&"x".repeat(usize::from(u16::MAX))).line(1, "00")).unwrap();
+        assert!(SandboxAuditEntry::parse(line.trim_end()).is_ok(), "{line}");
+        for key in ["run", "agent_id", "target", "reason", "rule"] {
+            let long =
+                line.replacen(&format!("\"{key}\":\""), &format!("\"{key}\":\"{}", "y".repeat(5000)), 1);
+            let error = SandboxAuditEntry::parse(long.trim_end()).expect_err(key);
+            assert!(error.contains(key) && error.contains("longer"), "{error}");
+        }
     }
 }

@@ -32,8 +32,12 @@ impl Follow {
         Ok(Follow { path: path.to_owned(), file, at, part: Vec::new() })
     }
 
-    /// Hands over what has come since the last time. Lines that are no entries are passed over.
-    pub fn entries(&mut self, each: &mut dyn FnMut(SandboxAuditEntry)) -> Result<(), AuditError> {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands over what has come since the last time, and says how many lines were no entries.
+    pub fn entries(&mut self, each: &mut dyn FnMut(SandboxAuditEntry)) -> Result<u64, AuditError> {
         let path = &self.path;
         let fail = |source| AuditError { path: path.clone(), doing: "read", source };
         let length = self.file.metadata().map_err(fail)?.len();
@@ -44,10 +48,11 @@ impl Follow {
         }
         self.file.seek(SeekFrom::Start(self.at)).map_err(fail)?;
         let mut buffer = [0; 64 * 1024];
+        let mut unreadable = 0;
         loop {
             let count = self.file.read(&mut buffer).map_err(fail)?;
             if count == 0 {
-                return Ok(());
+                return Ok(unreadable);
             }
             self.at += count as u64;
             let mut rest = &buffer[..count];
@@ -55,8 +60,9 @@ impl Follow {
                 self.part.extend_from_slice(&rest[..length]);
                 rest = &rest[length + 1..];
                 let text = std::str::from_utf8(&self.part).ok();
-                if let Some(Ok(found)) = text.map(SandboxAuditEntry::parse) {
-                    each(found.entry);
+                match text.map(SandboxAuditEntry::parse) {
+                    Some(Ok(found)) => each(found.entry),
+                    _ => unreadable += 1,
                 }
                 self.part.clear();
             }

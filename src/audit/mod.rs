@@ -12,7 +12,7 @@ pub use entry::{Action, LOOKED_AT, OBSERVED, SandboxAuditEntry, time};
 pub use file::{AuditFile, EMPTY_CHAIN};
 pub use follow::Follow;
 pub use ring::Ring;
-pub use verify::{Problem, Verdict, entries, verify};
+pub use verify::{Problem, Verdict, entries, read, verify};
 
 use crate::monitor::webhook::{LAST, Webhook};
 use crate::monitor::{Alert, Monitor};

@@ -33,6 +33,16 @@ impl Budget {
         }
         room
     }
+
+    /// Whether a text that is remembered may become another one.
+    pub fn exchange(&mut self, old: &str, new: &str) -> bool {
+        let needed = new.len().saturating_sub(old.len());
+        let room = self.0 >= needed;
+        if room {
+            self.0 -= needed;
+        }
+        room
+    }
 }
 
 /// What became of one run under `weft run` or `weft mcp`.

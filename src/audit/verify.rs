@@ -38,6 +38,16 @@ const SHOWN: usize = 20;
 
 /// Checks every line, and looks for the one with the hash `earlier`. The file is read once, a line at a time.
 pub fn verify(path: &Path, earlier: Option<&str>) -> Result<Verdict, AuditError> {
+    read(path, earlier, |_| ()).map(|(verdict, _)| verdict)
+}
+
+/// The same, and hands over every entry that can be read, oldest first; with how many lines could not.
+pub fn read(
+    path: &Path,
+    earlier: Option<&str>,
+    mut each: impl FnMut(SandboxAuditEntry),
+) -> Result<(Verdict, u64), AuditError> {
+    let mut unreadable = 0;
     let seen = earlier == Some(EMPTY_CHAIN);
     let mut verdict =
         Verdict { lines: 0, head: EMPTY_CHAIN.to_owned(), seen, problems: Vec::new(), problem_count: 0 };
@@ -57,9 +67,13 @@ pub fn verify(path: &Path, earlier: Option<&str>) -> Result<Verdict, AuditError>
                     None
                 };
                 seq = found.seq;
+                each(found.entry);
                 what
             }
-            Err(error) => Some(format!("is not an entry: {error}")),
+            Err(error) => {
+                unreadable += 1;
+                Some(format!("is not an entry: {error}"))
+            }
         }
         .into_iter()
         .for_each(|what| {
@@ -71,7 +85,7 @@ pub fn verify(path: &Path, earlier: Option<&str>) -> Result<Verdict, AuditError>
         verdict.head = line_hash(line.unwrap_or_default());
         verdict.seen |= earlier == Some(verdict.head.as_str());
     })?;
-    Ok(verdict)
+    Ok((verdict, unreadable))
 }
 
 /// Hands over every entry that can be read, oldest first, and says how many lines could not.

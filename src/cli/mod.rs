@@ -102,6 +102,9 @@ fn run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failure> {
     if args.next_if(|first| first == completions::ASK).is_some() {
         return completions::answer(args);
     }
+    if args.next_if(|first| first == mcp::carrier::CARRY).is_some() {
+        return mcp::carrier::run(args);
+    }
     // Before the tables of all commands are made: scripts ask this often, and it is most of what it would cost.
     if args.peek().is_some_and(|first| first == "--version" || first == "-V") {
         return print(&version());

@@ -10,6 +10,7 @@ use super::outlet::{Outlet, Outward};
 use super::pid1::{self, Inside, Task};
 use super::placeholders::Placeholders;
 use super::plan::Plan;
+use super::questions::{Question, Questions};
 use super::{programs, seccomp};
 use crate::egress;
 use crate::sys::fs as sys;
@@ -66,6 +67,8 @@ pub enum Event {
     Limit(&'static str),
     /// Why a WebAssembly program did not end by itself, or did not begin.
     Trap(String),
+    /// A program inside asks about a call of a tool, and waits for the answer.
+    Question(Question),
 }
 
 /// How a run ended.
@@ -133,19 +136,47 @@ const BY: usize = 400;
 /// From the inside to weft.
 #[derive(Debug)]
 pub(super) enum Message {
-    Failed { step: String, path: PathBuf, errno: i32, text: String },
-    NoCommand { errno: i32 },
+    Failed {
+        step: String,
+        path: PathBuf,
+        errno: i32,
+        text: String,
+    },
+    NoCommand {
+        errno: i32,
+    },
     Listener,
+    /// The socket on which programs inside ask.
+    Questions,
     Started,
-    Stopped { signal: i32 },
-    Ended { status: Status },
-    Refused { number: u32, args: [u64; 6], pid: i32 },
-    Exec { program: PathBuf, pid: i32 },
-    File { path: PathBuf, write: bool, pid: i32 },
+    Stopped {
+        signal: i32,
+    },
+    Ended {
+        status: Status,
+    },
+    Refused {
+        number: u32,
+        args: [u64; 6],
+        pid: i32,
+    },
+    Exec {
+        program: PathBuf,
+        pid: i32,
+    },
+    File {
+        path: PathBuf,
+        write: bool,
+        pid: i32,
+    },
     Asked(Asked),
-    Untold { count: u64 },
+    Untold {
+        count: u64,
+    },
     MemoryShort,
-    Trap { text: String },
+    Trap {
+        text: String,
+    },
 }
 
 impl Message {
@@ -162,6 +193,7 @@ impl Message {
             }
             Self::NoCommand { errno } => (b'N', *errno, Vec::new()),
             Self::Listener => (b'L', 0, Vec::new()),
+            Self::Questions => (b'Q', 0, Vec::new()),
             Self::Started => (b'B', 0, Vec::new()),
             Self::Stopped { signal } => (b'S', *signal, Vec::new()),
             Self::Ended { status: Status::Exited(code) } => (b'E', *code, Vec::new()),
@@ -213,6 +245,7 @@ impl Message {
             }
             b'N' => Self::NoCommand { errno: number },
             b'L' => Self::Listener,
+            b'Q' => Self::Questions,
             b'B' => Self::Started,
             b'S' => Self::Stopped { signal: number },
             b'E' => Self::Ended { status: Status::Exited(number) },
@@ -346,6 +379,7 @@ fn start(
         up,
         listener: None,
         outward,
+        questions: None,
         end: None,
         killed: false,
         refused: 0,
@@ -405,6 +439,7 @@ struct Watch<'a> {
     up: OwnedFd,
     listener: Option<OwnedFd>,
     outward: Option<Outward>,
+    questions: Option<Questions>,
     end: Option<End>,
     killed: bool,
     refused: u64,
@@ -439,8 +474,9 @@ impl Watch<'_> {
                 Some(self.first.fd.as_fd()),
                 self.outward.as_ref().map(Outward::news),
                 self.denials.as_ref().map(Denials::as_fd),
+                self.questions.as_ref().map(Questions::news),
             ];
-            let [message, call, signal, ended, news, record] =
+            let [message, call, signal, ended, news, record, asked] =
                 socket::wait_any(fds, left).map_err(failed("wait", nowhere))?;
             if message.any() && self.read_message(witness)? {
                 return Ok(if timed_out { Some(End::TimedOut) } else { self.end });
@@ -449,6 +485,11 @@ impl Watch<'_> {
                 && let Some(outward) = &mut self.outward
             {
                 outward.tell(witness).map_err(&told)?;
+            }
+            if asked.any()
+                && let Some(questions) = &mut self.questions
+            {
+                questions.hear(&mut |question| witness(Event::Question(question))).map_err(&told)?;
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;
@@ -533,6 +574,10 @@ impl Watch<'_> {
             Some(Message::Listener) => {
                 self.listener = fd;
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
+            }
+            Some(Message::Questions) => {
+                // Without it hooks inside refuse.
+                self.questions = fd.and_then(|made| Questions::start(made).ok());
             }
             Some(Message::Started) => {
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;

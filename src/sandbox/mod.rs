@@ -22,6 +22,7 @@ mod placeholders;
 pub mod plan;
 pub mod probe;
 pub mod programs;
+pub mod questions;
 mod root;
 pub mod seccomp;
 #[cfg(feature = "wasm")]

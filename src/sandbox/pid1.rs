@@ -4,7 +4,7 @@
 use super::launch::Message;
 use super::network::{Maker, Network};
 use super::plan::Plan;
-use super::seccomp;
+use super::{questions, seccomp};
 use crate::egress;
 use crate::sys::process::{Side, Status};
 use crate::sys::{caps, fs as sys, process, signal, socket};
@@ -156,6 +156,13 @@ pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &Ow
         let Plan { landlock, mounts, .. } = inside.plan;
         landlock.apply(mounts, inside.recorded).map_err(|(path, error)| ("landlock", path, error))?;
         sys::close_above_2_on_exec().map_err(at("close descriptors"))?;
+        // Behind the walls already, so that whoever is behind them may connect. Without it a hook refuses what it is asked.
+        if inside.plan.hears_questions()
+            && matches!(inside.task, Task::Command(_))
+            && let Ok(made) = questions::make()
+        {
+            Message::Questions.send_with(weft, made.as_fd()).map_err(at("hand over a socket"))?;
+        }
         signal::default_sigpipe();
         signal::restore(mask).map_err(at("restore signals"))?;
         let report = inside.plan.calls.report;

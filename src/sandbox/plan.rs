@@ -402,6 +402,11 @@ impl Plan {
         !self.is_bare() && !self.is_interpreted()
     }
 
+    /// Programs inside can ask weft about calls of tools: where a name inside is nobody else's, and there is a log for the answers.
+    pub fn hears_questions(&self) -> bool {
+        self.own_network && self.fallback.is_none() && self.has_walls() && self.calls.execs
+    }
+
     /// The command gets namespaces of its own.
     pub fn has_namespaces(&self) -> bool {
         self.fallback.is_none() && self.has_walls()

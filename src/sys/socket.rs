@@ -131,8 +131,42 @@ pub fn kind_of(fd: impl AsFd) -> Option<(i32, i32)> {
     Some((option(libc::SO_DOMAIN)?, option(libc::SO_TYPE)?))
 }
 
+/// An address in the abstract namespace, which belongs to a network namespace (unix(7)).
+fn abstract_address(name: &[u8]) -> Vec<u8> {
+    [&(libc::AF_UNIX as u16).to_ne_bytes()[..], &[0], name].concat()
+}
+
+/// A Unix stream socket with this abstract name, on which nobody listens yet.
+pub fn bound_abstract(name: &[u8]) -> io::Result<OwnedFd> {
+    let address = abstract_address(name);
+    // SAFETY: integers only.
+    let socket =
+        own(check(unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) }.into())?);
+    let length = address.len() as libc::socklen_t;
+    // SAFETY: the pointer and length describe the address, which outlives the call.
+    check(unsafe { libc::bind(socket.as_raw_fd(), address.as_ptr().cast(), length) }.into())?;
+    Ok(socket)
+}
+
+/// A Unix stream socket, that does not wait, connected to this abstract name.
+pub fn connected_abstract(name: &[u8]) -> io::Result<OwnedFd> {
+    connected_unix(libc::SOCK_STREAM, &abstract_address(name))
+}
+
+/// Listens on a socket. Whoever connects from then on sees this process at the other end, whoever made the socket.
+pub fn listen(fd: impl AsFd, backlog: i32) -> io::Result<()> {
+    // SAFETY: integers only.
+    check(unsafe { libc::listen(fd.as_fd().as_raw_fd(), backlog) }.into()).map(drop)
+}
+
 /// The effective user of the process at the other end of a Unix socket when it connected (`SO_PEERCRED`, unix(7)).
 pub fn peer_user(fd: impl AsFd) -> io::Result<u32> {
+    peer(fd).map(|(_, user)| user)
+}
+
+/// The number and the effective user of the process at the other end of a Unix socket when it connected, or began to listen. The number
+/// is 0 for a process that is not in this process's PID namespace.
+pub fn peer(fd: impl AsFd) -> io::Result<(i32, u32)> {
     let mut peer = libc::ucred { pid: 0, uid: 0, gid: 0 };
     let mut length = size_of::<libc::ucred>() as libc::socklen_t;
     // SAFETY: peer and length are valid places to write to, and length says how much.
@@ -148,7 +182,7 @@ pub fn peer_user(fd: impl AsFd) -> io::Result<u32> {
         }
         .into(),
     )?;
-    Ok(peer.uid)
+    Ok((peer.pid, peer.uid))
 }
 
 /// What a descriptor that was waited for has to say.

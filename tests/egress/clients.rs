@@ -4,6 +4,7 @@
 use super::Case;
 use super::world::{PATH, Said, World, installed, line_with};
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -21,6 +22,7 @@ pub const CASES: &[Case] = &[
     ("java_http_client", java),
     ("psql", psql),
     ("secrets_stay_outside", secrets),
+    ("mcp_by_https", mcp),
 ];
 
 /// Where the web is.
@@ -30,7 +32,7 @@ const HOSTS: &str = "allow = [{ host = \"web.test\" }, { host = \"git.test\", po
 
 /// One server for all of them, that serves `www/HOST/PATH`.
 const SERVER: &str = r#"
-import http.server, os, ssl, sys
+import http.server, json, os, ssl, sys
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
@@ -51,6 +53,20 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 body += self.rfile.read(size); self.rfile.readline()
             self.rfile.readline()
         else: body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/mcp":
+            request = json.loads(body)
+            if request["method"] == "initialize": result = {"protocolVersion": "2025-06-18", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+            elif request["method"] == "tools/list": result = {"tools": [{"name": "who", "inputSchema": {"type": "object"}}]}
+            else: result = {"content": [{"type": "text", "text": str(self.headers)}]}
+            # Without a length, in chunks, an event at a time.
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            for event in [": one\n\n", "data: " + json.dumps({"jsonrpc": "2.0", "id": request.get("id"), "result": result}) + "\n\n"]:
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event.encode())); self.wfile.flush()
+            self.wfile.write(b"0\r\n\r\n")
+            return
         body = (str(len(body)) + "\n" + self.command + " " + self.path + "\n" + str(self.headers)).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
@@ -521,4 +537,67 @@ fn secrets(world: &World) {
     let said = run("allow = [{ host = \"key.test\", ports = [443], tls = false }]", "curl -sS $KEY_URL/");
     assert!(said.out.contains("a secret goes out by TLS only"), "{said:?}");
     assert!(!world.log().contains("sk-very"), "{}", world.log());
+}
+
+/// `weft mcp --url` to a server that speaks TLS: by the name that the policy has, at an address that may be dialled, with a secret that
+/// stays outside; with namespaces and without.
+fn mcp(world: &World) {
+    if !web(world) {
+        return;
+    }
+    let ask = |network: &str, url: &str| -> Said {
+        let above = world.policy(network);
+        let text = format!(
+            "version = 1\nextends = [\"{}\"]\n[tools]\nallow = [\"who\"]\n[[network.inject]]\nhost = \"key.test\"\nheader = \"Authorization\"\nfrom = \"env:TEST_KEY\"\n",
+            above.display()
+        );
+        let policy = world.file("mcp.toml", &text);
+        let mut command = world.weft(&["mcp", "--policy", policy.to_str().unwrap(), "--url", url]);
+        command.env("TEST_KEY", "sk-very-secret").env("XDG_STATE_HOME", world.at("home"));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut input = child.stdin.take().unwrap();
+        let initialize = r#"{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}"#;
+        let call = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"who"}}"#;
+        writeln!(input, "{initialize}\n{call}").unwrap();
+        // It is heard to the end before the client goes.
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut heard = String::new();
+        for _ in 0..2 {
+            out.read_line(&mut heard).unwrap();
+        }
+        drop(input);
+        let said = Said::from(child.wait_with_output().unwrap());
+        Said { out: heard, ..said }
+    };
+    let both = "allow = [{ host = \"key.test\" }, { host = \"web.test\" }, { host = \"private.test\" }, { host = \"other.test\", tls = false, ports = [443] }]";
+    for fallback in [false, true] {
+        if fallback && !world.can_fall_back() {
+            eprintln!(
+                "SKIPPED: egress: namespaces cannot be forbidden here; weft mcp --url was not tried without them"
+            );
+            break;
+        }
+        world.fall_back(fallback);
+        let said = ask(both, "https://key.test/mcp");
+        for header in
+            ["authorization: Bearer sk-very-secret", "mcp-protocol-version: 2025-06-18", "host: key.test"]
+        {
+            assert!(said.out.contains(header), "{fallback}: {header}: {said:?}");
+        }
+        let log = world.log();
+        assert!(
+            log.contains("\"target\":\"key.test:443\",\"allowed\":true") && !log.contains("sk-very"),
+            "{log}"
+        );
+        let said = ask(both, "https://web.test/mcp");
+        assert!(said.out.contains("host: web.test") && !said.out.contains("sk-very"), "{fallback}: {said:?}");
+        let said = ask(both, "https://private.test/mcp");
+        assert!(said.out.contains("-32002") && said.out.contains("denied"), "{fallback}: {said:?}");
+        let said = ask(both, "https://other.test/mcp");
+        assert!(said.out.contains("the rule says tls = false"), "{fallback}: {said:?}");
+        let said = ask(both, "https://git.test/mcp");
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{fallback}: {said:?}");
+    }
+    world.fall_back(false);
 }

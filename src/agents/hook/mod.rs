@@ -8,6 +8,7 @@
 //!
 //! A hook that does not refuse says nothing more: the program's own questions to its user stay as they are.
 
+pub mod inside;
 mod judge;
 mod tools;
 

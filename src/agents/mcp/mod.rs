@@ -4,6 +4,7 @@
 
 pub mod accepted;
 pub mod filter;
+pub mod http;
 pub mod review;
 pub mod rpc;
 

@@ -76,6 +76,14 @@ pub fn error(id: Option<&Node>, code: i64, text: &str) -> Vec<u8> {
     })
 }
 
+/// An error that somebody else made, as an answer to the request of this id.
+pub fn error_of(id: &Node, error: &Node) -> Vec<u8> {
+    written(|w| {
+        w.key("id")?.node(id, false)?;
+        w.key("error")?.node(error, false)
+    })
+}
+
 /// A request of weft's own. `meta` is what the client says of itself with each request, where the protocol wants that.
 pub fn request(id: &str, method: &str, meta: Option<&Node>, more: &[(&str, &Node)]) -> Vec<u8> {
     written(|w| {

@@ -6,9 +6,11 @@ use crate::cli::args::PathArg;
 use crate::cli::error::{Exit, Failure};
 use crate::cli::policy::{Format, choose, out, places};
 use crate::cli::term::say;
+use crate::clock;
 use crate::json::Writer;
 use crate::monitor::webhook::{LAST, Webhook};
 use crate::monitor::{Alert, Monitor, Thresholds};
+use crate::scan::names;
 use crate::scan::report::visible::visible;
 use argh::{ArgsInfo, FromArgs};
 use std::io::{self, Write};
@@ -45,6 +47,8 @@ pub struct Watch {
     files: Vec<PathArg>,
 }
 
+/// So many alerts are told together.
+const AT_ONCE: usize = 256;
 /// How often the logs are looked at.
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -63,21 +67,28 @@ pub fn run(command: &Watch) -> Result<Exit, Failure> {
     }
     let mut any = false;
     loop {
-        let mut alerts: Vec<Alert> = Vec::new();
+        let mut told =
+            Told { format: command.format, webhook: webhook.as_mut(), alerts: Vec::new(), any: false };
         for follow in &mut follows {
+            let mut broken = Ok(());
             let read = follow.entries(&mut |entry| {
                 if command.agent.as_ref().is_none_or(|agent| *agent == entry.agent_id) {
-                    alerts.extend(monitor.see(&entry));
+                    told.alerts.extend(monitor.see(&entry));
+                }
+                // A log may have an alert in every line.
+                if told.alerts.len() >= AT_ONCE && broken.is_ok() {
+                    broken = told.tell();
                 }
             });
-            read.map_err(|error| failure(&error))?;
+            let unreadable = read.map_err(|error| failure(&error))?;
+            broken?;
+            if unreadable > 0 {
+                told.alerts.push(no_entries(follow, unreadable));
+            }
         }
-        if !alerts.is_empty() {
-            any = true;
-            out(|page| alerts.iter().try_for_each(|alert| write(alert, command.format, page)))?;
-        }
+        told.tell()?;
+        any |= told.any;
         if let Some(webhook) = &mut webhook {
-            webhook.send(&alerts, None);
             let until = command.all.then(|| Instant::now() + LAST);
             webhook.failures(until).iter().for_each(|why| say(&format!("alert not delivered: {why}")));
         }
@@ -85,6 +96,42 @@ pub fn run(command: &Watch) -> Result<Exit, Failure> {
             return Ok(if any { Exit::Findings } else { Exit::Ok });
         }
         thread::sleep(EVERY);
+    }
+}
+
+/// Alerts that are not told yet.
+struct Told<'w> {
+    format: Format,
+    webhook: Option<&'w mut Webhook>,
+    alerts: Vec<Alert>,
+    /// There were some.
+    any: bool,
+}
+
+impl Told<'_> {
+    fn tell(&mut self) -> Result<(), Failure> {
+        let alerts = std::mem::take(&mut self.alerts);
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        self.any = true;
+        out(|page| alerts.iter().try_for_each(|alert| write(alert, self.format, page)))?;
+        if let Some(webhook) = &mut self.webhook {
+            webhook.send(&alerts, None);
+        }
+        Ok(())
+    }
+}
+
+/// Lines in which something may be said that nobody can read.
+fn no_entries(follow: &Follow, count: u64) -> Alert {
+    let at = names::escape(follow.path().as_os_str().as_encoded_bytes());
+    Alert {
+        kind: "unreadable",
+        timestamp: u64::try_from(clock::now().as_micros()).unwrap_or(u64::MAX),
+        run: String::new(),
+        agent: String::new(),
+        text: format!("{count} lines of {at} are no entries: weft audit verify tells which"),
     }
 }
 

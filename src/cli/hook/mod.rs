@@ -19,9 +19,11 @@ use super::error::{Exit, Failure};
 use super::policy::{choose, places};
 use super::run::prepare::Agent;
 use super::values::say;
-use crate::agents::hook::{Client, answer, judge, read};
+use crate::agents::hook::{Client, answer, inside, judge, read};
 use crate::agents::message;
-use crate::audit::Action;
+use crate::audit::{Action, Log};
+use crate::policy::Policy;
+use crate::sandbox::questions::Outside;
 use crate::scan::names;
 use argh::{ArgsInfo, FromArgValue, FromArgs};
 use std::io::{self, Write};
@@ -92,28 +94,39 @@ pub fn run(hook: &Hook) -> Result<Exit, Failure> {
 fn decide(command: &Run) -> Result<(), String> {
     let bytes =
         message::all(&mut io::stdin().lock()).map_err(|error| format!("cannot read the message: {error}"))?;
-    let told = |failure: Failure| {
-        let text = failure.to_string();
-        text.strip_prefix("weft: ").unwrap_or(&text).to_owned()
-    };
     let project = || command.client.project().and_then(std::env::var_os).map(PathBuf::from);
     let workspace = command.workspace.as_ref().map(|path| path.0.clone()).or_else(project);
     let mut places = places(workspace.as_deref()).map_err(told)?;
     places.agent = command.agent.as_ref().map(|agent| agent.name().to_owned());
-    let (policy, _) = choose(command.policy.as_deref(), &places).map_err(told)?;
-    let mut log = open(&policy).map_err(told)?;
-    let (decision, target) = match read(command.client, &bytes) {
+    // Inside a run, weft outside decides by the policy of the run, and keeps the log. A policy that is named here holds as well.
+    let outside = Outside::find();
+    if outside.is_none() || command.policy.is_some() {
+        let (policy, _) = choose(command.policy.as_deref(), &places).map_err(told)?;
+        let log = if outside.is_none() { Some(open(&policy).map_err(told)?) } else { None };
+        judged(command.client, &policy, &bytes, log)?;
+    }
+    let Some(outside) = outside else { return Ok(()) };
+    let answer = outside.ask(&inside::question(command.client, &bytes));
+    inside::heard(&answer.map_err(|error| format!("weft outside of the sandbox does not answer: {error}"))?)
+}
+
+/// By this policy, and with an entry in this log.
+fn judged(client: Client, policy: &Policy, bytes: &[u8], log: Option<Log>) -> Result<(), String> {
+    let (decision, target) = match read(client, bytes) {
         Ok(wanted) => {
-            let judged = judge(&policy, &wanted);
+            let judged = judge(policy, &wanted);
             (judged.decision, judged.target)
         }
         Err(why) => (crate::agents::call::refuse(why), "a message that is no call".to_owned()),
     };
-    let kept = log.decided(Action::Tool, &names::escape(target.as_bytes()), &decision);
-    kept.map_err(|error| told(super::check::unlogged(&error)))?;
-    if decision.allowed {
-        return Ok(());
+    if let Some(mut log) = log {
+        let kept = log.decided(Action::Tool, &names::escape(target.as_bytes()), &decision);
+        kept.map_err(|error| told(super::check::unlogged(&error)))?;
     }
-    let by = decision.rule.as_ref().map_or(String::new(), |rule| format!(" ({rule})"));
-    Err(names::escape(format!("{}{by}", decision.reason).as_bytes()))
+    if decision.allowed { Ok(()) } else { Err(inside::reason(&decision)) }
+}
+
+fn told(failure: Failure) -> String {
+    let text = failure.to_string();
+    text.strip_prefix("weft: ").unwrap_or(&text).to_owned()
 }

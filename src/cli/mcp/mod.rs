@@ -2,7 +2,9 @@
 //! process of its own; here is what reads and writes.
 
 mod accept;
+pub(super) mod carrier;
 mod lines;
+mod place;
 mod server;
 
 use super::args::PathArg;
@@ -33,6 +35,7 @@ use std::time::{Duration, Instant};
     name = "mcp",
     help_triggers("--help"),
     example = "{command_name} --policy mcp-server -- node node_modules/.bin/mcp-server-filesystem .",
+    example = "{command_name} --policy weft.toml --url https://mcp.example.com/mcp",
     example = "{command_name} --policy weft.toml --accept -- python3 server.py   what the server says of its tools now",
     note = "For the settings of an MCP client, in place of the server's own command. `tools/list` shows what [tools] allows, `tools/call` is decided by [tools] and [[tools.argument]]; resources and prompts are named resource:URI and prompt:NAME. A tool that is not as it was when its server first ran, or whose description carries instructions, is kept away.",
     error_code(
@@ -66,6 +69,16 @@ pub struct Mcp {
     /// how long the server may take for an answer (30s, 10m); 10m if not given
     #[argh(option, arg_name = "TIME")]
     answer_within: Option<Within>,
+    /// a server that is there already, reached by Streamable HTTP through the egress of the policy: https://HOST/PATH, or plain
+    /// http on this machine's loopback
+    #[argh(option, arg_name = "URL")]
+    url: Option<String>,
+    /// the server speaks Streamable HTTP, on this port of its own loopback, in the sandbox
+    #[argh(option, arg_name = "PORT")]
+    http: Option<place::Port>,
+    /// with --http: the path; /mcp if not given
+    #[argh(option, arg_name = "PATH")]
+    path: Option<String>,
     /// the server and its arguments, best after `--`
     #[argh(positional, greedy, arg_name = "SERVER")]
     server: Vec<String>,
@@ -97,10 +110,7 @@ impl FromArgValue for Within {
 }
 
 pub fn run(command: &Mcp) -> Result<Exit, Failure> {
-    if command.server.is_empty() {
-        let fix = "write it after --: weft mcp --policy mcp-server -- python3 server.py";
-        return Err(Failure::usage("no server to run", "", fix));
-    }
+    let (words, remote) = place::named(command)?;
     if command.yes && !command.accept {
         return Err(Failure::usage("--yes is for --accept", "--yes", "leave it out, or add --accept"));
     }
@@ -115,9 +125,11 @@ pub fn run(command: &Mcp) -> Result<Exit, Failure> {
         let what = "the server could rewrite what was accepted of it";
         return Err(Failure::usage(what, at, "take the folder out of filesystem.write, or deny it"));
     }
-    let words: Vec<String> = command.server.iter().map(|word| super::args::shown(word)).collect();
     let accepted = Accepted::open(&folder, &words)
         .map_err(|why| Failure::usage(why, "", "look at the file; without it the server is as new"))?;
+    if let Some(remote) = &remote {
+        reachable(&policy, remote)?;
+    }
     if command.accept {
         return accept::run(command, &policy, accepted);
     }
@@ -128,6 +140,18 @@ pub fn run(command: &Mcp) -> Result<Exit, Failure> {
         .and_then(|()| log.record(Action::Policy, &name, true, &format!("sha256 {}", policy.hash), None))
         .map_err(|error| unlogged(&error))?;
     between(command, policy, accepted, log)
+}
+
+/// A server that the policy does not let anybody reach is refused at once, not by each request. What is let through here is decided
+/// again, with its address, by the egress.
+fn reachable(policy: &Policy, remote: &place::Remote) -> Result<(), Failure> {
+    let Err(decision) = decide::connect(&policy.network, &remote.host, remote.port) else { return Ok(()) };
+    let target = format!("{}:{}", remote.host, remote.port);
+    open(policy)?.decided(Action::Connect, &target, &decision).map_err(|error| unlogged(&error))?;
+    let by = decision.rule.as_ref().map_or(String::new(), |rule| format!(" ({rule})"));
+    let what = format!("the policy does not let it reach the server: {}{by}", decision.reason);
+    let fix = "name the host in [network] allow, if it is to be reached";
+    Err(Failure { exit: Exit::Findings, ..Failure::usage(what, target, fix) })
 }
 
 /// What the main thread is told.
@@ -226,6 +250,11 @@ impl Shared {
     }
 }
 
+/// How long a server may take for an answer.
+fn patience(command: &Mcp) -> Duration {
+    command.answer_within.map_or(Duration::from_secs(600), |within| within.0)
+}
+
 fn kept(log: &mut Log, target: &str, decision: &Decision) -> Result<(), Failure> {
     let target = names::escape(target.as_bytes());
     log.decided(Action::Tool, &target, decision)
@@ -233,7 +262,7 @@ fn kept(log: &mut Log, target: &str, decision: &Decision) -> Result<(), Failure>
 }
 
 fn between(command: &Mcp, policy: Policy, accepted: Accepted, log: Log) -> Result<Exit, Failure> {
-    let patience = command.answer_within.map_or(Duration::from_secs(600), |within| within.0);
+    let patience = patience(command);
     let warn_only = command.on_injection == Some(OnInjection::Warn);
     // It is needed as long as there is a process.
     let policy: &'static Policy = Box::leak(Box::new(policy));

@@ -1,6 +1,8 @@
 //! The process in which `weft run` holds the server: started, written to, ended.
 
-use super::Mcp;
+use super::carrier::CARRY;
+use super::place::Port;
+use super::{Mcp, patience};
 use crate::cli::args::to_os;
 use crate::cli::error::{Exit, Failure};
 use crate::sys::{signal, socket};
@@ -103,7 +105,8 @@ impl Server {
         };
         // This very program, whatever stands under its name by now.
         let mut run = Command::new("/proc/self/exe");
-        run.arg("run");
+        let carried = command.url.is_some() || command.http.is_some();
+        run.arg(if carried { CARRY } else { "run" });
         if let Some(policy) = &command.policy {
             run.arg("--policy").arg(to_os(policy));
         }
@@ -112,6 +115,18 @@ impl Server {
         }
         for workspace in &command.workspace {
             run.arg("--workspace").arg(&workspace.0);
+        }
+        if let Some(url) = &command.url {
+            run.arg("--url").arg(to_os(url));
+        }
+        if let Some(Port(port)) = command.http {
+            run.arg("--http").arg(port.to_string());
+        }
+        if let Some(path) = &command.path {
+            run.arg("--path").arg(to_os(path));
+        }
+        if carried {
+            run.arg("--patience").arg(patience(command).as_millis().to_string());
         }
         run.arg("--").args(command.server.iter().map(|word| to_os(word)));
         run.stdin(Stdio::piped()).stdout(Stdio::piped());

@@ -1,6 +1,7 @@
 //! `weft run`: a command under a policy that the kernel holds. Finds the policy, keeps the log, hands on the exit code;
 //! what is enforced and how is `sandbox`'s.
 
+mod asked;
 pub(super) mod explain;
 pub(super) mod module;
 mod network;
@@ -89,6 +90,7 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         net_log: command.net_log,
         observe: command.observe,
         words: &command.command,
+        own: None,
     };
     wanted.check("weft run -- bash")?;
     let prepared = Prepared::new(command.policy.as_deref(), command.agent.as_ref(), &command.workspace)?;
@@ -98,7 +100,16 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
     run_prepared(prepared, &wanted).map(|ran| ran.exit)
 }
 
+/// Code of weft's own that runs where a command would.
+pub(super) struct Own<'a> {
+    /// Whether it can under a plan, which it may add to; nothing has run yet.
+    pub ready: &'a dyn Fn(&mut Plan) -> Result<(), Failure>,
+    /// Inside. Gives the exit code.
+    pub act: &'a dyn Fn(&Plan) -> i32,
+}
+
 /// What is to be done with a policy.
+#[derive(Default)]
 pub(super) struct Wanted<'a> {
     pub explain: bool,
     pub format: Option<Format>,
@@ -107,6 +118,8 @@ pub(super) struct Wanted<'a> {
     pub observe: bool,
     /// The command and its arguments.
     pub words: &'a [String],
+    /// What runs in its place; the words only say what that is.
+    pub own: Option<&'a Own<'a>>,
 }
 
 impl Wanted<'_> {
@@ -131,7 +144,8 @@ pub(super) fn close_inherited() -> Result<(), Failure> {
 pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Ran, Failure> {
     let probe = Probe::here();
     let words: Vec<OsString> = wanted.words.iter().map(|word| to_os(word)).collect();
-    let mut module = words.first().and_then(|word| Module::find(word, &prepared.start));
+    let program = words.first().filter(|_| wanted.own.is_none());
+    let mut module = program.and_then(|word| Module::find(word, &prepared.start));
     let runs = match (&module, words.is_empty()) {
         (Some(_), _) => Runs::Module,
         (None, true) => Runs::Either,
@@ -159,10 +173,13 @@ pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Ran, F
         say(&format!("warning: no sandbox, nothing holds the command to the policy{}", by_line(&origin)));
     }
     say_unenforced(&plan);
+    if let Some(own) = wanted.own {
+        (own.ready)(&mut plan)?;
+    }
     let mut recorder = Recorder::open(&prepared.policy, &plan)?;
     recorder.net_log = wanted.net_log;
     recorder.begin(&prepared, &plan, &words)?;
-    let mut ended = launched(&prepared.policy, &plan, &words, &mut module, &mut recorder)?;
+    let mut ended = launched(&prepared.policy, &plan, wanted.own, &words, &mut module, &mut recorder)?;
     if let Err(error) = &ended
         && plan.has_namespaces()
         && launch::namespaces_refused(error)
@@ -171,7 +188,13 @@ pub(super) fn run_prepared(prepared: Prepared, wanted: &Wanted) -> Result<Ran, F
         if wanted.observe {
             observe(&prepared, &mut plan)?;
         }
-        ended = launched(&prepared.policy, &plan, &words, &mut module, &mut recorder)?;
+        if let Some(own) = wanted.own
+            && let Err(refused) = (own.ready)(&mut plan)
+        {
+            recorder.not_started(&refused.what)?;
+            return Err(refused);
+        }
+        ended = launched(&prepared.policy, &plan, wanted.own, &words, &mut module, &mut recorder)?;
     }
     conclude(recorder, ended, &prepared.policy, &plan, &words)
 }
@@ -203,10 +226,14 @@ fn observe(prepared: &Prepared, plan: &mut Plan) -> Result<(), Failure> {
 fn launched(
     policy: &Policy,
     plan: &Plan,
+    own: Option<&Own<'_>>,
     words: &[OsString],
     module: &mut Option<Module>,
     recorder: &mut Recorder<'_>,
 ) -> Result<Result<End, launch::Error>, Failure> {
+    if let Some(own) = own {
+        return Ok(launch::run_inside(plan, &|| (own.act)(plan), &mut |event| recorder.witness(event)));
+    }
     #[cfg(feature = "wasm")]
     if let (Some(module), Some(guest)) = (module, &plan.guest) {
         if !recorder.module(module)? {

@@ -1,5 +1,6 @@
 //! The log of one run: from what the sandbox sees to audit entries, and what is said of it at the end.
 
+use super::asked;
 use super::network;
 use super::observed::{self, Target};
 use super::prepare::Prepared;
@@ -36,12 +37,13 @@ const SYNCED: Duration = Duration::from_millis(100);
 const TOLD: usize = 10;
 
 pub struct Recorder<'a> {
-    policy: &'a Policy,
-    log: Log,
+    pub(super) policy: &'a Policy,
+    pub(super) log: Log,
     run: String,
     began: Instant,
     denied: u64,
     programs: u64,
+    questions: u64,
     /// What was decided about a file under this name, so that a program that starts often is looked into once.
     known: HashMap<PathBuf, ((u64, u64), Decision)>,
     /// Say what happens on the network as it happens.
@@ -78,6 +80,7 @@ impl<'a> Recorder<'a> {
             began: Instant::now(),
             denied: 0,
             programs: 0,
+            questions: 0,
             known: HashMap::new(),
             net_log: false,
             observed: plan.calls.observe,
@@ -168,6 +171,10 @@ impl<'a> Recorder<'a> {
             Event::Network(event) => self.network(&event),
             Event::Landlock(denial) => self.landlock(&denial),
             Event::Limit(limit) => self.record_limit(limit),
+            Event::Question(question) => {
+                self.questions += 1;
+                asked::answer(self, self.questions - 1, &question)
+            }
             Event::Trap(text) => {
                 self.trap.get_or_insert(names::escape(text.as_bytes()));
                 Ok(())

@@ -78,6 +78,7 @@ pub fn run(command: &Run) -> Result<Exit, Failure> {
         net_log: false,
         observe: false,
         words,
+        own: None,
     };
     wanted.check("weft skill run NAME -- CMD")?;
     let workspace = workspace(command.workspace.as_ref(), command.dir.as_ref())?;

@@ -235,6 +235,7 @@ fn observe(
         net_log: false,
         observe: true,
         words: &command.command,
+        own: None,
     };
     let ran = run_prepared(prepared, &wanted)?;
     let how = match ran.end {

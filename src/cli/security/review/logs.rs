@@ -1,10 +1,10 @@
-//! What the logs tell of each agent: runs, denials over time, what is out of the ordinary, what was used. Reads each log twice, once
-//! for its chain; changes none.
+//! What the logs tell of each agent: runs, denials over time, what is out of the ordinary, what was used. Reads each log once, its chain
+//! as well; changes none.
 
 use super::agents::Agent;
 use super::finding::{Area, Findings, Kind};
 use crate::audit::usage::{Budget, Usage};
-use crate::audit::{Action, AuditError, SandboxAuditEntry, Verdict, entries, time, verify};
+use crate::audit::{Action, AuditError, SandboxAuditEntry, Verdict, read as read_log, time};
 use crate::monitor::{Alert, Monitor, Thresholds};
 use crate::rules::Severity;
 use crate::scan::names;
@@ -162,10 +162,19 @@ impl Activity {
             known.first = known.first.min(entry.timestamp);
             if entry.timestamp >= known.last {
                 known.last = entry.timestamp;
-                known.reason = entry.reason;
-                known.rule = entry.rule;
+                let rule = entry.rule.as_deref().unwrap_or_default();
+                if budget.exchange(&known.reason, &entry.reason)
+                    && budget.exchange(known.rule.as_deref().unwrap_or_default(), rule)
+                {
+                    known.reason = entry.reason;
+                    known.rule = entry.rule;
+                }
             }
-        } else if self.targets.len() < TARGETS && budget.take(&key.1) && budget.take(&entry.reason) {
+        } else if self.targets.len() < TARGETS
+            && budget.take(&key.1)
+            && budget.take(&entry.reason)
+            && budget.take(entry.rule.as_deref().unwrap_or_default())
+        {
             let denied = Denied {
                 action,
                 target: key.1.clone(),
@@ -214,7 +223,7 @@ pub fn read(paths: &[PathBuf], unknown: &mut Vec<String>) -> (Vec<Log>, BTreeMap
     for path in paths {
         let mut agents = BTreeSet::new();
         let mut beyond = 0u64;
-        let read = entries(path, |entry| {
+        let read = read_log(path, None, |entry| {
             if all.len() >= AGENTS && !all.contains_key(&entry.agent_id) {
                 beyond += 1;
                 return;
@@ -229,8 +238,10 @@ pub fn read(paths: &[PathBuf], unknown: &mut Vec<String>) -> (Vec<Log>, BTreeMap
                 .push(format!("{name}: {beyond} entries are of more agents than are told apart ({AGENTS})"));
         }
         let failed = |error: AuditError| crate::words::reason(&error.source);
-        let unreadable = *read.as_ref().unwrap_or(&0);
-        let verdict = read.map_err(failed).and_then(|_| verify(path, None).map_err(failed));
+        let (verdict, unreadable) = match read {
+            Ok((verdict, unreadable)) => (Ok(verdict), unreadable),
+            Err(error) => (Err(failed(error)), 0),
+        };
         logs.push(Log { path: path.clone(), verdict, unreadable, agents });
     }
     for (id, activity) in &all {
@@ -318,6 +329,12 @@ pub fn weaknesses(agents: &[Agent], logs: &[Log], findings: &mut Findings) {
                 "denials" => {
                     ("SA-046", "many-denials", Severity::Low, "look at them: `weft audit show --denied`")
                 }
+                "unwatched" => (
+                    "SA-048",
+                    "unwatched",
+                    Severity::Medium,
+                    "look at what ran then: `weft audit show`; alerts about it may be missing",
+                ),
                 _ => ("SA-047", "many-calls", Severity::Low, "set calls_per_5s in [monitor]"),
             };
             let times = match unusual.count {
