@@ -2,7 +2,7 @@
 # Installs the static weft binary of a release: fetched, its SHA-256 compared with the release's list, put in place in one step.
 # Needs no root: it goes to ~/.local/bin unless told otherwise. What is there stays until the new one has been checked.
 #
-#   scripts/install.sh [--version vX.Y.Z] [--flavour default|edge|edge-offline] [--to FOLDER]
+#   scripts/install.sh [--version vX.Y.Z] [--flavour default|wasm|edge|edge-offline] [--to FOLDER]
 #
 # WEFT_RELEASES is where releases are (https://…/releases/download); required until weft has a home that everybody knows.
 # The list of checksums comes from the same place as the binary: it finds broken downloads, not a broken-into release. For that there
@@ -26,8 +26,8 @@ case $(uname -s)-$(uname -m) in
 esac
 case $flavour in
     default) ;;
-    edge | edge-offline) name=$name-$flavour ;;
-    *) die "no flavour $flavour: use default, edge or edge-offline" ;;
+    wasm | edge | edge-offline) name=$name-$flavour ;;
+    *) die "no flavour $flavour: use default, wasm (runs WebAssembly programs as well), edge or edge-offline" ;;
 esac
 [ -n "${WEFT_RELEASES:-}" ] || die "set WEFT_RELEASES to where the releases are, such as https://example.org/weft/releases/download"
 case $WEFT_RELEASES in https://* | http://127.0.0.1:* | file://*) ;; *) die "$WEFT_RELEASES: use https" ;; esac

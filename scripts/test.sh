@@ -15,7 +15,7 @@ want "wget --version" wget
 want "ssh -V" openssh-client
 want "/usr/bin/python3 -m pip --version" python3-pip
 want "python3 -m ensurepip --version" python3-venv
-# What tests/wasm.rs compiles its programs with.
+# What tests/wasm compiles its programs with.
 want "clang --version" clang
 want "wasm-ld --version" lld
 want "test -e /usr/lib/wasm32-wasi/libc.a" wasi-libc
@@ -25,6 +25,9 @@ want "npm --version" npm
 want "go version" golang-go
 want "javac -version" default-jdk-headless
 need_rust
+if ! { command -v rustup >/dev/null && rustup target add wasm32-wasip1 >/dev/null 2>&1; }; then
+    echo "SKIPPED: Rust programs of tests/wasm: rustup has no standard library for wasm32-wasip1 here"
+fi
 
 # The real clawhub program, which weft is tested beside: 0.23.3 brings the Node 22 it needs.
 if command -v npm >/dev/null; then
@@ -51,12 +54,14 @@ step "lints" cargo clippy --all-targets --locked --quiet -- -D warnings
 step "tests" cargo test --locked --no-fail-fast
 # The feature that is not in `default`: its own tests, and those of what it touches.
 step "lints, WebAssembly" cargo clippy --all-targets --locked --quiet --features wasm -- -D warnings
-step "tests, WebAssembly" cargo test --locked --no-fail-fast --features wasm --lib --test wasm --test fuzz_wasm --test cli_skill
+step "tests, WebAssembly" cargo test --locked --no-fail-fast --features wasm --lib --test wasm --test wasm_walls --test fuzz_wasm --test cli_skill
+step "tests, HTTPS from WebAssembly" cargo test --locked --features wasm --test egress -- module
+step "WASI beside wasmtime" scripts/ci/wasi-compare.sh
 # The other processor: numbers of system calls and widths differ. Without the client, which has C in it.
 other=aarch64-unknown-linux-musl
 [ "$(uname -m)" != aarch64 ] || other=x86_64-unknown-linux-musl
 if command -v rustup >/dev/null && rustup target add "$other" >/dev/null 2>&1; then
-    step "the other processor" cargo check --locked --quiet --bin weft --target "$other" --no-default-features --features edge-offline
+    step "the other processor" cargo check --locked --quiet --bin weft --target "$other" --no-default-features --features edge-offline,wasm
 else
     echo "SKIPPED: compiling for $other: rustup has no standard library for it here"
 fi

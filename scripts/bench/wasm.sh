@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures WebAssembly programs: how long one takes to start, how fast a loop is beside wasmtime and native code, and how much fuel goes
-# in a second. Everything in one session, because machines differ; says medians.
+# Measures WebAssembly programs: how long one takes to start, how fast a loop is beside wasmtime and native code, and what a
+# limit on CPU time comes to. Everything in one session, because machines differ; says medians.
 #
 # Usage: scripts/bench/wasm.sh [WEFT]     (default: target/release/weft, built with the feature wasm)
 #
@@ -133,9 +133,14 @@ print(time.perf_counter() - began, file=sys.stderr)
     theirs = median(5, jit)
     print(f"loop: wasmtime {theirs * 1000:.0f} ms without its compiling ({theirs / native:.2f} x native); weft {ours / theirs:.1f} x wasmtime")
 assert len(outputs) == 1, outputs
-with open(f"{work}/fuel.toml", "w") as policy:
-    policy.write(open(f"{work}/wasm.toml").read() + '[process]\nmax_cpu_time = "600s"\n')
-fueled = median(5, lambda: weft_run("fuel", "loop.wasm", rounds))
-print(f"loop: weft with fuel {fueled * 1000:.0f} ms ({fueled / ours:.2f} x without)")
+# What a limit on CPU time comes to: the loop is stopped long before its end.
+for kind in "wasm", "combined":
+    with open(f"{work}/limit.toml", "w") as policy:
+        policy.write(open(f"{work}/{kind}.toml").read() + '[process]\nmax_cpu_time = "2s"\n')
+    command = [weft, "run", "--policy", work + "/limit.toml", "--", "loop.wasm", "1000000"]
+    def stopped():
+        done = subprocess.run(command, cwd=ws, stdin=subprocess.DEVNULL, capture_output=True)
+        assert done.returncode == 152 and b"max_cpu_time" in done.stderr, done
+    print(f"max_cpu_time = 2s, type {kind}: stopped after {cpu(3, stopped):.2f} s of CPU time")
 PY
 python3 "$work/time.py" "$weft" "$work" "$wasmtime"

@@ -2,7 +2,7 @@
 # Builds the static flavours and holds them to baseline.json: bytes; instructions of `--version`, of scans, of a policy and of a plan;
 # memory and time of `--version`. What was built is in target/dist.
 #
-#   scripts/ci/gates.sh [--write | --against COMMIT] [FLAVOUR...]      (default: default edge edge-offline)
+#   scripts/ci/gates.sh [--write | --against COMMIT] [FLAVOUR...]      (default: default edge edge-offline; wasm when it is named)
 #
 # --write makes what is measured the baseline. --against builds COMMIT as well and compares with that: for machines whose compiler
 # is another than the baseline's.
@@ -25,6 +25,11 @@ need_static_rust "$target" || { echo "SKIPPED: static builds and their gates: no
 built=${CARGO_TARGET_DIR:-$PWD/target}
 mkdir -p target/dist
 
+# Under which name a flavour is in baseline.json: `wasm` is the scanner's own module there (scripts/ci/wasm.sh).
+group() {
+    case $1 in wasm) echo default-wasm ;; *) echo "$1" ;; esac
+}
+
 options=()
 if [ -n "$against" ] && ! against=$(git rev-parse --verify --quiet "$against^{commit}"); then
     echo "SKIPPED: the commit to compare with is not here"
@@ -34,7 +39,7 @@ measure_before() {
     local flavour
     for flavour in "$@"; do
         (cd "$before" && WEFT_COMMIT=$(printf '%.12s' "$against") CARGO_TARGET_DIR=$built/against scripts/build/static.sh "$flavour" "$target") >&2 || return 1
-        scripts/bench/measure.sh "$flavour" "$built/against/static-$flavour/$target/release/weft" || return 1
+        scripts/bench/measure.sh "$(group "$flavour")" "$built/against/static-$flavour/$target/release/weft" || return 1
     done
 }
 if [ -n "$against" ]; then
@@ -60,9 +65,13 @@ for flavour in "$@"; do
     step "$flavour" scripts/build/static.sh "$flavour" "$target"
     binary=$built/static-$flavour/$target/release/weft
     cp "$binary" "target/dist/weft-$flavour-$target"
-    scripts/bench/measure.sh "$flavour" "$binary" > target/measures.txt
+    scripts/bench/measure.sh "$(group "$flavour")" "$binary" > target/measures.txt
     mapfile -t measures < target/measures.txt
     python3 scripts/bench/gate.py "${write[@]}" "${options[@]}" "${measures[@]}" || status=1
+    # What is linked statically is not what the tests have run.
+    if [ "$flavour" = wasm ]; then
+        step "WASI in the static binary" scripts/ci/wasi-compare.sh "$binary"
+    fi
 done
 # The plan of a sandbox is counted apart, in the tests' build, and against the baseline alone: another compiler's is not looked at.
 step "plan" scripts/bench/plan.sh > target/measures.txt

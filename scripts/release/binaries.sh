@@ -18,7 +18,7 @@ for target in "${targets[@]}"; do
             export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc
             ;;
     esac
-    for flavour in default edge edge-offline; do
+    for flavour in default wasm edge edge-offline; do
         name=weft-${target%%-*}
         [ "$flavour" = default ] || name=$name-$flavour
         scripts/build/static.sh "$flavour" "$target"

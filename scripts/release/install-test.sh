@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tries install.sh as a user would: without root, against a server on loopback. A good release is installed and replaced by the next;
-# a binary that is not what the list says, one that the list does not know, one that does not run, and a server without TLS are
+# Tries install.sh as a user would: without root, against a server on loopback. A good release is installed and replaced by the next, and by
+# another flavour; a binary that is not what the list says, one that the list does not know, one that does not run, and a server without TLS are
 # refused, and what was installed stays.
 #
 #   scripts/release/install-test.sh [WEFT]      (default: target/release/weft)
@@ -35,6 +35,10 @@ release v1.3.0 < "$weft"
 sed -i "s/$name/$name-edge/" "$work/releases/v1.3.0/SHA256SUMS"
 printf '#!/bin/sh\nexit 1\n' | release v1.4.0
 cp -r "$work/releases/v1.1.0" "$work/releases/latest"
+# A release that holds another flavour as well.
+release v1.5.0 < "$weft"
+(cat "$weft"; echo; echo) > "$work/releases/v1.5.0/$name-wasm"
+(cd "$work/releases/v1.5.0" && sha256sum "$name"* > SHA256SUMS)
 
 # The server says on which port it came up.
 python3 -u -c 'import functools, http.server, sys
@@ -78,5 +82,9 @@ refused "a binary that the list does not know" "says nothing of" --version v1.3.
 refused "a binary that does not run" "does not run here" --version v1.4.0
 refused "a release that is not there" "could not be fetched" --version v9.9.9
 refused "a flavour that is not there" "no flavour" --flavour huge
+install_it --version v1.5.0 --flavour wasm || fail "the flavour wasm"
+cmp -s "$to" "$work/releases/v1.5.0/$name-wasm" || fail "the flavour wasm is another binary"
+echo "installed: the flavour wasm"
+install_it --version v1.1.0 || fail "v1.1.0 again"
 where=http://example.org/releases refused "a server without TLS" "use https" --version v1.0.0
 say "install.sh: good"

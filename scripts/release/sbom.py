@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes which crates are in the binary, as SPDX 2.3 JSON, from Cargo.lock and cargo's own resolution."""
+"""Writes which crates are in the binaries (those of the largest, the flavour wasm), as SPDX 2.3 JSON, from Cargo.lock and cargo's own resolution."""
 import hashlib
 import json
 import os
@@ -8,10 +8,10 @@ import sys
 
 TARGET = "x86_64-unknown-linux-musl"
 cargo = os.environ.get("CARGO", "cargo")
-meta = json.loads(subprocess.check_output([cargo, "metadata", "--locked", "--format-version", "1", "--filter-platform", TARGET]))
+meta = json.loads(subprocess.check_output([cargo, "metadata", "--locked", "--format-version", "1", "--features", "wasm", "--filter-platform", TARGET]))
 packages = {package["id"]: package for package in meta["packages"]}
 # Only what is linked: neither what tests use nor what runs at build time. `metadata` does not tell features of the one from the other's.
-tree = [cargo, "tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--target", TARGET, "--format", "{p}"]
+tree = [cargo, "tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--features", "wasm", "--target", TARGET, "--format", "{p}"]
 linked = {tuple(line.split()[:2]) for line in subprocess.check_output(tree, text=True).splitlines() if line}
 reached = [name for name, package in packages.items() if (package["name"], "v" + package["version"]) in linked]
 

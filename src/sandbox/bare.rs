@@ -30,7 +30,7 @@ pub fn plan(
         let why = "without a sandbox processes are counted only in a cgroup, and none can be made here";
         unenforced.push((most.origin.clone(), why.to_owned()));
     }
-    Ok(Plan { unenforced, ..Plan::without_walls(policy, probe, outside, effective, limits) })
+    Ok(Plan { unenforced, ..Plan::without_walls(policy, probe, outside, &[], effective, limits) })
 }
 
 /// Everything from the clone to the end of the run. `outside` is weft's process number.
@@ -98,7 +98,11 @@ fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &OwnedFd, pare
             let less = caps::no_new_privs()
                 .map_err(at("set no_new_privs"))
                 .and_then(|()| caps::drop_all().map_err(at("drop capabilities")))
-                .and_then(|()| caps::set_dumpable(false).map_err(at("close this process to others")));
+                .and_then(|()| caps::set_dumpable(false).map_err(at("close this process to others")))
+                .and_then(|()| match inside.plan.is_narrowed() {
+                    true => super::wasm::walls::raise(inside.plan),
+                    false => Ok(()),
+                });
             match less {
                 Err(failed) => failed,
                 Ok(()) => process::exit_now(act(&super::pid1::Ours { weft, egress: inside.egress })),

@@ -381,6 +381,7 @@ fn start(
         outward,
         questions: None,
         end: None,
+        started: false,
         killed: false,
         refused: 0,
         denials,
@@ -441,6 +442,8 @@ struct Watch<'a> {
     outward: Option<Outward>,
     questions: Option<Questions>,
     end: Option<End>,
+    /// The walls are up, and what runs behind them is not weft's first process any more.
+    started: bool,
     killed: bool,
     refused: u64,
     denials: Option<Denials>,
@@ -567,12 +570,16 @@ impl Watch<'_> {
         }
         match Message::decode(&buffer[..length]) {
             Some(Message::Failed { step, path, errno, text }) => {
+                // What runs by now is no witness for how the walls were built: weft would build others.
+                let step = if self.started { format!("after the start: {step}") } else { step };
                 return Err(Error { step, path, errno, text });
             }
             Some(Message::NoCommand { errno: libc::ENOENT }) => self.end = Some(End::NotFound),
             Some(Message::NoCommand { errno }) => self.end = Some(End::NotExecutable(errno)),
-            Some(Message::Listener) => {
+            // A second one would come from what runs, and weft takes no descriptor from that.
+            Some(Message::Listener) if !self.started => {
                 self.listener = fd;
+                self.started = true;
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Questions) => {
@@ -580,6 +587,7 @@ impl Watch<'_> {
                 self.questions = fd.and_then(|made| Questions::start(made).ok());
             }
             Some(Message::Started) => {
+                self.started = true;
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
             }
             Some(Message::Refused { number, args, pid }) => {
@@ -613,7 +621,7 @@ impl Watch<'_> {
                 // When there was no command, its end says nothing.
                 self.end.get_or_insert(End::Command(status));
             }
-            None => {
+            Some(Message::Listener) | None => {
                 let error = io::Error::other("a message that no version of weft sends");
                 return Err(failed("hear from the inside", nowhere)(error));
             }

@@ -42,6 +42,10 @@ pub fn lines(policy: &Policy, plan: &Plan) -> Vec<Line> {
         for (origin, (_, by)) in &mut all.lines {
             if let Some((_, held)) = INTERPRETED.iter().find(|(key, _)| origin.key.starts_with(key)) {
                 *by = vec![(*held).to_owned()];
+                if plan.is_narrowed() {
+                    let behind = NARROWED.iter().find(|(key, _)| origin.key.starts_with(key));
+                    by.extend(behind.map(|(_, held)| (*held).to_owned()));
+                }
             }
         }
     }
@@ -68,11 +72,25 @@ const INTERPRETED: &[(&str, &str)] = &[
     ("process.syscalls", "it makes no system calls; weft makes its own"),
     ("process.max_processes", "it is one process and cannot make another"),
     ("process.max_memory", "weft counts memory and tables; the interpreter's process has a limit above that"),
-    ("process.max_cpu_time", "rlimit CPU, and fuel"),
+    ("process.max_cpu_time", "rlimit CPU of the interpreter's process"),
     ("process.max_open_files", "weft counts descriptors"),
     ("process.max_file_size", "rlimit FSIZE; weft counts what goes to terminals and pipes"),
     ("process.max_wall_time", "weft: SIGTERM, two seconds later SIGKILL"),
     ("process.", "weft looks at the module's file before it reads it; nothing native is executed"),
+];
+
+/// What holds it besides where Landlock and a filter hold the interpreter's process, without namespaces.
+const NARROWED: &[(&str, &str)] = &[
+    ("filesystem.read", "Landlock"),
+    ("filesystem.write", "Landlock"),
+    ("filesystem.exec", "Landlock and seccomp"),
+    (
+        "filesystem.",
+        "nothing but that: without namespaces the kernel cannot leave out a place in an allowed folder",
+    ),
+    ("network", "seccomp: no socket but in pairs"),
+    ("process.syscalls", "seccomp: the calls of the interpreter"),
+    ("process.max_processes", "seccomp"),
 ];
 
 struct Lines<'a> {

@@ -185,6 +185,10 @@ pub(super) fn become_command(inside: &Inside<'_>, mask: &signal::Mask, weft: &Ow
         Task::Act(act) => process::exit_now(act()),
         #[cfg(feature = "wasm")]
         Task::Interpret(act) => {
+            // From here on the socket is in the hands of what may be taken over by a program: no failure of the walls is believed any more.
+            if !inside.plan.calls.report {
+                Message::Started.send(weft);
+            }
             // Nothing is executed, so that nobody closes it to others any more.
             if let Err(error) = caps::set_dumpable(false) {
                 return ("close this process to others", PathBuf::new(), error);

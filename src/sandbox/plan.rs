@@ -123,15 +123,6 @@ pub fn plan_for(
         SandboxType::None => return bare::plan(policy, probe, outside, effective),
         #[cfg(feature = "wasm")]
         SandboxType::Wasm => return super::wasm::plan::alone(policy, probe, outside, effective),
-        SandboxType::Combined => {
-            // The keeper opens files in place of whoever asks; an interpreter that walks by handles is none of those it knows.
-            if let Some(why) = &probe.no_namespaces {
-                let origin = policy.sandbox.kind.as_ref().map(|set| set.origin.clone());
-                let why = format!("a WebAssembly module behind the kernel's walls needs namespaces ({why})");
-                let help = "allow user namespaces for this user, or use type = \"wasm\"";
-                return Err(Refusal::new(origin.unwrap_or_else(|| itself("sandbox.type")), why, help));
-            }
-        }
         _ => {}
     }
     if probe.landlock < LANDLOCK_NEEDED {
@@ -140,6 +131,11 @@ pub fn plan_for(
             abi => format!("Landlock ABI {abi} is here, {LANDLOCK_NEEDED} (Linux 6.2) is needed"),
         };
         return Err(Refusal::new(itself("filesystem"), why, "boot a newer kernel, with lsm=…,landlock"));
+    }
+    // The keeper opens files in place of whoever asks; the interpreter opens them itself, by handles.
+    #[cfg(feature = "wasm")]
+    if effective.kind == SandboxType::Combined && probe.no_namespaces.is_some() {
+        return super::wasm::plan::narrowed(policy, probe, outside, effective);
     }
     let own_network = match &policy.network.mode {
         NetworkMode::None => true,
@@ -173,7 +169,7 @@ pub fn plan_for(
     };
     #[cfg(feature = "wasm")]
     let guest = (effective.kind == SandboxType::Combined)
-        .then(|| super::wasm::plan::Guest::of(policy, None, false, &mut limits));
+        .then(|| super::wasm::plan::Guest::of(policy, None, &mut limits));
     let (mounts, landlock) = match &mut fallback {
         Some(fallback) => {
             fallback.most = limits.counted;
@@ -326,14 +322,15 @@ fn effective(policy: &Policy, itself: Origin, runs: Runs, platform: Platform) ->
 }
 
 /// How to get a build that runs modules.
-const WITHOUT_WASM: &str = "use a build with it: cargo build --release --features wasm, or scripts/build/static.sh wasm; for a native command type = \"os\"";
+const WITHOUT_WASM: &str = "use a build with it: scripts/install.sh --flavour wasm, scripts/build/static.sh wasm, or cargo build --release --features wasm; for a native command type = \"os\"";
 
 impl Plan {
-    /// What is left of a plan where the kernel holds nothing: environment and limits.
+    /// What is left of a plan where the kernel holds nothing: environment and limits. `variables` are weft's own.
     pub(super) fn without_walls(
         policy: &Policy,
         probe: &Probe,
         outside: impl Iterator<Item = (OsString, OsString)>,
+        variables: &[(String, String)],
         effective: Effective,
         limits: Limits,
     ) -> Plan {
@@ -354,7 +351,7 @@ impl Plan {
             own_network: false,
             egress: None,
             fallback: None,
-            env: env::variables(policy, outside, &[]),
+            env: env::variables(policy, outside, variables),
             workspace: policy.places.workspace.clone(),
             tmpdir: policy.places.tmpdir.clone(),
             unenforced: Vec::new(),
@@ -367,6 +364,7 @@ impl Plan {
     pub fn level(&self) -> &'static str {
         match &self.fallback {
             _ if self.is_bare() => "none",
+            _ if self.is_narrowed() => "fallback",
             _ if self.is_interpreted() => "wasm",
             Some(_) => "fallback",
             None => "namespaces",
@@ -392,12 +390,20 @@ impl Plan {
         Ok(())
     }
 
-    /// A WebAssembly program without the kernel's walls: what it does not ask weft for it cannot do.
+    /// A WebAssembly program whose interpreter sees the host's files: what it does not ask weft for it cannot do.
     pub fn is_interpreted(&self) -> bool {
-        self.effective.kind == SandboxType::Wasm
+        self.effective.kind == SandboxType::Wasm || self.is_narrowed()
     }
 
-    /// The kernel holds what runs.
+    /// Such an interpreter that Landlock and a filter of its own hold as well.
+    pub fn is_narrowed(&self) -> bool {
+        #[cfg(feature = "wasm")]
+        return self.guest.as_ref().is_some_and(|guest| guest.narrowed);
+        #[cfg(not(feature = "wasm"))]
+        false
+    }
+
+    /// The kernel holds what runs as it would hold a native program.
     pub fn has_walls(&self) -> bool {
         !self.is_bare() && !self.is_interpreted()
     }
@@ -427,6 +433,13 @@ impl fmt::Display for Plan {
                         writeln!(f, "network     no sockets; HTTP is carried by weft, which asks the policy")?
                     }
                     None => writeln!(f, "network     none")?,
+                }
+                if self.is_narrowed() {
+                    self.landlock(f)?;
+                    writeln!(
+                        f,
+                        "seccomp     the calls of the interpreter; no other process, no socket but in pairs"
+                    )?;
                 }
                 return self.limits_and_rest(f);
             }
@@ -467,6 +480,20 @@ impl fmt::Display for Plan {
         for path in &self.mounts.placeholders {
             writeln!(f, "placeholder {} (on the host, while the run lasts)", path.display())?;
         }
+        self.landlock(f)?;
+        writeln!(
+            f,
+            "seccomp     profile {}, {} instructions",
+            self.calls.profile.as_str(),
+            seccomp::program(self.calls).len()
+        )?;
+        self.limits_and_rest(f)
+    }
+}
+
+impl Plan {
+    /// The ruleset.
+    fn landlock(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let landlock = &self.landlock;
         let (abi, rules, scopes) = (landlock.abi, landlock.grants.len(), landlock.scoped);
         let tcp = if landlock.net != 0 { ", no TCP" } else { "" };
@@ -485,17 +512,9 @@ impl fmt::Display for Plan {
                 (flag(right::READ_FILE, 'r'), flag(right::WRITE_FILE, 'w'), flag(right::EXECUTE, 'x'));
             writeln!(f, "            {r}{w}{x} {}", path.display())?;
         }
-        writeln!(
-            f,
-            "seccomp     profile {}, {} instructions",
-            self.calls.profile.as_str(),
-            seccomp::program(self.calls).len()
-        )?;
-        self.limits_and_rest(f)
+        Ok(())
     }
-}
 
-impl Plan {
     /// The network of its own.
     fn network(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(egress) = &self.egress else {

@@ -190,6 +190,37 @@ pub fn program(options: Options) -> Vec<Instruction> {
     assemble(&rules(options), fallback(options.profile), options)
 }
 
+/// A filter for one process that runs nobody else's code: these calls, and no other. Signals go to itself, and no memory becomes code.
+#[cfg(feature = "wasm")]
+pub fn only(calls: &[i64], own: i32) -> Vec<Instruction> {
+    const EXECUTABLE: u32 = libc::PROT_EXEC as u32;
+    let refused = Verdict::Refuse(libc::EPERM);
+    let mut rules: Vec<Rule> = Vec::new();
+    for &call in calls {
+        let Ok(number) = u32::try_from(call) else { continue };
+        let clause = |tests: &[Test], verdict| vec![Clause { tests: tests.to_vec(), verdict }];
+        let (clauses, otherwise) = match call {
+            libc::SYS_kill | libc::SYS_tgkill => {
+                let itself = Test::Is { arg: 0, mask: u32::MAX, value: own as u32 };
+                (clause(&[itself], Verdict::Allow), refused)
+            }
+            libc::SYS_mmap | libc::SYS_mprotect => {
+                (clause(&[Test::Any { arg: 2, mask: EXECUTABLE }], refused), Verdict::Allow)
+            }
+            libc::SYS_socketpair => (
+                clause(&[Test::Is { arg: 0, mask: u32::MAX, value: libc::AF_UNIX as u32 }], Verdict::Allow),
+                refused,
+            ),
+            _ => (Vec::new(), Verdict::Allow),
+        };
+        rules.push(Rule { number, clauses, otherwise });
+    }
+    sort::by_key(&mut rules, |rule| rule.number);
+    let options =
+        Options { profile: Syscalls::ReadOnly, report: false, execs: false, observe: false, alone: None };
+    assemble(&rules, refused, options)
+}
+
 /// The name of a call, for people.
 pub fn name(number: u32) -> &'static str {
     let known = table().find(|known| known.number == number);
@@ -525,6 +556,32 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[cfg(feature = "wasm")]
+    #[test]
+    fn an_interpreter_gets_its_calls_and_no_other() {
+        let calls = [libc::SYS_read, libc::SYS_kill, libc::SYS_mmap, libc::SYS_socketpair];
+        let program = only(&calls, 42);
+        let allowed =
+            |call: i64, args: [u64; 6]| run(&program, ARCH, call as u32, &args).0 == Verdict::Allow.encode();
+        for number in 0..i64::from(NEWEST) + 40 {
+            assert!(!allowed(number, [0; 6]) || calls.contains(&number), "{number}");
+        }
+        assert!(allowed(libc::SYS_read, [u64::MAX; 6]));
+        for (args, fine) in [([42, 9, 0, 0, 0, 0], true), ([1, 9, 0, 0, 0, 0], false), ([u64::MAX; 6], false)]
+        {
+            assert_eq!(allowed(libc::SYS_kill, args), fine, "{args:?}");
+        }
+        assert!(
+            allowed(libc::SYS_mmap, [0, 4096, 3, 0, 0, 0]) && !allowed(libc::SYS_mmap, [0, 4096, 7, 0, 0, 0])
+        );
+        assert!(
+            allowed(libc::SYS_socketpair, [1, 1, 0, 0, 0, 0])
+                && !allowed(libc::SYS_socketpair, [2, 1, 0, 0, 0, 0])
+        );
+        let (other, _) = run(&program, 0x4000_0003, libc::SYS_read as u32, &[0; 6]);
+        assert_ne!(other, Verdict::Allow.encode());
     }
 
     const ALONE: Option<Alone> = Some(Alone { inet: false, egress: false, count: true });

@@ -97,8 +97,9 @@ pub fn wait(all: &mut [Awaited<'_>], timeout: Option<Duration>) -> io::Result<()
 /// `getrandom(2)`, until the buffer is full.
 pub fn random(mut buffer: &mut [u8]) -> io::Result<()> {
     while !buffer.is_empty() {
+        // By number: the standard library asks for the function weakly, and a static binary then has none of that name.
         // SAFETY: the pointer and length describe the buffer.
-        match check(unsafe { libc::getrandom(buffer.as_mut_ptr().cast(), buffer.len(), 0) } as _) {
+        match check(unsafe { libc::syscall(libc::SYS_getrandom, buffer.as_mut_ptr(), buffer.len(), 0) }) {
             Ok(count) => buffer = buffer.get_mut(count..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

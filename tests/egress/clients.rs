@@ -92,7 +92,7 @@ fn shell(world: &World, script: &str) {
 }
 
 /// The authority, the certificate and the server, made when the first case needs them.
-fn web(world: &World) -> bool {
+pub(super) fn web(world: &World) -> bool {
     static MADE: OnceLock<bool> = OnceLock::new();
     *MADE.get_or_init(|| {
         if !installed("openssl") {
@@ -479,11 +479,16 @@ echo 'host all all {WEB}/32 trust' >> data/pg_hba.conf && echo \"unix_socket_dir
     );
 }
 
+/// What is served where a secret goes.
+pub(super) fn secret_host(world: &World) {
+    shell(world, "mkdir -p www/key.test && echo keyed > www/key.test/index");
+}
+
 fn secrets(world: &World) {
     if !web(world) {
         return;
     }
-    shell(world, "mkdir -p www/key.test && echo keyed > www/key.test/index");
+    secret_host(world);
     let run = |network: &str, script: &str| -> Said {
         let above = world.policy(network);
         let text = format!(

@@ -3,13 +3,15 @@
 //! interfaces that it finds. Nothing leaves the namespace. Words on the command line choose cases by name.
 //!
 //! `world` makes the namespace and the servers, `reach` asks who can be reached, `hostile` misbehaves, `fallback` asks again without namespaces,
-//! `learn` watches, `clients` are real programs.
+//! `learn` watches, `clients` are real programs, `guest` is a WebAssembly program.
 
 // A failure here is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod clients;
 mod fallback;
+#[cfg(feature = "wasm")]
+mod guest;
 mod hostile;
 mod learn;
 mod reach;
@@ -32,8 +34,13 @@ fn main() -> ExitCode {
     let chosen: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
     let world = World::make();
     let (mut ran, mut failed) = (0, Vec::new());
-    for (name, case) in
-        [reach::CASES, hostile::CASES, fallback::CASES, learn::CASES, clients::CASES].into_iter().flatten()
+    #[cfg(feature = "wasm")]
+    let guest = guest::CASES;
+    #[cfg(not(feature = "wasm"))]
+    let guest: &[Case] = &[];
+    for (name, case) in [reach::CASES, hostile::CASES, fallback::CASES, learn::CASES, clients::CASES, guest]
+        .into_iter()
+        .flatten()
     {
         if !chosen.is_empty() && !chosen.iter().any(|word| name.contains(word.as_str())) {
             continue;

@@ -32,8 +32,12 @@ pub fn walls(plan: &Plan) -> String {
     }
     if plan.is_interpreted() {
         let (each, groups) = (plan.limits.each.len(), plan.limits.groups.len());
+        let walls = match plan.is_narrowed() {
+            true => format!("Landlock ABI {}, seccomp for the interpreter, ", plan.landlock.abi),
+            false => String::new(),
+        };
         return format!(
-            "the interpreter, {each} rlimits, {groups} cgroups, network {}; {kind}",
+            "the interpreter, {walls}{each} rlimits, {groups} cgroups, network {}; {kind}",
             network(plan)
         );
     }

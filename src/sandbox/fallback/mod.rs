@@ -16,7 +16,7 @@ mod looks;
 mod meta;
 pub mod outside;
 pub mod rules;
-pub(super) mod sockets;
+mod sockets;
 mod walk;
 
 use super::plan::Refusal;

@@ -95,7 +95,7 @@ impl Keeper<'_> {
 }
 
 /// Two ends of a TCP connection over the host's loopback, between which nobody came.
-pub(in crate::sandbox) fn pair() -> io::Result<(TcpStream, TcpStream)> {
+fn pair() -> io::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let ours = TcpStream::connect(listener.local_addr()?)?;
     let mine = ours.local_addr()?;

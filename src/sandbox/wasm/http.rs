@@ -7,10 +7,10 @@ use super::memory::Memory;
 use super::table::{Entry, What, right};
 use super::world::World;
 use crate::egress::{Settings, inside};
-use crate::sandbox::fallback::sockets::pair;
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 
 /// How the proxy is reached.
 #[derive(Debug)]
@@ -31,13 +31,14 @@ impl Way {
         Some(Way::Handed(egress?.try_clone().ok()?, proxy, inside::way(proxy, settings)?))
     }
 
-    fn open(&self) -> std::io::Result<TcpStream> {
+    fn open(&self) -> std::io::Result<OwnedFd> {
         match self {
-            Way::Listens(proxy) => TcpStream::connect(proxy),
+            Way::Listens(proxy) => TcpStream::connect(proxy).map(OwnedFd::from),
+            // A pair of the kernel's: nobody else can come between, and the filter of this process lets no other socket be made.
             Way::Handed(egress, proxy, way) => {
-                let (ours, theirs) = pair()?;
+                let (ours, theirs) = UnixStream::pair()?;
                 inside::hand_over(egress, *way, *proxy, theirs.as_fd())?;
-                Ok(ours)
+                Ok(ours.into())
             }
         }
     }
@@ -52,7 +53,7 @@ pub fn connect(world: &mut World, memory: &mut Memory<'_>, args: &Args) -> Resul
     // A policy that names no hosts has no way out.
     let stream = world.http.as_ref().ok_or(Errno::ACCESS)?.open()?;
     let entry = Entry {
-        what: What::File(File::from(OwnedFd::from(stream))),
+        what: What::File(File::from(stream)),
         rights: right::READ | right::WRITE | right::SET_FLAGS | right::LOOK | right::POLL,
         inheriting: 0,
         flags: 0,

@@ -1,12 +1,9 @@
-//! What a WebAssembly program may use: memory and tables by count, instructions by fuel.
+//! What a WebAssembly program may use: memory and tables by count. CPU time is the kernel's to limit, for the interpreter's process: it counts
+//! what calls cost as well, and no instruction has to be counted, which would take a tenth of the time.
 
-use std::time::Duration;
 use wasmi::ResourceLimiter;
 use wasmi_core::LimiterError;
 
-/// Fuel for each second of `max_cpu_time`. One unit is about one instruction of the interpreter, which executes fewer than this many in
-/// a second: the kernel's limit on CPU time is reached first unless this machine is faster than any that was measured.
-pub const FUEL_A_SECOND: u64 = 2_000_000_000;
 /// What the interpreter itself may use beside the program's memory: weft, the module and its translation.
 pub const OWN_MEMORY: u64 = 256 << 20;
 /// Elements of all tables together.
@@ -21,12 +18,6 @@ pub const STACK: usize = 16 << 20;
 pub const MODULE: u64 = 128 << 20;
 /// Descriptors, if the policy names no number.
 pub const FILES: usize = 1_024;
-
-/// The fuel that goes with a limit on CPU time.
-pub fn fuel(time: Duration) -> u64 {
-    let whole = time.as_secs().max(1);
-    whole.saturating_mul(FUEL_A_SECOND)
-}
 
 /// Counts what grows.
 #[derive(Debug)]
@@ -129,12 +120,5 @@ mod tests {
         assert_eq!(free.memory_growing(0, 2, Some(1)).ok(), Some(false));
         assert_eq!(free.table_growing(0, ELEMENTS + 1, None).ok(), Some(false));
         assert!(!free.memory_was_short());
-    }
-
-    #[test]
-    fn fuel_goes_with_time() {
-        assert_eq!(fuel(Duration::from_millis(10)), FUEL_A_SECOND);
-        assert_eq!(fuel(Duration::from_secs(2)), 2 * FUEL_A_SECOND);
-        assert_eq!(fuel(Duration::from_secs(u64::MAX)), u64::MAX);
     }
 }

@@ -2,7 +2,7 @@
 //! connection it asks for is asked of `policy::decide` first. Not to be confused with weft's scanner as a WebAssembly module (`embed`).
 //!
 //! `plan` says what the program will have; `run` interprets it, in a process of its own: alone (`type = "wasm"`) or behind the kernel's
-//! walls as well (`combined`). `link` is the table of calls; `files`, `paths`, `misc` and `http` carry them out; `walk` finds files, `rules` decides
+//! walls as well (`combined`; `walls` are those of a kernel without namespaces). `link` is the table of calls; `files`, `paths`, `misc` and `http` carry them out; `walk` finds files, `rules` decides
 //! about them, `table` keeps descriptors, `limits` counts.
 
 mod errno;
@@ -18,6 +18,7 @@ mod rules;
 mod run;
 mod table;
 mod walk;
+pub(super) mod walls;
 mod world;
 
 pub use limits::MODULE;

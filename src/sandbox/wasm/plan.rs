@@ -1,4 +1,4 @@
-//! What a WebAssembly program will have, from the policy alone: folders, descriptors, memory, fuel. A value that prints and does nothing.
+//! What a WebAssembly program will have, from the policy alone: folders, descriptors, memory. A value that prints and does nothing.
 
 use super::limits::{self, OWN_MEMORY};
 use crate::egress::Settings;
@@ -33,8 +33,6 @@ pub struct Given {
 pub struct Guest {
     /// Bytes of memory and tables together, if the policy says.
     pub memory: Option<u64>,
-    /// Instructions, if the policy limits CPU time and the kernel's walls are not there.
-    pub fuel: Option<u64>,
     /// Descriptors beside those it starts with.
     pub files: usize,
     /// Bytes to standard output and error where those are no files.
@@ -43,11 +41,13 @@ pub struct Guest {
     pub scratch: Option<PathBuf>,
     /// Folders that it starts with, beside the one it starts in.
     pub folders: Vec<Given>,
+    /// There are no namespaces, and the interpreter's process is to be held without: Landlock, and a filter for the calls it makes.
+    pub narrowed: bool,
 }
 
 impl Guest {
-    /// What the policy comes to. `alone`: nothing but the interpreter holds the program. `scratch` is where the private folder is, unless mounts put it in its place. `limits` are those of the interpreter's process, which gets room beside what the program may use.
-    pub fn of(policy: &Policy, scratch: Option<&Path>, alone: bool, limits: &mut Limits) -> Guest {
+    /// What the policy comes to. `scratch` is where the private folder is, unless mounts put it in its place. `limits` are those of the interpreter's process, which gets room beside what the program may use.
+    pub fn of(policy: &Policy, scratch: Option<&Path>, limits: &mut Limits) -> Guest {
         let process = &policy.process;
         let files = &policy.filesystem;
         let private = files.read.iter().chain(files.write.iter()).any(|rule| rule.private);
@@ -84,12 +84,11 @@ impl Guest {
         }
         Guest {
             memory: process.max_memory.as_ref().map(|set| set.value),
-            // Behind the kernel's walls its own limit is enough; fuel makes a loop take nearly twice as long.
-            fuel: process.max_cpu_time.as_ref().filter(|_| alone).map(|set| limits::fuel(set.value)),
             files: most.unwrap_or(limits::FILES),
             output: process.max_file_size.as_ref().map(|set| set.value),
             scratch,
             folders,
+            narrowed: false,
         }
     }
 }
@@ -123,12 +122,9 @@ impl fmt::Display for Guest {
             f,
             "wasm        WASI preview 1, interpreted; weft opens, names and changes files, by real path"
         )?;
-        match (self.memory, self.fuel) {
-            (Some(memory), _) => writeln!(f, "            {memory} bytes of memory and tables")?,
-            (None, _) => writeln!(f, "            4 GiB of memory and tables at most")?,
-        }
-        if let Some(fuel) = self.fuel {
-            writeln!(f, "            {fuel} units of fuel")?;
+        match self.memory {
+            Some(memory) => writeln!(f, "            {memory} bytes of memory and tables")?,
+            None => writeln!(f, "            4 GiB of memory and tables at most")?,
         }
         writeln!(
             f,
@@ -160,7 +156,7 @@ pub fn alone(
     let mut limits = Limits::of(policy, &without)?;
     // It is one process that makes no others.
     limits.counted = None;
-    let guest = Guest::of(policy, Some(&probe.scratch), true, &mut limits);
+    let guest = Guest::of(policy, Some(&probe.scratch), &mut limits);
     let egress = match policy.network.mode {
         NetworkMode::Hosts => {
             let made = Settings::of(policy).map(Settings::without_listen).filter(Settings::goes_out);
@@ -168,8 +164,28 @@ pub fn alone(
         }
         _ => None,
     };
-    let bare = Plan::without_walls(policy, probe, outside, effective, limits);
+    let variables = egress.as_ref().map(Settings::variables).unwrap_or_default();
+    let bare = Plan::without_walls(policy, probe, outside, &variables, effective, limits);
     Ok(Plan { own_network: true, egress, guest: Some(guest), ..bare })
+}
+
+/// The same with the walls that need no namespaces: the kernel lets the interpreter's process reach the files that the policy names, and make
+/// the calls that an interpreter makes. What is denied inside of what is allowed the interpreter alone holds.
+pub fn narrowed(
+    policy: &Policy,
+    probe: &Probe,
+    outside: impl Iterator<Item = (OsString, OsString)>,
+    effective: Effective,
+) -> Result<Plan, Refusal> {
+    let why = probe.no_namespaces.as_deref().unwrap_or("none are needed");
+    let effective =
+        Effective { reason: format!("{}; without namespaces: {why}", effective.reason), ..effective };
+    let mut plan = alone(policy, probe, outside, effective)?;
+    plan.landlock = super::walls::landlock(policy, probe);
+    if let Some(guest) = &mut plan.guest {
+        guest.narrowed = true;
+    }
+    Ok(plan)
 }
 
 /// The folder of the run's own, gone when the run ends.

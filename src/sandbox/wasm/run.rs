@@ -57,7 +57,7 @@ pub fn run(
     for given in &guest.folders {
         world.add_folder(&given.name, Path::new(&given.path), given.id);
     }
-    let (outcome, mut world) = interpret(module, guest.fuel, world);
+    let (outcome, mut world) = interpret(module, None, world);
     if let Some(world) = &mut world {
         world.tell_limits();
     }
@@ -104,6 +104,7 @@ fn config(fuel: bool) -> Config {
     config
 }
 
+/// `fuel` ends what would not end by itself, for tests and fuzzers: a run has the kernel's limit on CPU time, which costs nothing.
 fn interpret(bytes: &[u8], fuel: Option<u64>, world: World) -> (Outcome, Option<World>) {
     let engine = Engine::new(&config(fuel.is_some()));
     let no_program = |error: Error| Outcome::NoProgram(format!("it is no valid module: {error}"));
@@ -157,7 +158,7 @@ fn ended(error: &Error, beginning: bool) -> Outcome {
     // As a native program would end.
     let signal = match error.as_trap_code() {
         Some(TrapCode::OutOfFuel) => {
-            return Outcome::Signal(libc::SIGXCPU, "the fuel of max_cpu_time was used up".to_owned());
+            return Outcome::Signal(libc::SIGXCPU, "the fuel was used up".to_owned());
         }
         Some(TrapCode::StackOverflow) => {
             let why = format!("calls went deeper than {DEPTH}, or their values took more than {STACK} bytes");
