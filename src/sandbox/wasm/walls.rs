@@ -117,7 +117,7 @@ fn place<'a>(rule: &'a PathRule, probe: &'a Probe) -> &'a Path {
 
 /// Holds this process for good. Nothing but it runs in here, and it has no threads.
 pub fn raise(plan: &Plan) -> Result<(), (&'static str, PathBuf, io::Error)> {
-    plan.landlock.apply(false).map_err(|(path, error)| ("landlock", path, error))?;
+    plan.landlock.apply(&plan.mounts, false).map_err(|(path, error)| ("landlock", path, error))?;
     let filter = seccomp::only(CALLS, process::pid());
     let installed = crate::sys::seccomp::install(&filter, false);
     installed.map(drop).map_err(|error| ("install the filter", PathBuf::new(), error))
