@@ -16,9 +16,17 @@ pub fn say_where() {
     }
 }
 
-/// What runs in place of the instruction that trapped. Async-signal-safe: it writes to the stack and calls write and _exit.
-extern "C" fn said(_signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
-    // SAFETY: the kernel hands over a valid siginfo, and for these signals it has an address.
+/// What runs in place of the instruction that trapped. Async-signal-safe: it writes to the stack and makes system calls only.
+extern "C" fn said(signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    // SAFETY: the kernel hands over a valid siginfo. Such a signal of another process ends this one as ever, once the handler is left.
+    unsafe {
+        if (*info).si_code <= 0 {
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+            return;
+        }
+    }
+    // SAFETY: as above; a trap's has an address.
     let address = unsafe { (*info).si_addr() } as usize;
     let mut line: Line = [0; 128];
     let length = message(&mut line, address);
