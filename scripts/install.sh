@@ -22,7 +22,11 @@ done
 case $(uname -s)-$(uname -m) in
     Linux-x86_64) name=weft-x86_64 ;;
     Linux-aarch64 | Linux-arm64) name=weft-aarch64 ;;
+    Linux-riscv64) name=weft-riscv64 ;;
     *) die "there is no release for $(uname -s) on $(uname -m): build it with cargo build --release" ;;
+esac
+case $flavour-$name in
+    default-weft-riscv64) die "for riscv64 there are the flavours edge and edge-offline: name one with --flavour" ;;
 esac
 case $flavour in
     default) ;;

@@ -52,22 +52,48 @@ if [ $speed = yes ]; then
 else
     set -- "$@" -Zbuild-std-features=optimize_for_size
     export CARGO_PROFILE_RELEASE_OPT_LEVEL=z
-    flags="$flags -Cllvm-args=-enable-machine-outliner=always"
+    # A panic is one instruction that traps, and src/sys/trap.rs tells its address. Compilers before 1.92 cannot.
+    if "$rustc" -Zunstable-options -Cpanic=immediate-abort --print cfg >/dev/null 2>&1; then
+        export CARGO_PROFILE_RELEASE_PANIC=immediate-abort
+        set -- "$@" -Zpanic-immediate-abort
+    fi
+    flags="$flags -Cllvm-args=-enable-machine-outliner=always --cfg sha2_backend_soft=\"compact\""
+    set -- "$@" --config 'profile.release.package.regex-lite.opt-level="z"'
+    # The linker that folds functions of the same code. It comes with rustup's toolchain; without it the binary is a little larger.
+    lld=$("$rustc" --print sysroot)/lib/rustlib/$("$rustc" -vV | sed -n 's/^host: //p')/bin/gcc-ld
+    [ ! -e "$lld/ld.lld" ] || flags="$flags -Clink-arg=-B$lld -Clink-arg=-fuse-ld=lld -Clink-arg=-Wl,--icf=all"
 fi
 if [ $shipped = no ]; then
-    # Without the crt1.o and libc.a that come with a shipped target: the system's, from musl-tools.
-    command -v musl-gcc >/dev/null || die "static.sh: rustup has nothing for $target and there is no musl-gcc: install musl-tools"
+    # Without the crt1.o and libc.a that come with a shipped target: the system's, from musl-tools; for another processor Zig's.
     mkdir -p "$folder/lib"
-    # Nothing unwinds; the standard library asks for the library by name nevertheless, and walks the stack with it for backtraces,
-    # which end at once here.
-    printf '%s\n' 'int _Unwind_Backtrace(void *f, void *a) { (void)f; (void)a; return 5; }' \
-        'unsigned long _Unwind_GetIP(void *c) { (void)c; return 0; }' \
-        'unsigned long _Unwind_GetIPInfo(void *c, int *b) { (void)c; *b = 0; return 0; }' \
-        'unsigned long _Unwind_GetCFA(void *c) { (void)c; return 0; }' \
-        'void *_Unwind_FindEnclosingFunction(void *p) { (void)p; return 0; }' > "$folder/lib/unwind.c"
-    musl-gcc -Os -c -o "$folder/lib/unwind.o" "$folder/lib/unwind.c"
-    ar rcs "$folder/lib/libunwind.a" "$folder/lib/unwind.o"
-    flags="$flags -Clink-self-contained=no -Clinker=musl-gcc -L$folder/lib"
+    linker=musl-gcc
+    if [ "${target%%-*}" != "$(uname -m)" ]; then
+        zig=zig
+        command -v zig >/dev/null || zig="python3 -m ziglang"
+        $zig version >/dev/null 2>&1 || die "static.sh: rustup has nothing for $target and there is no zig: pip install ziglang"
+        linker=$folder/lib/cc
+        case $target in riscv64gc-*) processor=riscv64 ;; *) processor=${target%%-*} ;; esac
+        # It brings a linker of its own, start-up code and an unwinder, and knows this option by another name.
+        cat > "$linker" <<END
+#!/bin/sh
+for word; do
+    shift
+    case \$word in
+        -fuse-ld=lld | -B*gcc-ld | -lunwind | -nostartfiles | -nodefaultlibs | -Wl,--icf=all) ;;
+        --target=* | -march=* | -mabi=*) ;;
+        *) set -- "\$@" "\$word" ;;
+    esac
+done
+exec $zig cc -target $processor-linux-musl "\$@"
+END
+        chmod +x "$linker"
+        variable=$(printf %s "$target" | tr - _)
+        export "CC_$variable=$linker"
+    fi
+    command -v "$linker" >/dev/null || die "static.sh: rustup has nothing for $target and there is no musl-gcc: install musl-tools"
+    # The standard library asks for the unwinder by name; what it would call is in src/sys/unwind.rs.
+    ar rcs "$folder/lib/libunwind.a"
+    flags="$flags -Clink-self-contained=no -Clinker=$linker -L$folder/lib"
 fi
 RUSTFLAGS="$flags ${RUSTFLAGS:-}" "$cargo" "$@"
 [ -z "${STATIC_COOK:-}" ] || exit 0
@@ -76,4 +102,4 @@ size=$(stat -c %s "$binary")
 above=
 [ "$size" -le "$aim" ] || above=", ABOVE ITS AIM by $((size - aim))"
 printf '%s %s %s bytes, aim %s%s\n' "$binary" "$flavour" "$size" "$aim" "$above"
-[ "$size" -le 10000000 ] || die "static.sh: $flavour has $size bytes: the limit is 10,000,000"
+[ "${CARGO_PROFILE_RELEASE_STRIP:-}" = none ] || [ "$size" -le 10000000 ] || die "static.sh: $flavour has $size bytes: the limit is 10,000,000"

@@ -52,7 +52,7 @@ pub fn read(
     let mut verdict =
         Verdict { lines: 0, head: EMPTY_CHAIN.to_owned(), seen, problems: Vec::new(), problem_count: 0 };
     let mut seq = 0;
-    lines(path, |number, line| {
+    lines(path, &mut |number, line| {
         verdict.lines = number;
         match line.clone().and_then(chained) {
             Ok(found) => {
@@ -91,20 +91,25 @@ pub fn read(
 /// Hands over every entry that can be read, oldest first, and says how many lines could not.
 pub fn entries(path: &Path, mut each: impl FnMut(SandboxAuditEntry)) -> Result<u64, AuditError> {
     let mut unreadable = 0;
-    lines(path, |_, line| match line.and_then(chained) {
+    lines(path, &mut |_, line| match line.and_then(chained) {
         Ok(found) => each(found.entry),
         Err(_) => unreadable += 1,
     })?;
     Ok(unreadable)
 }
 
+/// Large, and wanted in several places.
+#[inline(never)]
 fn chained(line: &[u8]) -> Result<Chained, String> {
     let line = std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?;
     SandboxAuditEntry::parse(line)
 }
 
+/// What is done with a line and its number. Not generic: it would be in the binary once for each caller.
+type Each<'a> = &'a mut dyn FnMut(u64, Result<&[u8], String>);
+
 /// A line over the bound is handed over as an error; it is skipped without being held.
-fn lines(path: &Path, mut each: impl FnMut(u64, Result<&[u8], String>)) -> Result<(), AuditError> {
+fn lines(path: &Path, each: Each<'_>) -> Result<(), AuditError> {
     let fail = |source| AuditError { path: path.to_owned(), doing: "read", source };
     let mut reader = BufReader::new(File::open(path).map_err(fail)?);
     let mut line = Vec::new();

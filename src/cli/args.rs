@@ -244,6 +244,13 @@ impl<'a> Level<'a> {
             self.path.push(word.to_owned());
             return Ok(Level { command: &sub.command, path: self.path, seen: Vec::new(), positionals: 0 });
         }
+        if let Some(flavour) = super::elsewhere::flavour(&self.path, word) {
+            return Err(Failure::usage(
+                "this build was made without the command",
+                format!("{} {word}", self.name()),
+                format!("use weft in the flavour `{flavour}`"),
+            ));
+        }
         let known: Vec<&str> = command.commands.iter().map(|sub| sub.name).collect();
         let deeper = command.commands.iter().find(|c| c.command.commands.iter().any(|sub| sub.name == word));
         let fix = match (nearest(word, &known), deeper) {

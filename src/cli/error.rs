@@ -94,8 +94,11 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// A panic is our mistake: say so in one line, and leave with the code that says so. The hook runs before the
-/// process aborts, and in whatever thread it happened.
+/// process aborts, and in whatever thread it happened. In the builds for size a panic is a trap, which has no hook.
 pub fn exit_3_on_panic() {
+    #[cfg(panic = "immediate-abort")]
+    crate::sys::trap::say_where();
+    #[cfg(not(panic = "immediate-abort"))]
     std::panic::set_hook(Box::new(|info| {
         let place = info.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
         let failure = Failure {

@@ -6,6 +6,7 @@ mod check;
 pub mod completions;
 pub mod config;
 pub mod doctor;
+mod elsewhere;
 pub mod error;
 #[cfg(feature = "server")]
 mod health;

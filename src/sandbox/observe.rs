@@ -82,7 +82,9 @@ fn kind(number: i64) -> Option<Kind> {
             Change(&[Dir(0, 1)])
         }
         libc::SYS_symlinkat => Change(&[Dir(1, 2)]),
-        libc::SYS_renameat | libc::SYS_renameat2 => Change(&[Dir(0, 1), Dir(2, 3)]),
+        #[cfg(not(target_arch = "riscv64"))]
+        libc::SYS_renameat => Change(&[Dir(0, 1), Dir(2, 3)]),
+        libc::SYS_renameat2 => Change(&[Dir(0, 1), Dir(2, 3)]),
         libc::SYS_linkat => Link(Dir(0, 1), Dir(2, 3)),
         libc::SYS_truncate | libc::SYS_setxattr | libc::SYS_lsetxattr => Change(&[Plain(0)]),
         libc::SYS_removexattr | libc::SYS_lremovexattr => Change(&[Plain(0)]),

@@ -83,9 +83,14 @@ calls! {
     Base: SYS_open SYS_stat SYS_lstat SYS_poll SYS_access SYS_pipe SYS_select SYS_dup2 SYS_pause SYS_alarm SYS_fork
         SYS_vfork SYS_getdents SYS_readlink SYS_getpgrp SYS_arch_prctl SYS_time SYS_epoll_create SYS_epoll_wait
         SYS_inotify_init SYS_signalfd SYS_eventfd SYS_utime SYS_utimes SYS_creat;
-    Modify: SYS_truncate SYS_fchmod SYS_fchown SYS_mkdirat SYS_mknodat SYS_fchownat SYS_unlinkat SYS_renameat SYS_linkat
+    Modify: SYS_truncate SYS_fchmod SYS_fchown SYS_mkdirat SYS_mknodat SYS_fchownat SYS_unlinkat SYS_linkat
         SYS_symlinkat SYS_fchmodat SYS_utimensat SYS_renameat2 SYS_setxattr SYS_lsetxattr SYS_fsetxattr SYS_removexattr
         SYS_lremovexattr SYS_fremovexattr;
+    // Only renameat2 there.
+    #[cfg(not(target_arch = "riscv64"))]
+    Modify: SYS_renameat;
+    #[cfg(target_arch = "riscv64")]
+    Base: SYS_riscv_flush_icache SYS_riscv_hwprobe;
     #[cfg(target_arch = "x86_64")]
     Modify: SYS_rename SYS_mkdir SYS_rmdir SYS_link SYS_unlink SYS_symlink SYS_chmod SYS_chown SYS_lchown SYS_mknod
         SYS_futimesat;

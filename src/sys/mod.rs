@@ -26,8 +26,15 @@ pub mod signal;
 pub mod socket;
 pub mod stream;
 pub mod terminal;
+#[cfg(any(test, panic = "immediate-abort"))]
+pub mod trap;
+#[cfg(all(target_env = "musl", panic = "abort"))]
+mod unwind;
 
 use std::io;
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("weft is for 64-bit processors: its filter of system calls knows x86_64, aarch64 and riscv64");
 
 /// Turns the kernel's `-1` into the error it left in `errno`.
 fn check(value: libc::c_long) -> io::Result<usize> {

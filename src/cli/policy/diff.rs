@@ -173,7 +173,6 @@ fn since(
 }
 
 /// What changed between two policies that are at hand, as text; whether anything became wider.
-#[cfg(feature = "review")]
 pub(in crate::cli) fn told(
     name: &str,
     old: Policy,

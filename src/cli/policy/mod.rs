@@ -1,6 +1,7 @@
 //! `weft policy`: write, check, show, question, test and compare policies. Enforces nothing.
 
 mod check;
+#[cfg(feature = "review")]
 pub(super) mod diff;
 mod init;
 #[cfg(feature = "review")]
@@ -36,6 +37,7 @@ enum Command {
     Init(init::Init),
     Why(why::Why),
     Test(test::Test),
+    #[cfg(feature = "review")]
     Diff(diff::Diff),
     #[cfg(feature = "review")]
     Learn(learn::Learn),
@@ -50,6 +52,7 @@ pub fn run(policy: PolicyCommand) -> Result<Exit, Failure> {
         Command::Init(command) => init::run(&command),
         Command::Why(command) => why::run(&command),
         Command::Test(command) => test::run(&command),
+        #[cfg(feature = "review")]
         Command::Diff(command) => diff::run(&command),
         #[cfg(feature = "review")]
         Command::Learn(command) => learn::run(&command),

@@ -22,6 +22,7 @@ const ASKED: &[i64] = &[
     libc::SYS_open,
     libc::SYS_mkdirat,
     libc::SYS_unlinkat,
+    #[cfg(not(target_arch = "riscv64"))]
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_linkat,
@@ -102,7 +103,7 @@ const REFUSED: &[i64] = &[
     libc::SYS_migrate_pages,
     libc::SYS_move_pages,
     libc::SYS_process_madvise,
-    libc::SYS_process_mrelease,
+    numbers::SYS_process_mrelease,
     // Tells of names in folders that cannot be read, as Landlock knows nothing of it.
     libc::SYS_inotify_add_watch,
 ];

@@ -385,6 +385,7 @@ impl<'a> Keeper<'a> {
             libc::SYS_mknodat => self.mknod(caller, int(0), 1, bits(2)),
             libc::SYS_symlinkat => self.symlink(caller, 0, int(1), 2),
             libc::SYS_unlinkat => self.unlink(caller, int(0), 1, int(2)),
+            #[cfg(not(target_arch = "riscv64"))]
             libc::SYS_renameat => self.rename(caller, (int(0), 1), (int(2), 3), 0),
             libc::SYS_renameat2 => self.rename(caller, (int(0), 1), (int(2), 3), bits(4)),
             libc::SYS_linkat => self.link(caller, (int(0), 1), (int(2), 3), int(4)),
