@@ -492,7 +492,9 @@ impl Watch<'_> {
             if asked.any()
                 && let Some(questions) = &mut self.questions
             {
-                questions.hear(&mut |question| witness(Event::Question(question))).map_err(&told)?;
+                if !questions.hear(&mut |question| witness(Event::Question(question))).map_err(&told)? {
+                    self.questions = None;
+                }
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;
@@ -584,7 +586,7 @@ impl Watch<'_> {
             }
             Some(Message::Questions) => {
                 // Without it hooks inside refuse.
-                self.questions = fd.and_then(|made| Questions::start(made).ok());
+                self.questions = fd.and_then(|made| Questions::listen(made).ok());
             }
             Some(Message::Started) => {
                 self.started = true;

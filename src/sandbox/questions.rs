@@ -58,32 +58,55 @@ pub(super) fn make() -> io::Result<OwnedFd> {
 /// Those who ask, seen from outside.
 #[derive(Debug)]
 pub(super) struct Questions {
+    listener: UnixStream,
+    /// Since the first: most runs have none, and need no thread.
+    hearing: Option<Hearing>,
+}
+
+/// The thread that hears what is asked.
+#[derive(Debug)]
+struct Hearing {
     news: UnixStream,
     asked: Receiver<(Vec<u8>, SyncSender<Vec<u8>>)>,
-    listener: UnixStream,
 }
 
 impl Questions {
-    /// Listens in this process's name. This process has more than one thread from now on.
-    pub fn start(made: OwnedFd) -> io::Result<Questions> {
+    /// Listens in this process's name.
+    pub fn listen(made: OwnedFd) -> io::Result<Questions> {
         socket::listen(&made, BACKLOG)?;
-        let listener = UnixStream::from(made.try_clone()?);
-        let (news, tell) = UnixStream::pair()?;
-        news.set_nonblocking(true)?;
-        let (send, asked) = sync_channel(0);
-        thread::Builder::new()
-            .stack_size(256 * 1024)
-            .spawn(move || serve(&UnixListener::from(made), &tell, &send))?;
-        Ok(Questions { news, asked, listener })
+        Ok(Questions { listener: made.into(), hearing: None })
     }
 
     /// Readable when there is one.
     pub fn news(&self) -> BorrowedFd<'_> {
-        self.news.as_fd()
+        self.hearing.as_ref().map_or(self.listener.as_fd(), |hearing| hearing.news.as_fd())
     }
 
-    /// Hands over the one that waits, and sends its answer; where there is none, whoever asked hears nothing.
-    pub fn hear(&mut self, witness: &mut dyn FnMut(Question) -> io::Result<()>) -> io::Result<()> {
+    /// Hands over the one that waits, and sends its answer; where there is none, whoever asked hears nothing. This process has
+    /// more than one thread from the first on.
+    ///
+    /// # Errors
+    /// It could not be written down. A thread that cannot be had is none: nobody is heard any more.
+    pub fn hear(&mut self, witness: &mut dyn FnMut(Question) -> io::Result<()>) -> io::Result<bool> {
+        let Some(hearing) = &mut self.hearing else {
+            self.hearing = Hearing::start(&self.listener).ok();
+            return Ok(self.hearing.is_some());
+        };
+        hearing.next(witness).map(|()| true)
+    }
+}
+
+impl Hearing {
+    fn start(listener: &UnixStream) -> io::Result<Hearing> {
+        let listener = UnixListener::from(OwnedFd::from(listener.try_clone()?));
+        let (news, tell) = UnixStream::pair()?;
+        news.set_nonblocking(true)?;
+        let (send, asked) = sync_channel(0);
+        thread::Builder::new().stack_size(256 * 1024).spawn(move || serve(&listener, &tell, &send))?;
+        Ok(Hearing { news, asked })
+    }
+
+    fn next(&mut self, witness: &mut dyn FnMut(Question) -> io::Result<()>) -> io::Result<()> {
         let mut seen = [0; 1];
         if !matches!(self.news.read(&mut seen), Ok(1)) {
             return Ok(());
