@@ -491,10 +491,9 @@ impl Watch<'_> {
             }
             if asked.any()
                 && let Some(questions) = &mut self.questions
+                && !questions.hear(&mut |question| witness(Event::Question(question))).map_err(&told)?
             {
-                if !questions.hear(&mut |question| witness(Event::Question(question))).map_err(&told)? {
-                    self.questions = None;
-                }
+                self.questions = None;
             }
             if call.readable {
                 self.answer(witness).map_err(&told)?;
