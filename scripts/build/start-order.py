@@ -61,6 +61,8 @@ def pattern(name):
     """What stays of a name from one compiler and one build to the next."""
     name = re.sub(r"17h[0-9a-f]{16}E", "17h*E", name)
     name = re.sub(r"Cs[0-9A-Za-z]+_", "Cs*_", name)
+    # References back count the letters before them, which those of a crate's number are among.
+    name = re.sub(r"B[0-9A-Za-z]{0,3}_", "B*_", name)
     return re.sub(r"\.(llvm\.)?\d+$", "*", name)
 
 
