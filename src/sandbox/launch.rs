@@ -346,7 +346,10 @@ fn start(
     let ids = process::ids();
     let readable = ids.0 == 0 && plan.has_walls();
     let denials = readable.then(|| Denials::open(plan.landlock.abi)).flatten();
-    let flags = if plan.has_namespaces() { process::ALL_NAMESPACES } else { 0 };
+    // While a process is moved into a group nobody in it can make another, and the kernel takes its time for that: then the network is
+    // made here, and set up while that goes on.
+    let net = if plan.own_network && !groups.is_empty() { process::NEW_NET } else { 0 };
+    let flags = if plan.has_namespaces() { process::ALL_NAMESPACES | net } else { 0 };
     let weft = process::pid();
     let first = match process::clone(flags).map_err(failed("create namespaces", nowhere)) {
         Err(error) => {

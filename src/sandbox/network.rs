@@ -54,6 +54,14 @@ impl Network {
     }
 }
 
+/// Sets up the network that this process was made with.
+pub(super) fn here(plan: &Plan, egress: Option<&OwnedFd>) -> Result<(), Failed> {
+    set_up(plan, egress).map_err(|fault| match fault {
+        Fault::Namespace(errno) => (NAMESPACE, io::Error::from_raw_os_error(errno)),
+        Fault::Other(text) => (SET_UP, io::Error::other(text)),
+    })
+}
+
 /// The process that made a network.
 #[derive(Debug)]
 pub(super) struct Maker(Child);
@@ -74,6 +82,10 @@ enum Fault {
 
 fn make(plan: &Plan, egress: Option<&OwnedFd>) -> Result<(), Fault> {
     process::new_network().map_err(|error| Fault::Namespace(error.raw_os_error().unwrap_or(0)))?;
+    set_up(plan, egress)
+}
+
+fn set_up(plan: &Plan, egress: Option<&OwnedFd>) -> Result<(), Fault> {
     process::loopback_up().map_err(|error| Fault::Other(format!("bring up the loopback: {error}")))?;
     match (&plan.egress, egress) {
         (Some(settings), Some(egress)) => egress::inside::open(settings, egress)

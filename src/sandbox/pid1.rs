@@ -2,7 +2,7 @@
 //! command, and from then on only waits: for orphans, for signals to hand on, for the end. It runs no code but ours.
 
 use super::launch::Message;
-use super::network::{Maker, Network};
+use super::network::{self, Maker, Network};
 use super::plan::Plan;
 use super::{questions, seccomp};
 use crate::egress;
@@ -88,15 +88,19 @@ pub fn run(inside: &Inside<'_>, mask: &signal::Mask, weft: OwnedFd) -> ! {
 fn set_up(inside: &Inside<'_>, weft: &OwnedFd) -> Result<(), Failed> {
     let at = |step: &'static str| move |error| (step, PathBuf::new(), error);
     let told = |(step, error)| (step, PathBuf::new(), error);
+    let Inside { plan, egress, grouped, .. } = *inside;
     // Beside what follows; the listeners of the egress are made there.
-    let network = inside.plan.own_network.then(|| Network::begin(inside.plan, inside.egress)).transpose();
-    let network = network.map_err(told)?;
+    let beside = plan.own_network && !grouped;
+    let network = beside.then(|| Network::begin(plan, egress)).transpose().map_err(told)?;
     let (uid, gid) = inside.ids;
     let write = |path: &CStr, text: String| sys::write_file(path, text.as_bytes());
     write(c"/proc/self/setgroups", "deny".to_owned()).map_err(at("give up groups"))?;
     write(c"/proc/self/uid_map", format!("{uid} {uid} 1")).map_err(at("map the user"))?;
     write(c"/proc/self/gid_map", format!("{gid} {gid} 1")).map_err(at("map the group"))?;
     write(c"/proc/sys/user/max_user_namespaces", "0".to_owned()).map_err(at("forbid user namespaces"))?;
+    if plan.own_network && grouped {
+        network::here(plan, egress).map_err(told)?;
+    }
     inside.plan.mounts.apply().map_err(|(path, error)| ("mount", path, error))?;
     let places = [inside.start, &inside.plan.workspace, Path::new("/")];
     let there = |place: &&Path| sys::c_path(place).is_ok_and(|path| sys::chdir(&path).is_ok());

@@ -18,6 +18,9 @@ pub const ALL_NAMESPACES: u64 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u64;
 
+/// A network of its own.
+pub const NEW_NET: u64 = libc::CLONE_NEWNET as u64;
+
 /// Both sides of a clone.
 #[derive(Debug)]
 pub enum Side {
