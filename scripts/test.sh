@@ -60,7 +60,7 @@ step "WASI beside wasmtime" scripts/ci/wasi-compare.sh
 # The other processors: numbers of system calls and widths differ. Without the client, which has C in it.
 for other in x86_64-unknown-linux-musl aarch64-unknown-linux-musl riscv64gc-unknown-linux-musl; do
     [ "${other%%-*}" != "$(uname -m)" ] || continue
-    check=(cargo check --locked --quiet --bin weft --target "$other" --no-default-features --features edge-offline,wasm)
+    check=(cargo check --locked --quiet --bin weft --target "$other" --no-default-features --features "edge-offline wasm")
     if command -v rustup >/dev/null && rustup target add "$other" >/dev/null 2>&1; then
         step "another processor" "${check[@]}"
     elif command -v rustup >/dev/null && rustup component add rust-src >/dev/null 2>&1; then
