@@ -49,6 +49,15 @@ if [ ! -x target/mcp/bin/python ] || ! target/mcp/bin/python -c 'import mcp.serv
         echo "SKIPPED: the MCP SDK could not be fetched; tests/mcp_sdk.rs needs it"
 fi
 
+# The same from npm.
+if command -v npm >/dev/null; then
+    [ -e target/mcp-js/node_modules/@modelcontextprotocol/sdk ] ||
+        step "the MCP SDK from npm" npm install --no-audit --no-fund --loglevel=error --prefix target/mcp-js @modelcontextprotocol/sdk@1.32.2 ||
+        echo "SKIPPED: the MCP SDK from npm could not be fetched; tests/mcp_sdk.rs needs it"
+else
+    echo "SKIPPED: npm is missing; tests/mcp_sdk.rs needs it for the SDK from npm"
+fi
+
 step "format" cargo fmt --check
 step "lints" cargo clippy --all-targets --locked --quiet -- -D warnings
 step "tests" cargo test --locked --no-fail-fast

@@ -1,5 +1,5 @@
-//! `weft mcp` between a client and a server that are made with the official SDK from PyPI. It is taken from `target/mcp`, a virtual
-//! environment that scripts/test.sh makes. On standard input and output, and over Streamable HTTP.
+//! `weft mcp` between a client and a server that are made with the official SDKs, of PyPI and of npm. They are taken from `target/mcp`, a
+//! virtual environment, and `target/mcp-js`, which scripts/test.sh makes. On standard input and output, and over Streamable HTTP.
 
 // A failure here is a failed test.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -91,11 +91,51 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/mcp")
 }
 
-/// The client of the SDK against a server behind weft, with every kind of message. `network` is that table of the policy.
+/// The official SDK from npm, where it is there: scripts/test.sh installs it.
+fn npm_sdk() -> Option<PathBuf> {
+    let sdk =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("target/mcp-js/node_modules/@modelcontextprotocol/sdk");
+    let node = Command::new("node").arg("--version").output().is_ok_and(|output| output.status.success());
+    if node && sdk.join("package.json").exists() {
+        return Some(sdk);
+    }
+    println!(
+        "SKIPPED: node or target/mcp-js is missing (scripts/test.sh installs it); weft mcp was not tried with the SDK from npm"
+    );
+    None
+}
+
+#[test]
+fn the_official_sdk_from_npm_works_through_weft() {
+    let Some(sdk) = npm_sdk() else { return };
+    let node = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
+        .map(|folder| folder.join("node"))
+        .find_map(|node| node.canonicalize().ok().filter(|node| node.is_file()))
+        .unwrap();
+    let (modules, fixtures) = (sdk.ancestors().nth(2).unwrap(), fixtures());
+    // Its libraries are beside it, or are the system's.
+    let base = node.parent().and_then(Path::parent).unwrap();
+    let (server, sdk_text) = (fixtures.join("server.mjs"), sdk.to_str().unwrap());
+    let server = ["--", node.to_str().unwrap(), server.to_str().unwrap(), sdk_text];
+    let client = [node.as_path(), &fixtures.join("client.mjs"), &sdk].map(Path::to_owned);
+    between(&[client.to_vec()], &[base, modules], "", &server);
+}
+
+/// The client of the SDK from PyPI, with the newest protocol, which has no handshake, and with the one before it.
 fn works(python: &Path, base: &Path, network: &str, server: &[&str]) {
-    let python = python.to_owned();
-    let fixtures = fixtures();
     let venv = python.parent().unwrap().parent().unwrap();
+    let client = |mode: &str| vec![python.to_owned(), fixtures().join("client.py"), mode.into()];
+    between(&[client("auto"), client("legacy")], &[base, venv], network, server);
+}
+
+/// Clients against a server behind weft, with every kind of message. `folders` are those of the server's language, `network` is
+/// that table of the policy.
+fn between(clients: &[Vec<PathBuf>], folders: &[&Path], network: &str, server: &[&str]) {
+    let list = |more: &[&Path]| {
+        let all = folders.iter().chain(more).map(|folder| format!("{:?}", folder.to_str().unwrap()));
+        all.collect::<Vec<_>>().join(", ")
+    };
+    let (read, exec) = (list(&[&fixtures()]), list(&[]));
     let (dir, home) = (Dir::new(), Dir::new());
     dir.file(
         "weft.toml",
@@ -103,8 +143,8 @@ fn works(python: &Path, base: &Path, network: &str, server: &[&str]) {
             r#"version = 1
 extends = ["base"]
 [filesystem]
-read = ["${{WORKSPACE}}", "{base}", "{venv}", "{fixtures}"]
-exec = ["{base}", "{venv}"]
+read = ["${{WORKSPACE}}", {read}]
+exec = [{exec}]
 deny = ["${{WORKSPACE}}/.env"]
 [network]
 {network}
@@ -116,19 +156,15 @@ name = "path"
 must = "read"
 [audit]
 file = "${{STATE}}/log.jsonl"
-"#,
-            base = base.display(),
-            venv = venv.display(),
-            fixtures = fixtures.display()
+"#
         ),
     );
     dir.file("notes.md", "hello");
     dir.file(".env", "SECRET=1");
-    // With the newest protocol, which has no handshake, and with the one before it.
-    for mode in ["auto", "legacy"] {
-        let output = Command::new(&python)
-            .arg(fixtures.join("client.py"))
-            .arg(mode)
+    for client in clients {
+        let mode = client.last().unwrap().display();
+        let output = Command::new(&client[0])
+            .args(&client[1..])
             .args([env!("CARGO_BIN_EXE_weft"), "mcp", "--policy", "weft.toml"])
             .args(server)
             .current_dir(&dir.0)
