@@ -580,13 +580,13 @@ impl Watch<'_> {
             }
             Some(Message::NoCommand { errno: libc::ENOENT }) => self.end = Some(End::NotFound),
             Some(Message::NoCommand { errno }) => self.end = Some(End::NotExecutable(errno)),
-            // A second one would come from what runs, and weft takes no descriptor from that.
+            // Later ones, and a later socket, would come from what runs, and weft takes no descriptor from that.
             Some(Message::Listener) if !self.started => {
                 self.listener = fd;
                 self.started = true;
                 witness(Event::Started).map_err(failed("write the audit log", nowhere))?;
             }
-            Some(Message::Questions) => {
+            Some(Message::Questions) if !self.started => {
                 // Without it hooks inside refuse.
                 self.questions = fd.and_then(|made| Questions::listen(made).ok());
             }
@@ -625,7 +625,7 @@ impl Watch<'_> {
                 // When there was no command, its end says nothing.
                 self.end.get_or_insert(End::Command(status));
             }
-            Some(Message::Listener) | None => {
+            Some(Message::Listener | Message::Questions) | None => {
                 let error = io::Error::other("a message that no version of weft sends");
                 return Err(failed("hear from the inside", nowhere)(error));
             }
