@@ -5,8 +5,7 @@ use super::{AuditError, SandboxAuditEntry};
 use crate::digest::to_hex;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// What the first line carries.
@@ -76,18 +75,10 @@ impl AuditFile {
     /// The last bytes of the file and where they begin.
     fn tail(&mut self, length: u64, most: u64) -> io::Result<(u64, Vec<u8>)> {
         let start = length.saturating_sub(most);
-        let mut tail = vec![0; usize::try_from(length - start).unwrap_or_default()];
-        let mut read = 0;
-        while read < tail.len() {
-            match self.file.read_at(&mut tail[read..], start + read as u64) {
-                // Cut in this moment.
-                Ok(0) => break,
-                Ok(more) => read += more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        tail.truncate(read);
+        self.file.seek(SeekFrom::Start(start))?;
+        // Room for all of it, or it would be read in small pieces.
+        let mut tail = Vec::with_capacity(usize::try_from(length - start).unwrap_or_default() + 1);
+        (&self.file).take(length - start).read_to_end(&mut tail)?;
         Ok((start, tail))
     }
 
