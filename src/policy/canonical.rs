@@ -4,6 +4,7 @@ use super::path::PathRules;
 use super::{CommandRule, DenyPath, NetworkMode, Policy, Set};
 use crate::sort;
 use sha2::{Digest, Sha256};
+use std::cmp::Ordering;
 use std::path::Path;
 
 /// Every fact goes in as a key and its parts, each with its length before it, so that no two run together.
@@ -44,12 +45,13 @@ impl Facts {
         let first =
             |fact: &Fact| bytes[fact.parts..fact.end].first_chunk().map(|size| u64::from_be_bytes(*size));
         sort::by(&mut self.facts, |a, b| {
-            let keys = || (a.key.len(), a.key).cmp(&(b.key.len(), b.key));
-            let same = std::ptr::eq(a.key, b.key) || keys().is_eq();
-            if !same {
-                return keys();
-            }
-            first(a).cmp(&first(b)).then_with(|| bytes[a.parts..a.end].cmp(&bytes[b.parts..b.end]))
+            // Nearly always it is the very same text.
+            let keys = match std::ptr::eq(a.key, b.key) {
+                true => Ordering::Equal,
+                false => (a.key.len(), a.key).cmp(&(b.key.len(), b.key)),
+            };
+            let parts = || bytes[a.parts..a.end].cmp(&bytes[b.parts..b.end]);
+            keys.then_with(|| first(a).cmp(&first(b))).then_with(parts)
         });
         self.facts.dedup_by(|a, b| bytes[a.start..a.end] == bytes[b.start..b.end]);
         let mut hasher = Sha256::new();
